@@ -1,0 +1,1 @@
+"""Real machines, daemons and faults for the tests of a hypervisor library."""
