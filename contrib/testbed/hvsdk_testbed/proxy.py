@@ -104,7 +104,7 @@ class FaultProxy:
             pair.reset()
 
     def cut_after(self, count: int, direction: Direction = "to_client") -> None:
-        """Pass this many more bytes in a direction, of all connections, then break the one with the next byte.
+        """Pass this many more bytes in a direction, of all connections; break the one with the next byte.
 
         It happens once; what is connected anew passes.
         """
@@ -167,6 +167,9 @@ class FaultProxy:
         pair = _Pair(client, server)
         with self._changed:
             self._pairs.add(pair)
+            refused = self._mode == "refuse"  # since we looked
+        if refused:
+            pair.reset()
         self._spawn(self._pump, pair, client, server, "to_server")
         self._spawn(self._pump, pair, server, client, "to_client")
 
