@@ -26,6 +26,7 @@ UNPACKED: dict[str, str] = {
     "busybox-static": "the user land of the Linux guest",
     "linux-image-cloud-amd64": "names the present kernel; not unpacked itself",
     "qemu-guest-agent": "the agent in the Linux guest",
+    "systemd-boot-efi": "makes one EFI program of the Linux guest",
 }
 """Fetched with `apt-get download` and unpacked into the cache by the first Linux guest; never installed."""
 

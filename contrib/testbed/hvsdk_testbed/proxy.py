@@ -156,9 +156,6 @@ class FaultProxy:
             self._take(client)
 
     def _take(self, client: socket.socket) -> None:
-        if self._mode == "refuse":
-            _reset(client)
-            return
         try:
             server = self._connect()
         except OSError:
@@ -167,7 +164,7 @@ class FaultProxy:
         pair = _Pair(client, server)
         with self._changed:
             self._pairs.add(pair)
-            refused = self._mode == "refuse"  # since we looked
+            refused = self._mode == "refuse"
         if refused:
             pair.reset()
         self._spawn(self._pump, pair, client, server, "to_server")
