@@ -35,10 +35,11 @@ user = "root"
 group = "root"
 stdio_handler = "file"
 security_driver = "none"
+dynamic_ownership = 0
 cgroup_controllers = []
 """
-"""Besides what the embedded driver needs: no security labels, and no control groups, whose names two daemons
-on one machine would share."""
+"""Besides what the embedded driver needs: no security labels and no new owners for files, which a killed
+daemon would leave behind, and no control groups, whose names two daemons on one machine would share."""
 
 ANSWER_TIMEOUT = 60.0
 
