@@ -1,0 +1,104 @@
+"""All that the author of a backend imports: `Driver`, `Backend`, `Target`, `Task`, `hookimpl` and the records.
+
+A backend is one hook (`hvsdk_backends`) and one `Driver` subclass. The core owns capability checks, idempotence, waiting,
+time limits, hooks, redaction, error translation, reconnecting and threads; a driver owns the vendor's calls.
+"""
+
+from __future__ import annotations
+
+from hvsdk import errors
+from hvsdk._deadline import Deadline
+from hvsdk._driver.backend import Backend, Option
+from hvsdk._driver.base import Change, DiskReader, DiskWriter, Driver, Operation, Result, Unsupported, current_operation
+from hvsdk._driver.target import Target, TLSOptions
+from hvsdk._driver.task import BackgroundTask, Task
+from hvsdk.capability import Capability
+from hvsdk.credentials import Credentials, KerberosCredentials, KeyCredentials, PasswordCredentials, TokenCredentials
+from hvsdk.enums import EventKind, PowerState
+from hvsdk.hooks import hookimpl
+from hvsdk.models import (
+    FIELD_GROUPS,
+    Address,
+    Applied,
+    Changes,
+    CloudInit,
+    Console,
+    CpuTopology,
+    Disk,
+    DiskSpec,
+    DomainInfo,
+    DomainSpec,
+    DomainStats,
+    Extent,
+    FenceMark,
+    FrozenDict,
+    HostInfo,
+    Lineage,
+    Network,
+    Nic,
+    NicSpec,
+    Node,
+    SnapshotInfo,
+    StoragePoolInfo,
+    VolumeInfo,
+    VolumeSpec,
+)
+from hvsdk.models._domain import domain_info_maker
+from hvsdk.models._mapping import frozen
+from hvsdk.models._marks import read_marks
+
+__all__ = [
+    "FIELD_GROUPS",
+    "Address",
+    "Applied",
+    "Backend",
+    "BackgroundTask",
+    "Capability",
+    "Change",
+    "Changes",
+    "CloudInit",
+    "Console",
+    "CpuTopology",
+    "Credentials",
+    "Deadline",
+    "Disk",
+    "DiskReader",
+    "DiskSpec",
+    "DiskWriter",
+    "DomainInfo",
+    "DomainSpec",
+    "DomainStats",
+    "Driver",
+    "EventKind",
+    "Extent",
+    "FenceMark",
+    "FrozenDict",
+    "HostInfo",
+    "KerberosCredentials",
+    "KeyCredentials",
+    "Lineage",
+    "Network",
+    "Nic",
+    "NicSpec",
+    "Node",
+    "Operation",
+    "Option",
+    "PasswordCredentials",
+    "PowerState",
+    "Result",
+    "SnapshotInfo",
+    "StoragePoolInfo",
+    "TLSOptions",
+    "Target",
+    "Task",
+    "TokenCredentials",
+    "Unsupported",
+    "VolumeInfo",
+    "VolumeSpec",
+    "current_operation",
+    "domain_info_maker",
+    "errors",
+    "frozen",
+    "hookimpl",
+    "read_marks",
+]

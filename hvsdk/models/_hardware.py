@@ -1,0 +1,106 @@
+"""The parts of a domain: disks, network adapters, addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+from hvsdk.models._base import Record
+from hvsdk.models._mapping import EMPTY, FrozenDict, frozen
+
+__all__ = ["Address", "CpuTopology", "Disk", "FenceMark", "Lineage", "Nic"]
+
+
+@attrs.frozen(kw_only=True)
+class Address(Record):
+    """One IP address of a guest and how it is known."""
+
+    ip: str
+    source: Literal["agent", "lease", "arp"] = attrs.field()
+    """`agent`: the guest's agent or tools said so; `lease`: a DHCP server did; `arp`: it was seen on the wire."""
+    mac: str | None = None
+    interface: str | None = None
+    """The guest's own name of the interface, such as `eth0`, where the source tells."""
+    prefix_length: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CpuTopology(Record):
+    """How the guest sees its vCPUs laid out."""
+
+    sockets: int
+    cores: int
+    threads: int = 1
+
+
+@attrs.frozen(kw_only=True)
+class Disk(Record):
+    """A disk, CD-ROM or floppy drive of a domain."""
+
+    id: str
+    """What the verbs take: unique within the domain and stable while the device is there (libvirt `vda`)."""
+    device: Literal["disk", "cdrom", "floppy"] = "disk"
+    bus: str | None = None
+    """`virtio sata scsi ide nvme usb xen`, or the product's own word."""
+    position: int | None = None
+    """Its place among the disks as the guest finds them, from 0."""
+    capacity_bytes: int | None = None
+    """What the guest sees; `None` where the product does not tell it with the domain."""
+    allocated_bytes: int | None = None
+    source: str | None = None
+    """Path or location of the volume; `None` for an empty drive."""
+    pool: str | None = None
+    volume: str | None = None
+    """Native ids of the storage pool and volume, where the product tells."""
+    format: str | None = None
+    """`qcow2 raw vhd vhdx vmdk …`"""
+    readonly: bool = False
+    shareable: bool = False
+    boot_order: int | None = None
+    serial: str | None = None
+    details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class Nic(Record):
+    """A network adapter of a domain."""
+
+    id: str
+    """What the verbs take: unique within the domain and stable while the adapter is there (libvirt: the MAC)."""
+    mac: str | None = None
+    """Lower case, with colons."""
+    network: str | None = None
+    """Name of the network, bridge or port group; `None` when it is on none."""
+    model: str | None = None
+    position: int | None = None
+    link_up: bool | None = None
+    """Whether the cable is plugged, as far as the product is concerned; the guest's side is in `addresses`."""
+    vlan: int | None = None
+    mtu: int | None = None
+    details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class Lineage(Record):
+    """Another definition of the same machine, on this host or another, from before or after a move."""
+
+    uuid: str
+    hypervisor: str | None = None
+    host: str | None = None
+    """URL of the host, without secrets."""
+    at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FenceMark(Record):
+    """The marker that `Domain.fence` left: who must not start this domain, why, and what was switched off."""
+
+    reason: str
+    at: datetime | None = None
+    by: str | None = None
+    autostart: bool = False
+    """Whether autostart was on before."""
+    links: tuple[str, ...] = ()
+    """Ids of the adapters whose link was up before."""
