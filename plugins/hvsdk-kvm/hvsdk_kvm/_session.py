@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
-
 from hvsdk.driver import Driver, Target, errors
+
 from hvsdk_kvm._xml import parse_xml
 
 __all__ = ["Session"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from hvsdk.errors import InvalidSpecError
+
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._xml import parse_xml
 
