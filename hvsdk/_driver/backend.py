@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -10,6 +10,10 @@ import attrs
 from hvsdk.models._mapping import EMPTY, frozen
 
 __all__ = ["Backend", "Option"]
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +36,7 @@ class Backend:
 
     name: str
     """Such as `"kvm"`."""
-    schemes: tuple[str, ...] = attrs.field(converter=tuple)
+    schemes: tuple[str, ...] = attrs.field(converter=_texts)
     """URL schemes without transports: `"qemu"` stands for `qemu+ssh` too when `transports` is set."""
     driver: str
     summary: str = ""
@@ -42,11 +46,11 @@ class Backend:
     """Options of `connect` that it understands; an unknown one is a `TypeError` naming these."""
     pass_query: bool = False
     """Whether unknown query parameters of the URL are left in place for the client library (libvirt's own)."""
-    tls_schemes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    tls_schemes: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     """Schemes that take `verify=` and `tls=`; for the others these are refused unless left alone."""
     pins: bool = True
     """Whether it can check certificates against `sha256:` pins."""
-    loopback_only: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    loopback_only: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     """Schemes without TLS, allowed on loopback only, elsewhere with `verify=False`."""
     default_ports: Mapping[str, int] = attrs.field(default=EMPTY, converter=frozen)
     """Port by scheme, where the URL names none."""

@@ -38,7 +38,7 @@ class FrozenDict(dict[K, V]):
 EMPTY: FrozenDict[Any, Any] = FrozenDict()
 
 
-def frozen(mapping: Mapping[K, V]) -> FrozenDict[K, V]:
+def frozen(mapping: Mapping[str, Any]) -> FrozenDict[str, Any]:
     """Return `mapping` as a `FrozenDict`, with nested dicts and lists frozen too."""
     if type(mapping) is FrozenDict:
         return mapping
