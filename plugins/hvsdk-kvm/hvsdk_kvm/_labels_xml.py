@@ -1,0 +1,52 @@
+"""Tags and metadata as one element in a domain's `<metadata>`.
+
+The element holds JSON, so that texts which XML would alter (blanks only, trailing newlines) come back as they went in.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hvsdk_kvm._xml import HVSDK_NAMESPACE
+
+__all__ = ["LABELS_TAG", "Labels", "labels_element", "parse_labels", "read_labels"]
+
+LABELS_TAG = f"{{{HVSDK_NAMESPACE}}}labels"
+ET.register_namespace("hvsdk", HVSDK_NAMESPACE)
+
+
+class Labels(NamedTuple):
+    """What hvsdk keeps with a domain for its users."""
+
+    tags: frozenset[str] = frozenset()
+    metadata: Mapping[str, str] = {}
+
+
+def labels_element(labels: Labels) -> ET.Element | None:
+    """Return the element to store, or `None` when there is nothing to keep."""
+    if not labels.tags and not labels.metadata:
+        return None
+    element = ET.Element(LABELS_TAG)
+    values = {"tags": sorted(labels.tags), "metadata": dict(labels.metadata)}
+    element.text = json.dumps(values, ensure_ascii=False, sort_keys=True)
+    return element
+
+
+def read_labels(domain: ET.Element) -> Labels:
+    """Return the labels in a domain's XML."""
+    return parse_labels(domain.findtext(f"metadata/{LABELS_TAG}"))
+
+
+def parse_labels(text: str | None) -> Labels:
+    """Return the labels that a text of ours holds; one that somebody else wrote holds none."""
+    if not text:
+        return Labels()
+    try:
+        values = json.loads(text)
+        tags = frozenset(map(str, values["tags"]))
+        return Labels(tags, {str(key): str(value) for key, value in values["metadata"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Labels()
