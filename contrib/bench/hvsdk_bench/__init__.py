@@ -1,0 +1,1 @@
+"""What hvsdk costs, beside the client libraries used by hand."""

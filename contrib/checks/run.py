@@ -1,0 +1,115 @@
+"""All that `make test` checks, one step after the other; a step that fails does not keep the others from running.
+
+The last lines of the output are pytest's closing lines, one for each suite, and their sum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOSING = re.compile(r"=+ (?P<counts>\d+ \w+.*|no tests ran) in (?P<seconds>[\d.]+)s.* =+")
+QUICK_TESTBED = (
+    "test_bootsector.py",
+    "test_console.py",
+    "test_fat_gpt_cpio.py",
+    "test_libvirtd.py",
+    "test_proxy.py",
+    "test_screenshot.py",
+)
+"""The other files of the testbed's tests boot a Linux guest, which the tests of the KVM backend do as well."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command. A suite is one whose output ends with pytest's closing line."""
+
+    name: str
+    command: tuple[str, ...]
+    suite: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a step ended."""
+
+    step: Step
+    code: int
+    seconds: float
+    closing: re.Match[str] | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, or is a suite that never came to its end."""
+        return self.code != 0 or (self.step.suite and self.closing is None)
+
+
+def steps(*, full: bool) -> list[Step]:
+    """Return the steps; each pytest runs in a process of its own, since a process can hold one embedded QEMU root."""
+    marks = () if full else ("-m", "not full")
+    pytest = (sys.executable, "-m", "pytest", *marks)
+    testbed = ROOT / "contrib" / "testbed" / "tests"
+    files = [testbed] if full else [testbed / name for name in QUICK_TESTBED]
+    return [
+        Step("lint", ("make", "--no-print-directory", "lint"), suite=False),
+        Step("docs", ("make", "--no-print-directory", "docs"), suite=False),
+        Step("core", pytest),
+        *(Step(path.parent.name, (*pytest, str(path))) for path in sorted((ROOT / "plugins").glob("*/tests"))),
+        Step("testbed", (*pytest, *map(str, files))),
+    ]
+
+
+def run(step: Step) -> Result:
+    """Run one step, showing what it says."""
+    print(f"\n---- {step.name}: {' '.join(step.command)}", flush=True)
+    began = time.monotonic()
+    closing = None
+    process = subprocess.Popen(
+        step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            closing = CLOSING.fullmatch(line.strip()) or closing
+    return Result(step, process.returncode, time.monotonic() - began, closing)
+
+
+def report(results: list[Result]) -> None:
+    """Print one line for each step and, last, the sum of the suites as pytest would put it."""
+    print("\n---- summary")
+    total: Counter[str] = Counter()
+    for result in results:
+        if result.closing is not None:
+            said = f"{result.closing['counts']} in {result.closing['seconds']}s"
+            total.update({word: int(number) for number, word in re.findall(r"(\d+) (\w+)", result.closing["counts"])})
+        elif result.step.suite:
+            said = "never came to its end"
+        else:
+            said = f"{'failed' if result.failed else 'ok'} in {result.seconds:.2f}s"
+        print(f"{'FAILED' if result.failed else 'passed'}  {result.step.name:12} {said}")
+    total["failed"] += sum(result.failed for result in results if not (result.closing and result.closing["counts"]))
+    counts = ", ".join(f"{number} {word}" for word, number in total.items() if number) or "no tests ran"
+    seconds = sum(result.seconds for result in results)
+    print(f"{'=' * 20} {counts} in {seconds:.2f}s {'=' * 20}", flush=True)
+
+
+def main() -> int:
+    """Run all steps, and return 1 when one failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the long matrices too")
+    results = [run(step) for step in steps(full=parser.parse_args().full)]
+    report(results)
+    return 1 if any(result.failed for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Two real guests, driven through hvsdk alone."""

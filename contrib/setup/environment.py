@@ -1,0 +1,74 @@
+"""The virtual environment `.venv`: made once, and brought up to date when what it is made from has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+STAMP = VENV / ".setup-done"
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+CORE = "[cli,testing]"
+"""Extras of the core that its own tests and demo use."""
+
+
+def ensure() -> bool:
+    """Make `.venv` what it should be, and return whether it is."""
+    wanted = _fingerprint()
+    if STAMP.is_file() and STAMP.read_text() == wanted and _runs():
+        return True
+    STAMP.unlink(missing_ok=True)
+    if not _runs():
+        print(f"setup: making {VENV}", flush=True)
+        shutil.rmtree(VENV, ignore_errors=True)
+        if subprocess.run([sys.executable, "-m", "venv", VENV], check=False).returncode:
+            print(f"setup: {sys.executable} cannot make {VENV}", file=sys.stderr)
+            return False
+    names = ", ".join(path.name for path in _distributions())
+    print(f"setup: installing {names} and the tools into {VENV.name}", flush=True)
+    if not _pip("--upgrade", "pip") or not _pip("--group", "dev", *_editable()):
+        print("setup: pip failed; its last lines say why", file=sys.stderr)
+        return False
+    STAMP.write_text(wanted)
+    return True
+
+
+def _distributions() -> list[Path]:
+    """Return the directories of all distributions, the core first."""
+    plugins = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+    return [ROOT, ROOT / "contrib" / "testbed", *plugins]
+
+
+def _editable() -> Iterator[str]:
+    for directory in _distributions():
+        yield "--editable"
+        yield f"{directory}{CORE if directory == ROOT else ''}"
+
+
+def _fingerprint() -> str:
+    """Return a digest of all that decides what is in `.venv`."""
+    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
+    for path in (*(d / "pyproject.toml" for d in _distributions()), CONSTRAINTS, Path(__file__)):
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _runs() -> bool:
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        return False
+    try:
+        return subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    except OSError:  # made for an interpreter that is gone
+        return False
+
+
+def _pip(*arguments: str) -> bool:
+    command: list[str | Path] = [VENV / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    command += ["install", "--constraint", CONSTRAINTS, *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0

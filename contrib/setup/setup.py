@@ -1,0 +1,24 @@
+"""Install what hvsdk's demo and tests need: Debian packages where they are missing, and `.venv`.
+
+Run it through `make setup`. A second run finds everything there and takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from pathlib import Path
+
+import environment
+import packages
+
+
+def main() -> int:
+    """Set up, and return the exit code."""
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `make demo` beside `make test`
+        return 0 if packages.ensure() and environment.ensure() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
