@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import attrs
 
@@ -13,6 +13,8 @@ class Record:
     """A frozen record. Make a changed copy with `replace()`, plain data with `to_dict()`."""
 
     __slots__ = ()
+    _left_out: ClassVar[frozenset[str]] = frozenset()
+    """Fields that `to_dict()` may leave out."""
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with the given fields changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NoReturn, Self, cast
+from typing import Any, ClassVar, Final, Literal, NoReturn, Self, cast
 
 import attrs
 
@@ -48,7 +48,7 @@ FIELD_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "metadata",
         "moved_from",
         "superseded_by",
-        "fence",
+        "fenced",
         "created_at",
         "started_at",
         "details",
@@ -57,6 +57,7 @@ FIELD_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Which fields of `DomainInfo` each group of a listing loads."""
 
+_ALWAYS: Final = frozenset({"native_id", "name", "power_state", "node", "is_template", "is_control"})
 _GROUP_OF: Final = {field: group for group, fields in FIELD_GROUPS.items() for field in fields}
 
 
@@ -68,6 +69,8 @@ class DomainInfo(Record):
     read. `loaded` names what is there; `repr`, `==`, `hash`, `pickle` and `copy` never raise. `hasattr`,
     `attrs.evolve` and `attrs.asdict` count as reading: use `replace()` and `to_dict()`.
     """
+
+    _left_out: ClassVar[frozenset[str]] = frozenset(_GROUP_OF) - _ALWAYS
 
     native_id: str
     """The product's own key: libvirt and XAPI the UUID, vSphere the managed object id, Hyper-V the VMId."""
@@ -102,7 +105,7 @@ class DomainInfo(Record):
     """Key/values of tools, with keys such as `team.owner`; keys that begin with `hvsdk.` are hvsdk's own."""
     moved_from: Lineage | None
     superseded_by: Lineage | None
-    fence: FenceMark | None
+    fenced: FenceMark | None
     created_at: datetime | None
     started_at: datetime | None
     details: FrozenDict[str, Any]
@@ -144,7 +147,7 @@ class DomainInfo(Record):
         metadata: Mapping[str, str] = NOT_LOADED,
         moved_from: Lineage | None = NOT_LOADED,
         superseded_by: Lineage | None = NOT_LOADED,
-        fence: FenceMark | None = NOT_LOADED,
+        fenced: FenceMark | None = NOT_LOADED,
         created_at: datetime | None = NOT_LOADED,
         started_at: datetime | None = NOT_LOADED,
         details: Mapping[str, Any] = NOT_LOADED,
@@ -177,7 +180,7 @@ class DomainInfo(Record):
         if group is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         hint = "call refresh() on the domain" + ("" if group == "summary" else f", or list with include=({group!r},)")
-        raise NotLoadedError(f"{name} of domain {self.name!r} was not loaded", hint=hint)
+        raise NotLoadedError(f"{name} of domain {self._items().get('name')!r} was not loaded", hint=hint)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise attrs.exceptions.FrozenInstanceError
@@ -240,8 +243,8 @@ class DomainInfo(Record):
         return hash(tuple((k, v) for k, v in self._key().items() if not isinstance(v, dict)))
 
     def __repr__(self) -> str:
-        more = [group for group in ("config", "guest") if self.has(group)]
-        return f"<DomainInfo {self.name!r} {self.power_state}{' +' if more else ''}{' +'.join(more)}>"
+        items = self._items()
+        return f"<DomainInfo {items.get('name')!r} {items.get('power_state')}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._items(),)
@@ -274,7 +277,7 @@ def domain_info_maker(*names: str) -> Callable[..., DomainInfo]:
 
     For bulk answers: several times as fast as `DomainInfo(…)`, with no conversion and no check. `native_id`, `name`,
     `power_state` and `seen_at` must be among them; `disks`, `nics` and `addresses` must be tuples, `tags` a frozenset,
-    `metadata` and `details` a `FrozenDict`, and whoever gives `metadata` gives `moved_from`, `superseded_by` and `fence`
+    `metadata` and `details` a `FrozenDict`, and whoever gives `metadata` gives `moved_from`, `superseded_by` and `fenced`
     (see `read_marks`). `node`, `is_template` and `is_control` are `None`, `False`, `False` when left out.
 
     Raises:

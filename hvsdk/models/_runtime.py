@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -34,6 +34,8 @@ class SnapshotInfo(Record):
 class Console(Record):
     """Where and how a domain's screen or serial line can be reached."""
 
+    _left_out: ClassVar[frozenset[str]] = frozenset({"password", "token"})
+
     kind: str
     """`vnc spice rdp webmks rfb-connect serial`."""
     url: str | None = None
@@ -50,7 +52,7 @@ class Console(Record):
     def to_dict(self, *, secrets: bool = False) -> dict[str, Any]:
         """Return the record as JSON values, without password and token unless they are asked for."""
         values = super().to_dict()
-        return values if secrets else {k: v for k, v in values.items() if k not in ("password", "token")}
+        return values if secrets else {k: v for k, v in values.items() if k not in self._left_out}
 
 
 @attrs.frozen(kw_only=True)
