@@ -1,0 +1,176 @@
+"""The store of an embedded QEMU driver, which has no storage pools: one directory stands in, kept with qemu-img."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvsdk.driver import StoragePoolInfo, VolumeInfo, errors
+
+from hvsdk_kvm._store import Store
+
+if TYPE_CHECKING:
+    from hvsdk_kvm._session import Session
+
+__all__ = ["EmbedStore", "file_format"]
+
+POOL = "default"
+_QCOW2 = b"QFI\xfb"
+_FORMATS = {".qcow2": "qcow2", ".raw": "raw", ".iso": "raw"}
+
+
+class EmbedStore(Store):
+    """Image files in a directory of this machine, as the pool `default`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def of(cls, session: Session) -> EmbedStore:
+        """Return the store of an embedded connection: its option `images`, or `<root>/images`."""
+        chosen = session.target.options.get("images")
+        return cls(Path(chosen).absolute() if chosen else Path(session.embed_root or "/") / "images")
+
+    def pools(self) -> list[StoragePoolInfo]:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        usage = shutil.disk_usage(self._directory)
+        return [
+            StoragePoolInfo(
+                id=POOL,
+                name=POOL,
+                type="dir",
+                active=True,
+                capacity_bytes=usage.total,
+                allocated_bytes=usage.used,
+                free_bytes=usage.free,
+                path=str(self._directory),
+            )
+        ]
+
+    def pool(self, key: str | None) -> StoragePoolInfo:
+        if key not in (None, POOL):
+            raise errors.StoragePoolNotFoundError(
+                f"there is no storage pool {key!r}", hint=f"an embedded driver has one: {POOL!r}"
+            )
+        return self.pools()[0]
+
+    def volumes(self, pool_id: str) -> list[VolumeInfo]:
+        directory = Path(self.pool(pool_id).path or "")
+        found = []
+        for path in sorted(directory.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                volume = self.locate(str(path))
+                if volume is not None:
+                    found.append(volume)
+        return found
+
+    def volume(self, pool_id: str, volume_id: str) -> VolumeInfo:
+        self.pool(pool_id)
+        path = self._directory / volume_id
+        volume = self.locate(str(path)) if path.parent == self._directory else None
+        if volume is None:
+            raise errors.VolumeNotFoundError(f"the storage pool {pool_id!r} has no volume {volume_id!r}")
+        return volume
+
+    def locate(self, path: str) -> VolumeInfo | None:
+        file = Path(path)
+        if not file.is_file():
+            return None
+        ours = file.parent == self._directory
+        format = file_format(file, probe=ours)
+        facts = _qemu_img("info", "--force-share", "--output=json", "-f", format or "raw", path)
+        about = json.loads(facts)
+        return VolumeInfo(
+            id=file.name,
+            name=file.name,
+            pool=POOL if ours else "",
+            capacity_bytes=about["virtual-size"] if format else None,
+            allocated_bytes=about.get("actual-size"),
+            format=format,
+            path=path,
+            backing=about.get("full-backing-filename", about.get("backing-filename")),
+            details={"kvm.type": "file"},
+        )
+
+    def thin_format(self, pool: StoragePoolInfo) -> str:
+        return "qcow2"
+
+    def create(self, pool: StoragePoolInfo, name: str, size_bytes: int, format: str | None) -> VolumeInfo:
+        return self._make(name, format, lambda path, kind: ("create", "-q", "-f", kind, path, str(size_bytes)))
+
+    def copy(self, source: VolumeInfo, pool: StoragePoolInfo, name: str, format: str | None) -> VolumeInfo:
+        given = ("convert", "-q", "-f", source.format or "raw", "-O")
+        return self._make(name, format, lambda path, kind: (*given, kind, str(source.path), path))
+
+    def overlay(self, base: VolumeInfo, pool: StoragePoolInfo, name: str) -> VolumeInfo:
+        below = ("-b", str(base.path), "-F", base.format or "raw")
+        return self._make(name, "qcow2", lambda path, kind: ("create", "-q", "-f", kind, *below, path))
+
+    def upload(self, pool: StoragePoolInfo, name: str, data: bytes) -> VolumeInfo:
+        path = self._reserve(name, "raw")
+        try:
+            path.write_bytes(data)
+        except OSError as exc:
+            path.unlink(missing_ok=True)
+            raise errors.InsufficientResourcesError(f"{path} could not be written: {exc.strerror}") from exc
+        return self.volume(POOL, name)
+
+    def resize(self, volume: VolumeInfo, size_bytes: int) -> None:
+        _qemu_img("resize", "-q", "-f", volume.format or "raw", str(volume.path), str(size_bytes))
+
+    def delete(self, volume: VolumeInfo) -> None:
+        Path(str(volume.path)).unlink(missing_ok=True)
+
+    def _make(self, name: str, format: str | None, arguments: Any) -> VolumeInfo:
+        kind = format or "qcow2"
+        path = self._reserve(name, kind)
+        try:
+            _qemu_img(*arguments(str(path), kind))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return self.volume(POOL, name)
+
+    def _reserve(self, name: str, format: str) -> Path:
+        """Take a name by making an empty file, so that nobody else can have it."""
+        if format not in ("qcow2", "raw"):
+            raise errors.InvalidSpecError(f"volumes here are qcow2 or raw, not {format!r}")
+        if name.startswith("."):
+            raise errors.InvalidSpecError(f"a volume's name cannot begin with a dot: {name!r}")
+        path = Path(self.pools()[0].path or "") / name
+        if _FORMATS.get(path.suffix, format) != format:
+            raise errors.InvalidSpecError(f"{name!r} would be read as {_FORMATS[path.suffix]}, not as {format!r}")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError as exc:
+            raise errors.AlreadyExistsError(f"the storage pool {POOL!r} already has a volume {name!r}") from exc
+        return path
+
+
+def file_format(path: Path, *, probe: bool) -> str | None:
+    """Return the format that a file's name tells, or its first bytes where `probe` allows to trust them.
+
+    What a guest writes on a raw disk can look like another format, so names go first.
+    """
+    known = _FORMATS.get(path.suffix)
+    if known is not None or not probe:
+        return known
+    with path.open("rb") as file:
+        return "qcow2" if file.read(4) == _QCOW2 else "raw"
+
+
+def _qemu_img(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, errors="replace")
+    except FileNotFoundError as exc:
+        raise errors.OperationFailedError("qemu-img is not installed here", hint="apt install qemu-utils") from exc
+    if done.returncode == 0:
+        return done.stdout
+    reason = done.stderr.strip().removeprefix("qemu-img: ")
+    full = "No space left" in reason
+    kind = errors.InsufficientResourcesError if full else errors.OperationFailedError
+    raise kind(f"qemu-img {arguments[0]} failed: {reason}")
