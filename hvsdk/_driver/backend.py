@@ -50,6 +50,8 @@ class Backend:
     """Schemes that take `verify=` and `tls=`; for the others these are refused unless left alone."""
     pins: bool = True
     """Whether it can check certificates against `sha256:` pins."""
+    tls_hint: str = ""
+    """What to do where `verify=` or `tls=` is refused, such as libvirt's `pkipath`."""
     loopback_only: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     """Schemes without TLS, allowed on loopback only, elsewhere with `verify=False`."""
     default_ports: Mapping[str, int] = attrs.field(default=EMPTY, converter=frozen)

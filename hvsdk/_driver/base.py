@@ -229,7 +229,11 @@ class Driver(ABC):
 
     @abstractmethod
     def open(self, *, deadline: Deadline) -> None:
-        """Connect and log in."""
+        """Connect and log in.
+
+        Called again on the same instance when a call raised `SessionExpiredError`: log in anew then, and keep what other
+        calls and tasks use meanwhile. What fails half-way is closed by the core.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -274,6 +278,11 @@ class Driver(ABC):
         """Return the capabilities of the class."""
         methods = {c for c in Capability if getattr(cls, c.value, None) is not getattr(Driver, c.value, None)}
         return frozenset(methods) | cls.variants
+
+    @staticmethod
+    def could_be_native_id(key: str) -> bool:
+        """Return whether `key` has the form of a native id; `False` saves a look-up. No I/O."""
+        return True
 
     def sibling(self) -> Driver:
         """Return a new instance for `watch`; override it where one connection can do both."""

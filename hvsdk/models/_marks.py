@@ -17,9 +17,9 @@ RESERVED = "hvsdk."
 _TYPES: dict[str, type[Lineage] | type[FenceMark]] = {
     "moved_from": Lineage,
     "superseded_by": Lineage,
-    "fence": FenceMark,
+    "fenced": FenceMark,
 }
-FENCE_KEY = "hvsdk.fence"
+FENCE_KEY = RESERVED + "fenced"
 
 
 def write_mark(mark: Lineage | FenceMark) -> str:
@@ -28,7 +28,7 @@ def write_mark(mark: Lineage | FenceMark) -> str:
 
 
 def read_marks(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return `moved_from`, `superseded_by` and `fence` from a domain's metadata, `None` where there is none.
+    """Return `moved_from`, `superseded_by` and `fenced` from a domain's metadata, `None` where there is none.
 
     A mark that cannot be read was written by somebody else: a fence then counts as one, a lineage as none.
     """
@@ -46,4 +46,4 @@ def _read(name: str, text: str | None) -> Lineage | FenceMark | None:
             values["links"] = tuple(map(str, values["links"]))
         return _TYPES[name](**values)
     except (ValueError, TypeError, AttributeError):
-        return FenceMark(reason="a marker that cannot be read") if name == "fence" else None
+        return FenceMark(reason="a marker that cannot be read") if name == "fenced" else None

@@ -1,0 +1,185 @@
+"""Reading a domain's disk and writing a volume, through the door."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from hvsdk._deadline import Deadline
+from hvsdk._door import NoAnswer
+from hvsdk.capability import Capability
+from hvsdk.errors import HvsdkError, InvalidSpecError, OperationFailedError, UnsupportedError
+
+if TYPE_CHECKING:
+    from hvsdk._door import Connection
+    from hvsdk._driver.base import DiskReader as DriverReader
+    from hvsdk._driver.base import DiskWriter as DriverWriter
+    from hvsdk._driver.base import Operation
+    from hvsdk._host import Host
+    from hvsdk.models import Extent
+
+__all__ = ["DiskReader", "VolumeWriter"]
+
+T = TypeVar("T")
+
+
+class _Stream:
+    """What readers and writers share: calls through the door, ranges, closing."""
+
+    def __init__(self, host: Host, connection: Connection, operation: Operation, size: int) -> None:
+        self._host = host
+        self._connection = connection
+        self._operation = operation
+        self._size = size
+        self._closed = False
+
+    @property
+    def size(self) -> int:
+        """Bytes, exactly what the guest sees."""
+        return self._size
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def _do(self, call: Callable[[], T]) -> T:
+        if self._closed:
+            raise OperationFailedError("this disk was closed", backend=self._host.backend, host=self._host.url)
+        return self._through(call)
+
+    def _through(self, call: Callable[[], T]) -> T:
+        deadline = Deadline(self._host._deadline_seconds)
+        try:
+            return self._host._door.on(self._connection, self._operation, lambda driver, limit: call(), deadline)
+        except NoAnswer as exc:
+            cause = exc.__cause__
+            assert isinstance(cause, HvsdkError)
+            raise cause from cause.__cause__
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self._size:
+            raise InvalidSpecError(f"{length} bytes at {offset} are not within the disk's {self._size} bytes")
+
+
+class DiskReader(_Stream):
+    """A disk that is open for reading; use it in a `with` block. Safe for threads.
+
+    Without `Capability.DISK_RANDOM_READ` it can only be read in order, from the beginning.
+    """
+
+    def __init__(self, host: Host, connection: Connection, operation: Operation, reader: DriverReader) -> None:
+        super().__init__(host, connection, operation, reader.size)
+        self._reader = reader
+        self._one_at_a_time = None if host.supports(Capability.DISK_RANDOM_READ) else threading.Lock()
+        self._next = 0
+
+    def extents(self) -> list[Extent]:
+        """Return all of the disk in order; `zero` extents need not be read."""
+        return self._do(lambda: list(self._reader.extents()))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset`.
+
+        Raises:
+            InvalidSpecError: They are not all within the disk.
+            UnsupportedError: The product reads in order only, and this is not the next byte.
+        """
+        self._check(offset, length)
+        if self._one_at_a_time is None:
+            return self._exactly(offset, length)
+        with self._one_at_a_time:
+            if offset < self._next:
+                raise UnsupportedError(
+                    f"this product reads disks in order only: the next byte is {self._next}, not {offset}",
+                    capability=Capability.DISK_RANDOM_READ,
+                    backend=self._host.backend,
+                    host=self._host.url,
+                )
+            data = self._exactly(offset, length)
+            self._next = offset + length
+            return data
+
+    def _exactly(self, offset: int, length: int) -> bytes:
+        data = self._do(lambda: self._reader.read(offset, length))
+        if len(data) != length:
+            raise OperationFailedError(
+                f"asked for {length} bytes at {offset}, got {len(data)}",
+                backend=self._host.backend,
+                host=self._host.url,
+            )
+        return data
+
+    def chunks(self, size: int = 4 * 2**20) -> Iterator[tuple[int, bytes]]:
+        """Yield (offset, data) for all that is not known to be zero, in order, `size` bytes at most at a time."""
+        for extent in self.extents():
+            if extent.zero:
+                continue
+            for offset in range(extent.offset, extent.offset + extent.length, size):
+                yield offset, self.read(offset, min(size, extent.offset + extent.length - offset))
+
+    def close(self) -> None:
+        """Give it up; twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._through(self._reader.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<DiskReader of {self._operation.domain!r}, {self._size} bytes{', closed' if self._closed else ''}>"
+
+
+class VolumeWriter(_Stream):
+    """A volume that is open for writing; use it in a `with` block, which aborts when it is left by an error."""
+
+    def __init__(self, host: Host, connection: Connection, operation: Operation, writer: DriverWriter) -> None:
+        super().__init__(host, connection, operation, writer.size)
+        self._writer = writer
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write at `offset`.
+
+        Raises:
+            InvalidSpecError: It does not all fit within the volume; nothing was written.
+        """
+        self._check(offset, len(data) if not isinstance(data, memoryview) else data.nbytes)
+        self._do(lambda: self._writer.write(offset, data))
+
+    def zero(self, offset: int, length: int) -> None:
+        """Make a range read as zeros, without storing them where the format can."""
+        self._check(offset, length)
+        self._do(lambda: self._writer.zero(offset, length))
+
+    def flush(self) -> None:
+        """Return when what was written is safe."""
+        self._do(self._writer.flush)
+
+    def close(self) -> None:
+        """Flush and finish; twice is harmless."""
+        if not self._closed:
+            self._do(self._writer.close)
+            self._closed = True
+
+    def abort(self) -> None:
+        """Give it up; what was written may be lost. Harmless after `close`."""
+        if not self._closed:
+            self._closed = True
+            self._through(self._writer.abort)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __repr__(self) -> str:
+        return f"<VolumeWriter, {self._size} bytes{', closed' if self._closed else ''}>"

@@ -1,0 +1,193 @@
+"""One operation from permission to outcome: read-only check, capability, hooks, and what is told to them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hvsdk import _context, _hook_calls
+from hvsdk._deadline import Deadline
+from hvsdk._door import NoAnswer
+from hvsdk._driver.base import Driver, Operation
+from hvsdk._outcome import Outcome
+from hvsdk.capability import Capability
+from hvsdk.errors import CancelledError, HvsdkError, OutcomeUnknownError, PermissionDeniedError, UnsupportedError
+
+if TYPE_CHECKING:
+    from hvsdk._door import Door
+    from hvsdk._host import Host
+    from hvsdk.models import DomainInfo
+
+__all__ = ["Doing", "operate"]
+
+T = TypeVar("T")
+
+GUARDED_READS = frozenset({"console", "open_disk", "native"})
+"""They change nothing themselves, but hand out what can: hooks are asked, and `readonly` refuses them unless allowed."""
+
+LATE_SECONDS = 1.0
+CONFIG = frozenset({"config"})
+STATE: frozenset[str] = frozenset()
+
+
+class Doing:
+    """An operation under way: who, what, by when; and the calls that are made for it.
+
+    Attributes:
+        info: The domain's record as last seen in this operation, if it is about one.
+    """
+
+    __slots__ = ("deadline", "door", "host", "info", "operation")
+
+    def __init__(self, host: Host, operation: Operation, deadline: Deadline, info: DomainInfo | None) -> None:
+        self.host = host
+        self.door: Door = host._door
+        self.operation = operation
+        self.deadline = deadline
+        self.info = info
+
+    @property
+    def subject(self) -> str:
+        """The words for the domain or host in messages."""
+        return self.host._words(self.info)
+
+    def read(self, call: Callable[[Driver, Deadline], T], deadline: Deadline | None = None) -> T:
+        """Make a call that changes nothing."""
+        return self.door.read(self.operation, call, deadline or self.deadline)
+
+    def look(self, include: frozenset[str], *, late: bool = False) -> DomainInfo:
+        """Read the domain's record again; with `late`, for what must be known at the end, also when time is up."""
+        assert self.operation.native_id is not None
+        native_id = self.operation.native_id
+        deadline = self.deadline
+        if late and deadline.remaining() < LATE_SECONDS:
+            deadline = Deadline(min(LATE_SECONDS, self.door.timeout))
+        self.info = info = self.read(lambda d, limit: d.get_domain(native_id, include, deadline=limit), deadline)
+        return info
+
+
+def new_operation(
+    host: Host,
+    verb: str,
+    *,
+    info: DomainInfo | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    changes: bool = False,
+    parent: str | None = None,
+) -> Operation:
+    """Return the record of something that is about to be asked."""
+    return Operation(
+        id=uuid.uuid4().hex,
+        verb=verb,
+        backend=host.backend,
+        host=host.url,
+        native_id=None if info is None else info.native_id,
+        domain=None if info is None else info.name,
+        domain_tags=info.tags if info is not None and "tags" in info.loaded else None,
+        arguments=arguments or {},
+        changes=changes,
+        actor=_context.actor(),
+        parent=parent,
+        marks=_context.marks(),
+    )
+
+
+def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
+    """Raise `PermissionDeniedError` if the host is read-only and the verb is not allowed."""
+    if not host._readonly or not (changes or verb in GUARDED_READS) or verb in host._allow:
+        return
+    hint = f"connect with allow={{{verb!r}}}" if verb in GUARDED_READS else "connect without readonly=True"
+    raise PermissionDeniedError(
+        f"{verb} is refused: the connection is read-only", backend=host.backend, host=host.url, hint=hint
+    )
+
+
+def check_capability(host: Host, capability: Capability, info: DomainInfo | None = None) -> None:
+    """Raise `UnsupportedError` with the reason if it is not there for this host or domain."""
+    reason = host._why_not(capability, info)
+    if reason is not None:
+        raise UnsupportedError(
+            f"{capability} is not possible on {host._words(info)}: {reason}",
+            capability=capability,
+            backend=host.backend,
+            host=host.url,
+        )
+
+
+@contextmanager
+def operate(
+    host: Host,
+    verb: str,
+    *,
+    needs: tuple[Capability, ...] = (),
+    info: DomainInfo | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    changes: bool = True,
+    timeout: float | None = None,
+    parent: str | None = None,
+    also_ask: tuple[str, ...] = (),
+) -> Iterator[Doing]:
+    """Carry out what is in the `with` block as one operation.
+
+    Args:
+        needs: Capabilities without which it is refused.
+        timeout: Seconds for all of it; the connection's own deadline holds too.
+        also_ask: Further verbs that the before-hooks must allow, such as the power_off of a shutdown.
+    """
+    check_allowed(host, verb, changes=changes)
+    deadline = Deadline(timeout).sooner(host._deadline_seconds)
+    host._door.open(deadline)
+    for capability in needs:
+        check_capability(host, capability, info)
+    operation = new_operation(host, verb, info=info, arguments=arguments, changes=changes, parent=parent)
+    doing = Doing(host, operation, deadline, info)
+    if not (changes or verb in GUARDED_READS) or not _hook_calls.has_operation_hooks():
+        with _plain_errors():
+            yield doing
+        return
+    for asked in (verb, *also_ask):
+        part = operation
+        if asked != verb:
+            part = new_operation(host, asked, info=info, changes=changes, parent=operation.id)
+        _hook_calls.before_operation(part)
+    began = time.monotonic()
+    error: BaseException | None = None
+    try:
+        with _plain_errors():
+            yield doing
+    except BaseException as exc:
+        error = exc
+        raise
+    finally:
+        _hook_calls.after_operation(operation, _outcome(doing, error, time.monotonic() - began))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Let nothing of the door's inner signals out: an unanswered call is an `OutcomeUnknownError` or its cause."""
+    try:
+        yield
+    except NoAnswer as exc:
+        cause = exc.__cause__
+        assert isinstance(cause, HvsdkError)
+        raise cause from cause.__cause__
+
+
+def _outcome(doing: Doing, error: BaseException | None, seconds: float) -> Outcome:
+    info = doing.info
+    status = "ok" if error is None else "failed"
+    if isinstance(error, OutcomeUnknownError):
+        status = "unknown"
+    elif isinstance(error, (CancelledError, KeyboardInterrupt)):
+        status = "cancelled"
+    return Outcome(
+        status=status,  # type: ignore[arg-type]
+        seconds=seconds,
+        error=error if isinstance(error, HvsdkError) else None,
+        error_type=None if error is None else type(error).__name__,
+        native_id=None if info is None else info.native_id,
+        power_state=None if info is None else info.power_state,
+    )

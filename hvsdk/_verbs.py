@@ -1,0 +1,222 @@
+"""How a changing verb is carried out: call first, look at the state only when the product refuses.
+
+Idempotence costs nothing when nothing is wrong. A refusal is judged by the state table: already there is success, a state
+that allows the verb is a lost race and tried again, anything else is an error that names the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hvsdk import _worker
+from hvsdk._deadline import Deadline
+from hvsdk._door import Connection, NoAnswer
+from hvsdk._driver.base import Driver
+from hvsdk._driver.task import Task
+from hvsdk._operation import CONFIG, STATE, Doing
+from hvsdk._power import Rule, Verdict, advice
+from hvsdk._waiting import Cancel, Pauses, Progress, await_info, finish, stop
+from hvsdk.enums import PowerState
+from hvsdk.errors import (
+    BusyError,
+    ConnectionLostError,
+    HvsdkError,
+    OperationFailedError,
+    OutcomeUnknownError,
+    PowerStateError,
+)
+
+if TYPE_CHECKING:
+    from hvsdk.models import DomainInfo
+
+__all__ = ["Outcome", "carry_out", "fresh", "refuse_state"]
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 60.0
+"""How long something that is busy is tried again, where the verb has no limit of its own."""
+INTERRUPT_SECONDS = 10.0
+"""How long Ctrl-C waits for the answer to a call that makes something, in order to undo it."""
+
+
+class Outcome(Generic[T]):
+    """What came of a call: `info` when there was nothing (more) to do, else `result`."""
+
+    __slots__ = ("info", "result")
+
+    def __init__(self, result: T | None = None, info: DomainInfo | None = None) -> None:
+        self.result = result
+        self.info = info
+
+
+def refuse_state(doing: Doing, info: DomainInfo, verb: str | None = None) -> PowerStateError:
+    """Return the error for a state that does not allow the verb."""
+    verb = verb or doing.operation.verb
+    return PowerStateError(
+        f"{verb} is not possible: {doing.host._words(info)} is {info.power_state}",
+        state=info.power_state,
+        backend=doing.host.backend,
+        host=doing.host.url,
+        hint=advice(verb, info.power_state),
+    )
+
+
+def carry_out(
+    doing: Doing,
+    call: Callable[[Driver, Deadline], T | Task[T]],
+    *,
+    rule: Rule | None = None,
+    power: bool = False,
+    reached: Callable[[DomainInfo], bool] | None = None,
+    creates: bool = False,
+    undo: Callable[[T], None] | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Outcome[T]:
+    """Call the driver for a changing verb and see its task through.
+
+    Args:
+        rule: The verb's column of the state table; `None` where states do not matter.
+        power: Whether a refusal in a state that the table allows is a lost race, and tried again.
+        reached: Tells from the record whether the goal is reached, for calls whose answer was lost.
+        creates: Whether a task is cancelled and undone when the caller gives up.
+        undo: Removes what was made when Ctrl-C came before its answer.
+    """
+    bound = doing.deadline.sooner(RETRY_SECONDS)
+    pauses = Pauses(bound)
+    guard = rule is not None and doing.operation.verb in doing.door.driver_class.unguarded
+    first: HvsdkError | None = None
+    while True:
+        try:
+            if guard and rule is not None:
+                there = _judge(doing, rule, doing.look(CONFIG), None)
+                if there is not None:
+                    return Outcome(info=there)
+            return Outcome(result=_call(doing, call, creates, undo, progress, cancel))
+        except NoAnswer as silence:
+            return Outcome(info=_after_silence(doing, silence, reached))
+        except _Wait as wait:
+            first = first or wait.refusal
+        except PowerStateError as refusal:
+            if rule is None or doing.operation.native_id is None:
+                raise
+            try:
+                there = _judge(doing, rule, doing.look(CONFIG), refusal)
+            except _Wait as wait:
+                first = first or wait.refusal
+            else:
+                if there is not None:
+                    return Outcome(info=there)
+                if not power:
+                    assert doing.info is not None
+                    refusal.state = refusal.state or doing.info.power_state
+                    raise
+            first = first or refusal
+        except BusyError as busy:
+            first = first or busy
+        if bound.expired:
+            raise _gave_up(doing, first)
+        pauses.sleep()
+
+
+class _Wait(Exception):
+    """The domain is changing: look again."""
+
+    def __init__(self, refusal: HvsdkError) -> None:
+        self.refusal = refusal
+
+
+def _judge(doing: Doing, rule: Rule, info: DomainInfo, refusal: HvsdkError | None) -> DomainInfo | None:
+    """Return the record when the domain is already there, `None` when the verb may be tried."""
+    verdict = rule.judge(info.power_state)
+    if verdict is Verdict.DONE:
+        return info
+    if verdict is Verdict.GO:
+        return None
+    if verdict is Verdict.WAIT:
+        busy = BusyError(f"{doing.operation.verb} has to wait: {doing.subject} is changing its state")
+        raise _Wait(refusal if isinstance(refusal, BusyError) else busy)
+    raise refuse_state(doing, info) from refusal
+
+
+def _gave_up(doing: Doing, first: HvsdkError | None) -> HvsdkError:
+    where = {"backend": doing.host.backend, "host": doing.host.url}
+    if isinstance(first, BusyError):
+        return first
+    return OperationFailedError(
+        f"{doing.operation.verb} of {doing.subject} was refused again and again, in a state that allows it: {first}",
+        **where,
+    )
+
+
+def _call(
+    doing: Doing,
+    call: Callable[[Driver, Deadline], T | Task[T]],
+    creates: bool,
+    undo: Callable[[T], None] | None,
+    progress: Progress | None,
+    cancel: Cancel | None,
+) -> T:
+    interrupted = None
+    if creates:
+
+        def interrupted(connection: Connection, running: _worker.Call[Any]) -> None:
+            _undo_late(doing, connection, running, undo)
+
+    connection, result = doing.door.change(doing.operation, call, doing.deadline, interrupted)
+    made: T = result  # type: ignore[assignment]
+    if isinstance(result, Task):
+        made = finish(doing, connection, result, creates=creates, progress=progress, cancel=cancel)
+    return made
+
+
+def _undo_late(
+    doing: Doing, connection: Connection, running: _worker.Call[Any], undo: Callable[[Any], None] | None
+) -> None:
+    """Ctrl-C came while something was being made: take its answer and undo it."""
+    try:
+        result = running.result(INTERRUPT_SECONDS)
+    except (_worker.NoAnswerError, Exception):
+        return  # nothing was made, or nothing can be known in time; KeyboardInterrupt goes on to the caller
+    if isinstance(result, Task):
+        stop(doing, connection, result)
+    elif undo is not None:
+        undo(result)
+
+
+def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInfo], bool] | None) -> DomainInfo:
+    """Look whether a call whose answer was lost was carried out."""
+    cause = silence.__cause__
+    assert isinstance(cause, HvsdkError)
+    last_seen: PowerState | None = None
+    if not doing.door.driver_class.reopens and isinstance(cause, ConnectionLostError):
+        raise cause from cause.__cause__
+    if doing.operation.native_id is not None and not doing.deadline.expired:
+        try:
+            info = doing.look(CONFIG)
+        except HvsdkError as exc:
+            cause.add_note(f"hvsdk: reading the domain again failed too: {exc}")
+        else:
+            last_seen = info.power_state
+            if reached is not None and reached(info):
+                return info
+    raise OutcomeUnknownError(
+        f"{doing.operation.verb} of {doing.subject} got no answer: it may or may not have been carried out",
+        last_seen=last_seen,
+        backend=doing.host.backend,
+        host=doing.host.url,
+        hint="it was not repeated; look at the domain before you try again",
+    ) from cause
+
+
+def fresh(doing: Doing, info: DomainInfo | None, reached: Callable[[DomainInfo], bool], what: str) -> DomainInfo:
+    """Return a record with `config` loaded in which `reached` is true, reading again only where needed."""
+    if info is not None and info.has("config") and reached(info):
+        return info
+    if info is None or not info.has("config"):
+        info = doing.look(CONFIG, late=True)
+        if reached(info):
+            return info
+    await_info(doing, STATE, reached, what, first=info)
+    return doing.look(CONFIG, late=True)
