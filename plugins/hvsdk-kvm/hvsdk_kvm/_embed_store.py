@@ -93,7 +93,7 @@ class EmbedStore(Store):
             format=format,
             path=path,
             backing=about.get("full-backing-filename", about.get("backing-filename")),
-            details={"kvm.type": "file"},
+            details={"kvm.type": "file", "kvm.pool": POOL if ours else ""},
         )
 
     def thin_format(self, pool: StoragePoolInfo) -> str:

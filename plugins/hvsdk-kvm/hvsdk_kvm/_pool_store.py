@@ -81,7 +81,7 @@ class PoolStore(Store):
         found = []
         for volume in pool.listAllVolumes(0):
             try:
-                found.append(_volume_info(volume, pool.UUIDString()))
+                found.append(_volume_info(volume, pool))
             except libvirt.libvirtError as exc:
                 if exc.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
                     raise
@@ -89,7 +89,7 @@ class PoolStore(Store):
 
     def volume(self, pool_id: str, volume_id: str) -> VolumeInfo:
         pool = self._active_pool(pool_id)
-        return _volume_info(_lookup_volume(pool, volume_id), pool.UUIDString())
+        return _volume_info(_lookup_volume(pool, volume_id), pool)
 
     def handle(self, volume: VolumeInfo) -> libvirt.virStorageVol:
         """Return libvirt's own object of a volume, for streams."""
@@ -104,7 +104,7 @@ class PoolStore(Store):
             volume = self._at_path(path) if beside else None
         if volume is None:
             return None
-        return _volume_info(volume, volume.storagePoolLookupByVolume().UUIDString())
+        return _volume_info(volume, volume.storagePoolLookupByVolume())
 
     def _at_path(self, path: str) -> libvirt.virStorageVol | None:
         try:
@@ -136,8 +136,8 @@ class PoolStore(Store):
         name = xml.findtext("name", "")
         _refuse_taken(handle, name)
         if source is None:
-            return _volume_info(handle.createXML(write_xml(xml), 0), pool.id)
-        return _volume_info(handle.createXMLFrom(write_xml(xml), self.handle(source), 0), pool.id)
+            return _volume_info(handle.createXML(write_xml(xml), 0), handle)
+        return _volume_info(handle.createXMLFrom(write_xml(xml), self.handle(source), 0), handle)
 
     def upload(self, pool: StoragePoolInfo, name: str, data: bytes) -> VolumeInfo:
         made = self.create(pool, name, len(data), "raw")
@@ -214,19 +214,19 @@ def _pool_info(pool: libvirt.virStoragePool, *, active: bool) -> StoragePoolInfo
 _KINDS = {"file": "file", "block": "block", "network": "network"}
 
 
-def _volume_info(volume: libvirt.virStorageVol, pool_id: str) -> VolumeInfo:
+def _volume_info(volume: libvirt.virStorageVol, pool: libvirt.virStoragePool) -> VolumeInfo:
     root = parse_xml(volume.XMLDesc(0))
     format = root.find("target/format")
     return VolumeInfo(
         id=volume.name(),
         name=volume.name(),
-        pool=pool_id,
+        pool=pool.UUIDString(),
         capacity_bytes=_bytes(root.find("capacity")),
         allocated_bytes=_bytes(root.find("allocation")),
         format="raw" if format is None else format.get("type"),
         path=root.findtext("target/path"),
         backing=root.findtext("backingStore/path"),
-        details={"kvm.type": _KINDS.get(root.get("type", "file"), "network")},
+        details={"kvm.type": _KINDS.get(root.get("type", "file"), "network"), "kvm.pool": pool.name()},
     )
 
 

@@ -20,8 +20,10 @@ SUFFIXES = {"qcow2": ".qcow2", "raw": ".raw", "iso": ".iso"}
 
 
 class Store(ABC):
-    """Pools and their volumes. Ids of volumes are their names; `VolumeInfo.details["kvm.type"]` is `file`, `block` or
-    `network`, as a disk's source names it."""
+    """Pools and their volumes. Ids of volumes are their names.
+
+    `VolumeInfo.details` has `kvm.type` (`file block network`, as a disk's source names it) and `kvm.pool`, the pool's name.
+    """
 
     @abstractmethod
     def pools(self) -> list[StoragePoolInfo]:
