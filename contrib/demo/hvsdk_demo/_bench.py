@@ -1,0 +1,69 @@
+"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a fake host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvsdk_testbed.embed import prepare_root, temporary_root
+
+import hvsdk
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Two hosts, and a directory for what the guests write."""
+
+    kvm: hvsdk.Host
+    fake: hvsdk.Host
+    logs: Path
+
+
+@contextlib.contextmanager
+def workbench() -> Iterator[Workbench]:
+    """Lend both hosts; at the end every guest is off and gone, also after Ctrl-C, and so is the directory."""
+    with temporary_root() as root:
+        try:
+            # virt_type: having /dev/kvm does not prove that a guest runs on it; emulation always does.
+            with (
+                hvsdk.connect(prepare_root(root), virt_type="qemu") as kvm,
+                hvsdk.connect("fake://demo?domains=3") as fake,
+            ):
+                try:
+                    yield Workbench(kvm, fake, root)
+                finally:
+                    with _uninterrupted():
+                        _remove_all(kvm)
+        finally:
+            _end_guests(root)
+
+
+def _remove_all(host: hvsdk.Host) -> None:
+    for domain in host.domains():
+        domain.power_off(discard_memory=True)
+        domain.delete(disks="delete")
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a second Ctrl-C wait until the guests are gone."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_guests(root: Path) -> None:
+    """End what runs below the root all the same: the removal itself may have failed."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"qemu-system" in command[0] and any(os.fsencode(f"{root}/") in word for word in command):
+                os.kill(int(entry.name), signal.SIGKILL)
