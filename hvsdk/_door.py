@@ -200,6 +200,10 @@ class Door:
             except Exception as exc:
                 _log().warning("closing %s failed: %s", self.target.shown(), type(exc).__name__)
 
+    def let_go(self) -> None:
+        """Close without waiting, for a host that nobody holds any more."""
+        self._begin_close()
+
     def _begin_close(self) -> _worker.Call[None] | None:
         with self._lock:
             self.closed = True

@@ -58,7 +58,7 @@ class Host:
         self._readonly = readonly
         self._allow = frozenset(allow)
         self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
-        self._finalizer = weakref.finalize(self, door.close, 0.0)
+        self._finalizer = weakref.finalize(self, door.let_go)
         self._finalizer.atexit = False  # the doors close themselves at exit, all within one time limit
 
     @property

@@ -97,9 +97,12 @@ def new_operation(
 
 def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     """Raise `PermissionDeniedError` if the host is read-only and the verb is not allowed."""
-    if not host._readonly or not (changes or verb in GUARDED_READS) or verb in host._allow:
+    if not host._readonly:
         return
-    hint = f"connect with allow={{{verb!r}}}" if verb in GUARDED_READS else "connect without readonly=True"
+    guarded = verb in GUARDED_READS
+    if not changes and (not guarded or verb in host._allow):
+        return
+    hint = f"connect with allow={{{verb!r}}}" if guarded else "connect without readonly=True"
     raise PermissionDeniedError(
         f"{verb} is refused: the connection is read-only", backend=host.backend, host=host.url, hint=hint
     )

@@ -165,7 +165,7 @@ def _call(
             _undo_late(doing, connection, running, undo)
 
     connection, result = doing.door.change(doing.operation, call, doing.deadline, interrupted)
-    made: T = result  # type: ignore[assignment]
+    made: T = result
     if isinstance(result, Task):
         made = finish(doing, connection, result, creates=creates, progress=progress, cancel=cancel)
     return made
