@@ -19,6 +19,8 @@ _TYPES: dict[str, type[Lineage] | type[FenceMark]] = {
     "superseded_by": Lineage,
     "fenced": FenceMark,
 }
+_OTHER: dict[str, type] = {"at": datetime, "autostart": bool, "links": tuple}
+"""Types of their fields that are no texts."""
 FENCE_KEY = RESERVED + "fenced"
 
 
@@ -44,6 +46,8 @@ def _read(name: str, text: str | None) -> Lineage | FenceMark | None:
             values["at"] = datetime.fromisoformat(values["at"]).astimezone(UTC)
         if "links" in values:
             values["links"] = tuple(map(str, values["links"]))
+        if not all(isinstance(value, _OTHER.get(key, str)) for key, value in values.items()):
+            raise TypeError("a field of another type")
         return _TYPES[name](**values)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return FenceMark(reason="a marker that cannot be read") if name == "fenced" else None

@@ -1,0 +1,139 @@
+import pytest
+
+from hvsdk.errors import InvalidSpecError
+from hvsdk.models import Changes, CloudInit, CpuTopology, DiskSpec, DomainSpec, NicSpec, VolumeSpec
+from hvsdk.models._spec import check_metadata, check_name, check_tags
+
+HOSTILE_NAMES = ["a'b\"c", "$(reboot)", "a\nb", "<x>&amp;", "ünïcödé 机", "../../etc/passwd", "x" * 80, "-rf", "%s{0}"]
+
+
+def spec(**more):
+    return DomainSpec(**{"name": "db-2", "memory": "4GiB", **more})
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_odd_names_are_names(name):
+    assert spec(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\n", "a\0b", "a\ud800", None, 7, b"x"])
+def test_what_no_product_can_store_is_no_name(name):
+    with pytest.raises(InvalidSpecError):
+        check_name(name)
+    with pytest.raises(InvalidSpecError):
+        VolumeSpec(name=name, size=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"memory": "4G"},
+        {"memory": 0},
+        {"memory": -1},
+        {"memory": None},
+        {"vcpus": 0},
+        {"vcpus": True},
+        {"vcpus": "2"},
+        {"vcpus": 2.0},
+        {"vcpus": 4, "max_vcpus": 2},
+        {"max_memory": "1GiB"},
+        {"secure_boot": True},
+        {"uuid": "not-a-uuid"},
+        {"cpu_topology": CpuTopology(sockets=1, cores=2)},
+        {"nics": [NicSpec(mac="52:54:00:00:00:01"), NicSpec(mac="52-54-00-00-00-01")]},
+        {"metadata": {"a b": "x"}},
+        {"metadata": {"k": "a\x00b"}},
+        {"metadata": {"k": 7}},
+        {"notes": "a\x1bb"},
+        {"notes": None},
+        {"tags": "web"},
+        {"tags": ["a,b"]},
+        {"tags": [" a"]},
+        {"tags": [7]},
+    ],
+)
+def test_a_domain_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InvalidSpecError):
+        spec(**wrong)
+
+
+def test_defaults_are_the_documented_ones():
+    made = spec()
+    assert (made.vcpus, made.firmware, made.secure_boot, made.clock) == (1, "bios", False, "utc")
+    assert made.memory_bytes == 4 * 1024**3
+
+
+def test_lists_become_tuples_and_mappings_are_frozen():
+    made = spec(disks=[DiskSpec(size="1GiB")], hints={"kvm.cpu_mode": "host"})
+    assert made.disks == (DiskSpec(size=2**30),)
+    with pytest.raises(TypeError):
+        made.hints["x"] = 1
+    assert hash(made) == hash(spec(disks=[DiskSpec(size="1GiB")]))
+
+
+@pytest.mark.parametrize(
+    "text", ["52:54:00:12:34:56", "52-54-00-12-34-56", " 52:54:00:12:34:56 ", "52:54:00:12:34:56".upper()]
+)
+def test_mac_addresses_are_read_in_every_usual_form(text):
+    assert NicSpec(mac=text).mac == "52:54:00:12:34:56"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "52:54:00", "zz:54:00:12:34:56", "01:00:5e:00:00:01", "52:54:00:12:34:56\n<x/>", "52540012345"]
+)
+def test_what_cannot_be_an_adapters_address_is_refused(text):
+    with pytest.raises(InvalidSpecError):
+        NicSpec(mac=text)
+
+
+def test_a_uuid_is_kept_in_lower_case():
+    assert spec(uuid="{8D7DDB4D-4F1D-4A4B-9C3E-000000000001}").uuid == "8d7ddb4d-4f1d-4a4b-9c3e-000000000001"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"size": 1, "source": "x"}, {"size": 1, "copy": True}, {"size": 0}, {"size": 1, "boot_order": 0}]
+)
+def test_a_disk_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InvalidSpecError):
+        DiskSpec(**wrong)
+
+
+def test_a_disk_is_new_present_or_a_grown_copy():
+    assert DiskSpec(size="1GiB").size_bytes == 2**30
+    assert DiskSpec(source="/a.qcow2").size_bytes is None
+    assert DiskSpec(source="/a.qcow2", size="2GiB", copy=True).copy
+    assert DiskSpec(device="cdrom").source is None
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "<k>", "k" * 129, ".x", "hvsdk.fence", "a\n", "ключ"])
+def test_metadata_keys_fit_every_product(key):
+    with pytest.raises(InvalidSpecError):
+        check_metadata({key: "x"})
+
+
+def test_metadata_values_may_be_anything_that_xml_can_hold():
+    check_metadata({"team.owner": "ünï <&> \t\n 机", "gone": None})
+    for value in ("a\x00", "a\x08", "a\r", "\ud800", "\uffff"):
+        with pytest.raises(InvalidSpecError):
+            check_metadata({"k": value})
+
+
+def test_tags_are_a_set():
+    assert check_tags(["a", "a", "b"]) == {"a", "b"}
+    for tag in ("", " ", "a\nb", "a" * 129, "a\tb"):
+        with pytest.raises(InvalidSpecError):
+            check_tags([tag])
+
+
+def test_user_data_is_in_no_repr():
+    made = spec(cloud_init=CloudInit(user_data="password: hunter2", meta_data="hunter2", network_config="hunter2"))
+    assert "hunter2" not in repr(made)
+
+
+def test_changes_name_what_is_asked():
+    asked = Changes(vcpus=2, max_memory="8GiB", hints={"kvm.cpu_mode": "host"}).asked
+    assert asked == {"vcpus", "max_memory", "kvm.cpu_mode"}
+    assert Changes().asked == frozenset()
+    for wrong in ({"vcpus": 0}, {"memory": 0}, {"memory": "1G"}):
+        with pytest.raises(InvalidSpecError):
+            Changes(**wrong)
