@@ -275,6 +275,8 @@ class Door:
         driver = connection.driver
         for last in (False, True):
             seen = connection.renewals
+            if deadline.expired:
+                raise self._late(operation.verb, deadline, ", which was not begun,")
             limit = deadline.sooner(self.timeout)
             if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
                 raise self._late(operation.verb, limit, " in the queue for the connection")

@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
+LAST_CHANCE_SECONDS = 0.1
+"""With less time than this a refused call is not made again: its outcome would be unknown for nothing."""
 INTERRUPT_SECONDS = 10.0
 """How long Ctrl-C waits for the answer to a call that makes something, in order to undo it."""
 
@@ -115,9 +117,9 @@ def carry_out(
             first = first or refusal
         except BusyError as busy:
             first = first or busy
-        if bound.expired:
+        if bound.remaining() < LAST_CHANCE_SECONDS:
             raise _gave_up(doing, first)
-        pauses.sleep()
+        pauses.sleep(leave=LAST_CHANCE_SECONDS / 2)
 
 
 class _Wait(Exception):

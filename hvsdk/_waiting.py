@@ -50,9 +50,9 @@ class Pauses:
         seconds, self._next = self._next, min(self._next * 1.6, self._longest)
         return min(seconds, self._deadline.remaining())
 
-    def sleep(self) -> None:
-        """Make the next pause."""
-        time.sleep(self.next())
+    def sleep(self, leave: float = 0.0) -> None:
+        """Make the next pause, and leave so many seconds before the deadline."""
+        time.sleep(max(0.0, min(self.next(), self._deadline.remaining() - leave)))
 
 
 def finish(
