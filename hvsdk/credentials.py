@@ -8,6 +8,7 @@ import attrs
 
 __all__ = [
     "ASK",
+    "AskType",
     "Credentials",
     "KerberosCredentials",
     "KeyCredentials",
@@ -60,17 +61,22 @@ Credentials = PasswordCredentials | TokenCredentials | KeyCredentials | Kerberos
 
 @attrs.frozen
 class SecretRef:
-    """Where a secret is: `"env:NAME"`, `"file:/path"`, `"keyring:service/user"`. Hosts made with one can be pickled."""
+    """Where a secret is: `"env:NAME"`, `"file:/path"`, `"keyring:service/user"`. Hosts made with one can be pickled.
+
+    It is read at each login, so that a renewed secret counts. A file holds nothing else (one line end is cut off), and is
+    refused when others can read it.
+    """
 
     reference: str
 
     def __attrs_post_init__(self) -> None:
         kind, colon, rest = self.reference.partition(":")
-        if kind not in ("env", "file", "keyring") or not colon or not rest:
+        complete = all(rest.partition("/")) if kind == "keyring" else bool(rest)
+        if kind not in ("env", "file", "keyring") or not colon or not complete:
             raise ValueError("a secret is named as 'env:NAME', 'file:/path' or 'keyring:service/user'")
 
 
-class _Ask:
+class AskType:
     """The type of `ASK`."""
 
     __slots__ = ()
@@ -82,5 +88,5 @@ class _Ask:
         return "ASK"
 
 
-ASK: Final = _Ask()
+ASK: Final = AskType()
 """`connect(url, password=hvsdk.ASK)` asks at the terminal."""

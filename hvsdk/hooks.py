@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
     from hvsdk._driver.base import Operation
     from hvsdk._driver.target import Target
+    from hvsdk._event import Event
     from hvsdk._outcome import Outcome
-    from hvsdk._watch import Event
     from hvsdk.credentials import Credentials
 
 __all__ = ["hookimpl", "hookspec"]

@@ -1,0 +1,173 @@
+"""From a URL to a host: `Backend`, `Target`, `Recipe`, driver class."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from hvsdk._deadline import Deadline
+from hvsdk._driver.target import Target, TLSOptions
+from hvsdk._options import read_options
+from hvsdk._recipe import Recipe, remember
+from hvsdk._registry import find_backend, load_driver
+from hvsdk._secrets import Given, ask, find_credentials
+from hvsdk._tls import check_tls, tls_options
+from hvsdk._url import Location, parse_url
+from hvsdk.credentials import ASK, Credentials, SecretRef
+
+if TYPE_CHECKING:
+    from hvsdk._driver.backend import Backend
+    from hvsdk._host import Host
+
+__all__ = ["open_endpoint", "take"]
+
+GUARDED = frozenset({"console", "open_disk", "native"})
+
+
+def take(url: str, password: Any) -> tuple[Location, Given] | Exception:
+    """Read the URL, put what is secret where no repr shows it, and say what is wrong."""
+    if not isinstance(url, str):
+        return TypeError(f"the URL is a text, not a {type(url).__name__}")
+    try:
+        location = parse_url(url)
+    except ValueError as exc:
+        return exc
+    if password is None:
+        password = location.password
+    if password is not None and password is not ASK and not isinstance(password, (str, SecretRef, Credentials)):
+        return TypeError(f"password= is a text, hvsdk.ASK, a SecretRef or credentials, not a {type(password).__name__}")
+    return attrs.evolve(location, password=None), Given(password)
+
+
+def open_endpoint(
+    location: Location,
+    given: Given,
+    *,
+    username: str | None,
+    verify: Any,
+    tls: Literal["legacy"] | None,
+    timeout: float,
+    deadline: float | None,
+    readonly: bool,
+    allow: Iterable[str],
+    backend: str | None,
+    options: dict[str, Any],
+) -> Host:
+    """Do what `connect` says, once its URL is taken apart."""
+    chosen = find_backend(location.scheme, backend)
+    port = options.pop("port", None)
+    found, query = read_options(chosen, location.query, options)
+    location = _settled(location.without(found.keys() & chosen.options.keys()), username, port)
+    security = tls_options(verify, tls)
+    doubt = check_tls(chosen, location.scheme, location.hostname, security)
+    if doubt is not None:
+        warnings.warn(doubt, UserWarning, stacklevel=3)
+    seconds = _seconds("timeout", timeout)
+    limit = None if deadline is None else _seconds("deadline", deadline)
+    allowed = _allowed(allow)
+    if given.value is ASK:
+        given = Given(ask(_whose(location)))
+    target = _target(chosen, location, found, query, security, seconds, readonly, given)
+    recipe = Recipe(
+        url=target.url,
+        secret=given.reference,
+        literal_secret=given.literal,
+        verify=_again(security),
+        tls=tls,
+        timeout=seconds,
+        deadline=limit,
+        readonly=readonly,
+        allow=allowed,
+        backend=chosen.name,
+        options=found,
+    )
+    driver = load_driver(chosen)
+
+    from hvsdk._host import open_host
+
+    host = open_host(
+        chosen,
+        driver,
+        target,
+        recipe,
+        deadline=Deadline(limit),
+        operation_deadline=limit,
+        readonly=readonly,
+        allow=allowed,
+    )
+    remember(host, recipe)
+    return host
+
+
+def _settled(location: Location, username: str | None, port: Any) -> Location:
+    if username is not None:
+        location = attrs.evolve(location, username=username or None)
+    if port is None:
+        return location
+    if isinstance(port, bool) or not isinstance(port, (int, str)) or not str(port).isdecimal():
+        raise TypeError("port= is a number")
+    if not 0 < int(port) < 65536:
+        raise ValueError("port= is a number from 1 to 65535")
+    if location.hostname is None:
+        raise ValueError("port= makes no sense where the URL names no host")
+    return attrs.evolve(location, port=int(port))
+
+
+def _target(
+    backend: Backend,
+    location: Location,
+    given_options: dict[str, Any],
+    query: dict[str, str],
+    security: TLSOptions,
+    timeout: float,
+    readonly: bool,
+    given: Given,
+) -> Target:
+    def credentials() -> Credentials | None:
+        return find_credentials(given, target)
+
+    target = Target(
+        url=location.text(),
+        scheme=location.scheme,
+        hostname=location.hostname,
+        port=location.port or backend.default_ports.get(location.scheme),
+        path=location.path,
+        query=query,
+        username=location.username,
+        options={name: given_options.get(name, option.default) for name, option in backend.options.items()},
+        tls=security,
+        timeout=timeout,
+        readonly=readonly,
+        backend=backend.name,
+        credentials=credentials,
+    )
+    return target
+
+
+def _again(security: TLSOptions) -> bool | str | tuple[str, ...]:
+    """Return the `verify=` that gives the same."""
+    return security.pins or security.ca_file or security.verify
+
+
+def _whose(location: Location) -> str:
+    return f"{location.username}@{location.hostname}" if location.username else location.text()
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}= is a number of seconds")
+    if not value > 0:
+        raise ValueError(f"{name}= is a number of seconds above 0")
+    return float(value)
+
+
+def _allowed(allow: Iterable[str]) -> frozenset[str]:
+    names = frozenset({allow} if isinstance(allow, str) else allow)
+    if names - GUARDED:
+        raise ValueError(
+            f"allow= takes {', '.join(sorted(GUARDED))}, not {', '.join(sorted(map(str, names - GUARDED)))}"
+        )
+    return names

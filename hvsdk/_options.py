@@ -1,0 +1,86 @@
+"""A backend's own options: from the URL's query and from keywords, converted and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hvsdk._driver.backend import Backend, Option
+
+__all__ = ["read_options"]
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def read_options(
+    backend: Backend, query: Iterable[tuple[str, str]], keywords: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the options that were given, converted, and the query's parameters that are none.
+
+    A keyword wins over the URL. A keyword of `None` is one that was not given.
+
+    Raises:
+        TypeError: There is no such option, or a value is of the wrong type. Of the query only names are shown.
+        ValueError: A value is none of the choices, or a parameter is given twice.
+    """
+    given: dict[str, Any] = {}
+    others: dict[str, str] = {}
+    for name, text in query:
+        if name in backend.options:
+            if name in given:
+                raise ValueError(f"the option {name} is given twice in the URL")
+            given[name] = _converted(name, backend.options[name], text)
+        elif name == "password":
+            raise TypeError("a password does not go into the URL's query; give password=, which can be a SecretRef")
+        elif backend.pass_query:
+            others[name] = text
+        else:
+            raise _unknown(backend, name)
+    for name, value in keywords.items():
+        if name not in backend.options:
+            raise _unknown(backend, name)
+        if value is not None:
+            given[name] = _converted(name, backend.options[name], value)
+    return given, others
+
+
+def _converted(name: str, option: Option, value: Any) -> Any:
+    if isinstance(value, str) and option.type is not str:
+        value = _from_text(name, option.type, value)
+    elif option.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif not isinstance(value, option.type) or (isinstance(value, bool) and option.type in (int, float)):
+        raise TypeError(f"the option {name} is {_called(option.type)}, not {_called(type(value))}")
+    if option.choices is not None and value not in option.choices:
+        raise ValueError(f"the option {name} is one of {', '.join(map(repr, option.choices))}")
+    return value
+
+
+def _from_text(name: str, kind: type, text: str) -> Any:
+    if kind is bool:
+        lowered = text.lower()
+        if lowered in _TRUE or lowered in _FALSE:
+            return lowered in _TRUE
+    elif kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    elif kind is object:
+        return text
+    raise TypeError(
+        f"the option {name} is {_called(kind)}, which {'this text' if kind in (int, float, bool) else 'a text'} is not"
+    )
+
+
+def _called(kind: type) -> str:
+    return {bool: "a bool (true or false)", int: "a whole number", float: "a number", str: "a text"}.get(
+        kind, kind.__name__
+    )
+
+
+def _unknown(backend: Backend, name: str) -> TypeError:
+    known = ", ".join(sorted(backend.options)) or "none"
+    return TypeError(f"{backend.name} has no option {name!r}; it has: {known}")

@@ -1,0 +1,159 @@
+"""Where credentials come from, asked anew at each login: argument, hooks, environment, keyring."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from hvsdk.credentials import AskType, Credentials, KerberosCredentials, KeyCredentials, PasswordCredentials, SecretRef
+from hvsdk.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from hvsdk._driver.target import Target
+
+__all__ = ["Given", "ask", "find_credentials", "read_secret"]
+
+KEYRING_SERVICE = "hvsdk"
+MAX_BYTES = 65536
+"""A larger file is no secret but a wrong path."""
+
+
+@attrs.frozen
+class Given:
+    """What `connect` was given to log in with, if anything."""
+
+    value: str | SecretRef | Credentials | AskType | None = attrs.field(default=None, repr=False)
+
+    @property
+    def reference(self) -> SecretRef | Credentials | None:
+        """What may be pickled of it: a reference, or credentials without a secret in them."""
+        value = self.value
+        if isinstance(value, (SecretRef, KerberosCredentials)):
+            return value
+        return value if isinstance(value, KeyCredentials) and value.passphrase is None else None
+
+    @property
+    def literal(self) -> bool:
+        """Whether it holds the secret itself."""
+        return self.value is not None and self.reference is None
+
+    def credentials(self, username: str | None) -> Credentials | None:
+        """Return the credentials it stands for; references are read now."""
+        value = self.value
+        if isinstance(value, SecretRef):
+            value = read_secret(value)
+        assert not isinstance(value, AskType)  # asked by `connect`, once
+        return PasswordCredentials(username=username, password=value) if isinstance(value, str) else value
+
+
+def find_credentials(given: Given, target: Target) -> Credentials | None:
+    """Return the credentials for a target from the first place that has some."""
+    found = given.credentials(target.username)
+    if found is not None:
+        return found
+    from hvsdk import _hook_calls
+
+    return _hook_calls.credentials(target) or _from_environment(target) or _from_keyring(target)
+
+
+def ask(shown: str) -> str:
+    """Ask for a password at the terminal.
+
+    Raises:
+        AuthenticationError: There is no terminal that could hide what is typed.
+    """
+    import warnings
+    from getpass import GetPassWarning, getpass
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)
+            return getpass(f"Password for {shown}: ")
+    except (GetPassWarning, EOFError, OSError) as exc:
+        raise AuthenticationError(
+            f"there is no terminal to ask for the password of {shown}",
+            hint="give a SecretRef or set it in the environment or the keyring",
+        ) from exc
+
+
+def read_secret(reference: SecretRef) -> str:
+    """Read what a `SecretRef` stands for.
+
+    Raises:
+        AuthenticationError: It is not there, or a file that others can read.
+    """
+    kind, _, rest = reference.reference.partition(":")
+    found: str | None
+    if kind == "env":
+        found = os.environ.get(rest)
+    elif kind == "file":
+        found = _read_file(rest)
+    else:
+        service, _, user = rest.partition("/")
+        found = _ask_keyring(service, user, required=True)
+    if found is None:
+        raise AuthenticationError(f"there is no secret at {reference.reference}")
+    return found
+
+
+def _read_file(path: str) -> str:
+    path = os.path.expanduser(path)
+    try:
+        # Not to hang on a pipe that nobody writes to; it is refused below.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as exc:
+        raise AuthenticationError(f"the secret's file {path} cannot be read: {exc.strerror}") from exc
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise AuthenticationError(f"the secret's file {path} is no regular file")
+        if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise AuthenticationError(f"the secret's file {path} can be read by others", hint=f"chmod 600 {path}")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise AuthenticationError(f"the secret's file {path} is too large for a secret")
+    try:
+        return content.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise AuthenticationError(f"the secret's file {path} is not UTF-8 text") from None
+
+
+def _from_environment(target: Target) -> Credentials | None:
+    prefix = "HVSDK_" + re.sub(r"\W", "_", target.backend, flags=re.ASCII).upper()
+    password = os.environ.get(f"{prefix}_PASSWORD")
+    username = os.environ.get(f"{prefix}_USERNAME")
+    if password is None or (username and target.username and username != target.username):
+        return None  # a password for another user than the URL's is not tried
+    return PasswordCredentials(username=target.username or username or None, password=password)
+
+
+def _from_keyring(target: Target) -> Credentials | None:
+    if not target.username or not target.hostname:
+        return None
+    found = _ask_keyring(KEYRING_SERVICE, f"{target.username}@{target.hostname}", required=False)
+    return None if found is None else PasswordCredentials(username=target.username, password=found)
+
+
+def _ask_keyring(service: str, user: str, *, required: bool) -> str | None:
+    """Ask the `keyring` package; it is no dependency, so it is looked for when it is needed."""
+    from importlib import import_module
+
+    try:
+        keyring: Any = import_module("keyring")
+    except ImportError as exc:
+        if required:
+            raise AuthenticationError("the secret is in a keyring", hint="pip install keyring") from exc
+        return None
+    try:
+        found = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as exc:  # locked, or none on this machine
+        if required:
+            raise AuthenticationError(
+                f"the keyring cannot be asked for {service}/{user}: {type(exc).__name__}"
+            ) from exc
+        return None
+    return found if isinstance(found, str) else None
