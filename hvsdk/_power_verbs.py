@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_fence", "power", "power_off", "shutdown"]
 
+STARTING = frozenset({"start", "resume", "reset"})
+"""Verbs after which a guest may end at once."""
+INSISTING = frozenset({"power_off", "shutdown", "pause", "unpause"})
+"""Verbs that are called again when somebody else undid them before they were seen to be true."""
 ENDED = frozenset({PowerState.SHUTOFF, PowerState.CRASHED})
 GRACE_SECONDS = 2.0
 """How long a start that left the domain shut off is watched, before it counts as a guest that ended at once."""
@@ -48,25 +52,17 @@ def power(
 ) -> None:
     """Carry out a power verb without arguments of its own."""
     rule = RULES[verb]
-    starts = verb in ("start", "resume")
     with operate(domain.host, verb, needs=(Capability(verb),), info=domain.info, timeout=timeout) as doing:
-        if starts:
+        if verb in ("start", "resume"):
             check_fence(doing)
         native_id = domain.native_id
-
-        def reached(info: DomainInfo) -> bool:
-            return rule.goal is None or info.power_state is rule.goal
-
-        outcome = carry_out(
+        domain._info = _bring(
             doing,
             lambda driver, limit: _method(driver, verb)(native_id, deadline=limit),
-            rule=rule,
-            power=True,
-            reached=None if rule.goal is None or verb == "reset" else reached,
+            rule,
             progress=progress,
             cancel=cancel,
         )
-        domain._info = _settled(doing, outcome, reached, rule.goal, starts or verb == "reset")
 
 
 def _method(driver: Driver, verb: str) -> Callable[..., Result[DomainInfo | None]]:
@@ -74,22 +70,51 @@ def _method(driver: Driver, verb: str) -> Callable[..., Result[DomainInfo | None
     return method
 
 
-def _settled(
+def _bring(
     doing: Doing,
-    outcome: Outcome[DomainInfo | None],
-    reached: Callable[[DomainInfo], bool],
-    goal: PowerState | None,
-    may_end: bool,
+    call: Callable[[Driver, Deadline], Result[DomainInfo | None]],
+    rule: Rule,
+    *,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> DomainInfo:
-    info = outcome.info or outcome.result
-    if not may_end:
-        return _plain(fresh(doing, info, reached, str(goal)))
+    """Carry out a power verb and return the record in which its goal is reached."""
+    verb = doing.operation.verb
+    grace: Deadline | None = None
+
+    def at_goal(info: DomainInfo) -> bool:
+        return rule.goal is None or info.power_state is rule.goal
+
+    def settled(info: DomainInfo) -> bool:
+        ended = verb in STARTING and info.power_state in ENDED
+        return at_goal(info) or (ended and grace is not None and grace.expired)
+
+    def tell() -> Outcome[DomainInfo | None]:
+        lost_answer = None if rule.goal is None or verb == "reset" else at_goal
+        return carry_out(doing, call, rule=rule, power=True, reached=lost_answer, progress=progress, cancel=cancel)
+
+    outcome = tell()
     grace = doing.deadline.sooner(GRACE_SECONDS)
+    insist = _Insist(doing, rule, tell) if verb in INSISTING else None
+    return _plain(fresh(doing, outcome.info or outcome.result, settled, str(rule.goal), again=insist))
 
-    def settled(now: DomainInfo) -> bool:
-        return reached(now) or (now.power_state in ENDED and grace.expired)
 
-    return _plain(fresh(doing, info, settled, str(goal)))
+class _Insist:
+    """Calls a verb again whose goal was undone by somebody else right after it was reached."""
+
+    def __init__(self, doing: Doing, rule: Rule, tell: Callable[[], object]) -> None:
+        self._doing = doing
+        self._rule = rule
+        self._tell = tell
+        self._seconds = 0.5
+        self._next = time.monotonic() + self._seconds
+
+    def __call__(self) -> None:
+        info = self._doing.info
+        if time.monotonic() >= self._next and info is not None and self._rule.judge(info.power_state) is Verdict.GO:
+            self._tell()
+            self._seconds *= 2
+            self._next = time.monotonic() + self._seconds
 
 
 def _plain(info: DomainInfo) -> DomainInfo:
@@ -133,18 +158,9 @@ def power_off(domain: Domain, *, discard_memory: bool, timeout: float, parent: s
 
 def _cut(domain: Domain, doing: Doing, rule: Rule, discard_memory: bool) -> None:
     native_id = domain.native_id
-
-    def off(info: DomainInfo) -> bool:
-        return info.power_state is PowerState.SHUTOFF
-
-    outcome = carry_out(
-        doing,
-        lambda driver, limit: driver.power_off(native_id, discard_memory=discard_memory, deadline=limit),
-        rule=rule,
-        power=True,
-        reached=off,
+    domain._info = _bring(
+        doing, lambda driver, limit: driver.power_off(native_id, discard_memory=discard_memory, deadline=limit), rule
     )
-    domain._info = _plain(fresh(doing, outcome.info or outcome.result, off, "shutoff"))
 
 
 def shutdown(domain: Domain, *, timeout: float, then: Literal["fail", "power_off"]) -> None:

@@ -212,7 +212,14 @@ def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInf
     ) from cause
 
 
-def fresh(doing: Doing, info: DomainInfo | None, reached: Callable[[DomainInfo], bool], what: str) -> DomainInfo:
+def fresh(
+    doing: Doing,
+    info: DomainInfo | None,
+    reached: Callable[[DomainInfo], bool],
+    what: str,
+    *,
+    again: Callable[[], None] | None = None,
+) -> DomainInfo:
     """Return a record with `config` loaded in which `reached` is true, reading again only where needed."""
     if info is not None and info.has("config") and reached(info):
         return info
@@ -220,5 +227,5 @@ def fresh(doing: Doing, info: DomainInfo | None, reached: Callable[[DomainInfo],
         info = doing.look(CONFIG, late=True)
         if reached(info):
             return info
-    await_info(doing, STATE, reached, what, first=info)
+    await_info(doing, STATE, reached, what, first=info, again=again)
     return doing.look(CONFIG, late=True)
