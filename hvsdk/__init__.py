@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from hvsdk._host import Host
     from hvsdk._outcome import Outcome
     from hvsdk._registry import BackendStatus, backends, register, unregister
+    from hvsdk._schema import json_schema
     from hvsdk._snapshot import Snapshot
     from hvsdk._storage import StoragePool, Volume
     from hvsdk._watch import Watch
@@ -117,6 +118,7 @@ __all__ = [
     "context",
     "errors",
     "hookimpl",
+    "json_schema",
     "register",
     "unregister",
 ]
@@ -133,6 +135,7 @@ __getattr__, __dir__ = _lazy.attach(
         "hvsdk._host": ("Host",),
         "hvsdk._outcome": ("Outcome",),
         "hvsdk._registry": ("BackendStatus", "backends", "register", "unregister"),
+        "hvsdk._schema": ("json_schema",),
         "hvsdk._snapshot": ("Snapshot",),
         "hvsdk._storage": ("StoragePool", "Volume"),
         "hvsdk._watch": ("Watch",),
