@@ -35,6 +35,7 @@ def hvsdk_backends() -> Iterable[Backend]:
             pass_query=True,
             tls_schemes=(*_DRIVERS, *(f"{driver}+tls" for driver in _DRIVERS)),
             pins=False,
+            tls_hint="libvirt knows no fingerprints: give a CA file, or pkipath= with cacert.pem in it",
             loopback_only=tuple(f"{driver}+tcp" for driver in _DRIVERS),
         )
     ]

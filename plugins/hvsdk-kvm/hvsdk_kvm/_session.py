@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
-from hvsdk.driver import Driver, Target, errors
+from hvsdk.driver import Deadline, Driver, Target, errors
 
+from hvsdk_kvm._connect import embed_root, open_connection
+from hvsdk_kvm._events import EventHub
+from hvsdk_kvm._uri import is_remote
 from hvsdk_kvm._xml import parse_xml
+from hvsdk_kvm._xml_cache import XmlCache
 
 __all__ = ["Session"]
+
+_abandoned: list[Any] = []
+"""Connections of a parent process: freeing one would say goodbye to the daemon on the parent's socket."""
 
 
 class Session(Driver):
@@ -31,8 +38,48 @@ class Session(Driver):
         """Version of libvirt at the other end, as 9000000 for 9.0.0."""
         self.embed_root: Path | None = None
         """Root directory of an embedded driver, else `None`."""
-        self.remote = False
+        self.remote = is_remote(target)
         """Whether a daemon is at the other end: calls are round trips, and events may be lost."""
+        self.node_name: str | None = None
+        """Name of the machine that the domains run on."""
+        self.events: EventHub | None = None
+        """Callbacks of this connection; `None` where libvirt's event loop does not run."""
+        self.xml_cache = XmlCache()
+
+    # ---- opening and closing -----------------------------------------------------------------------------
+
+    def open(self, *, deadline: Deadline) -> None:
+        self.embed_root = embed_root(self.target)
+        self._connection, self.uri, pumped = open_connection(self.target)
+        connection = self._connection
+        self.kind = connection.getType().lower()
+        self.daemon_version = connection.getLibVersion()
+        self.node_name = connection.getHostname()
+        self.xml_cache = XmlCache()
+        self.events = EventHub(connection) if pumped else None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        events, self.events = self.events, None
+        if connection is None:
+            return
+        if events is not None:
+            events.close()  # a registered callback would keep the socket open
+        if connection.isAlive():
+            connection.close()
+
+    def abandon(self) -> None:
+        _abandoned.append((self._connection, self.events))
+        self._connection = self.events = None
+
+    def sibling(self) -> Driver:
+        """Return this instance where the world is in this process: a second connection might see another one."""
+        return super().sibling() if self.remote else self
+
+    def native(self, *, deadline: Deadline) -> Any:
+        return self.connection
+
+    # ---- what is at the other end ------------------------------------------------------------------------
 
     @property
     def embedded(self) -> bool:
@@ -49,19 +96,29 @@ class Session(Driver):
         """Whether the hypervisor is on this machine, so that its paths are paths here."""
         return self.target.hostname is None
 
+    def at_least(self, version: int) -> bool:
+        """Whether both libvirt here and the daemon are of this version (9000000 for 9.0.0) or later."""
+        return min(self.daemon_version, libvirt.getVersion()) >= version
+
+    # ---- look-ups ----------------------------------------------------------------------------------------
+
     @property
     def connection(self) -> libvirt.virConnect:
         """The open connection.
 
         Raises:
-            ConnectionLostError: It is not open.
+            SessionExpiredError: It is gone, and nothing has been asked of it: the core opens another and repeats the call.
         """
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise errors.ConnectionLostError("the connection is not open")
-        return self._connection
+        if self.remote and not connection.isAlive():
+            raise errors.SessionExpiredError("the daemon has closed the connection")
+        return connection
 
     def lookup(self, native_id: str) -> libvirt.virDomain:
-        """Find a domain by its UUID; libvirt's NO_DOMAIN when there is none."""
+        """Find a domain by its UUID, in order to change it; libvirt's NO_DOMAIN when there is none."""
+        self.xml_cache.touch(native_id)
         return self.connection.lookupByUUIDString(native_id)
 
     def read_xml(self, domain: libvirt.virDomain, *, inactive: bool = True, secure: bool = False) -> ET.Element:
@@ -73,10 +130,3 @@ class Session(Driver):
         if secure:
             flags |= libvirt.VIR_DOMAIN_XML_SECURE
         return parse_xml(domain.XMLDesc(flags))
-
-    def at_least(self, version: int) -> bool:
-        """Whether both libvirt here and the daemon are of this version (9000000 for 9.0.0) or later."""
-        return min(self.daemon_version, libvirt.getVersion()) >= version
-
-    def native(self, *, deadline: Any) -> Any:
-        return self.connection
