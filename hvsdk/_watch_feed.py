@@ -127,7 +127,8 @@ class Feed:
             except errors.HvsdkError as exc:
                 if self._source.closed or not _is_lost(exc):
                     raise
-                self._recover()
+                if not (isinstance(exc, errors.SessionExpiredError) and self._renewed()):
+                    self._recover()
 
     def _round(self) -> None:
         if not self._pushes:
@@ -155,6 +156,18 @@ class Feed:
             self._fresh = False
         for change in changes:
             self._tell(self._table.step(change.native_id, change.info, change.kind))
+
+    def _renewed(self) -> bool:
+        """Log in again after a session has ended, which is no loss of the host; return whether that was possible."""
+        try:
+            self._source.reconnect()
+            infos = self._listing()
+        except errors.HvsdkError as exc:
+            if self._source.closed or not _is_lost(exc):
+                raise
+            return False
+        self._tell(self._table.replace(infos))
+        return True
 
     def _recover(self) -> None:
         self._emit(Event(host=self._source.host, kind=EventKind.HOST_LOST))

@@ -334,6 +334,25 @@ def test_a_host_that_does_not_answer_is_lost(watching, push):
     assert watch.get(timeout=SOON).kind == K.HOST_BACK
 
 
+def test_an_expired_session_is_renewed_without_a_word(watching, push):
+    world = World(info("1"))
+    watch = watching(world, push=push)
+    source = watch._feed._source
+    ask = "changes" if push else "listing"
+
+    def expired(*args):
+        delattr(source, ask)
+        world.put(info("1", S.PAUSED))
+        raise errors.SessionExpiredError("unknown session")
+
+    setattr(source, ask, expired)
+    world.put(info("2"))
+    events = {watch.get(timeout=SOON).kind for _ in range(2)}
+    assert events == {K.DEFINED, K.PAUSED}
+    assert watch.get(timeout=0.05) is None
+    assert world.counts["reconnect"] == 1
+
+
 def test_lost_changes_are_made_up_by_a_listing(watching):
     world = World(info("1"))
     watch = watching(world)
