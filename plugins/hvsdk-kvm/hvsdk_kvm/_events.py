@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from weakref import WeakMethod
 
 import libvirt
 
@@ -38,30 +39,28 @@ class EventHub:
     def __init__(self, connection: libvirt.virConnect) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
-        self._closed_listeners: list[Callable[[], None]] = []
+        self._listeners: list[WeakMethod[Listener]] = []
+        self._closed_listeners: list[WeakMethod[Callable[[], None]]] = []
         self._registered: list[int] = []
         self._watches_close = False
 
     def listen(self, listener: Listener, *, closed: Callable[[], None] | None = None) -> None:
-        """Call `listener` for every event from now on, and `closed` when the connection is lost."""
+        """Call `listener` for every event from now on, and `closed` when the connection is lost.
+
+        Both are methods of an object that is kept elsewhere: when that object goes, they are called no longer.
+        """
         with self._lock:
             if not self._registered:
                 self._register()
-            self._listeners.append(listener)
+            self._listeners = [known for known in self._listeners if known() is not None]
+            self._closed_listeners = [known for known in self._closed_listeners if known() is not None]
+            self._listeners.append(WeakMethod(listener))
             if closed is not None:
-                self._closed_listeners.append(closed)
-
-    def forget(self, listener: Listener) -> None:
-        """Call it no longer."""
-        with self._lock:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+                self._closed_listeners.append(WeakMethod(closed))
 
     def tell(self, uuid: str) -> None:
         """Tell the listeners of a change that libvirt itself does not tell."""
-        for listener in tuple(self._listeners):
-            listener(uuid, UNTOLD, ())
+        self._tell(uuid, UNTOLD, ())
 
     def close(self) -> None:
         """Take the registrations back, so that the connection can end."""
@@ -95,10 +94,16 @@ class EventHub:
 
     def _told(self, connection: libvirt.virConnect, domain: libvirt.virDomain, *arguments: Any) -> None:
         *details, kind = arguments
-        uuid = domain.UUIDString()
-        for listener in tuple(self._listeners):
-            listener(uuid, kind, tuple(details))
+        self._tell(domain.UUIDString(), kind, tuple(details))
 
     def _lost(self, connection: libvirt.virConnect, reason: int, opaque: Any) -> None:
-        for closed in tuple(self._closed_listeners):
-            closed()
+        for reference in tuple(self._closed_listeners):
+            closed = reference()
+            if closed is not None:
+                closed()
+
+    def _tell(self, uuid: str, kind: int, details: tuple[Any, ...]) -> None:
+        for reference in tuple(self._listeners):
+            listener = reference()
+            if listener is not None:
+                listener(uuid, kind, details)
