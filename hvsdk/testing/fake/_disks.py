@@ -19,7 +19,7 @@ Blocks = dict[int, bytes]
 class Volume:
     """One volume. Which domains and volumes use it is found by looking, as products do, not kept here."""
 
-    __slots__ = ("backing", "blocks", "format", "id", "name", "pool", "size")
+    __slots__ = ("_blocks", "_seed", "backing", "format", "id", "name", "pool", "size")
 
     def __init__(self, pool: Pool, volume_id: str, name: str, size: int, format: str) -> None:
         self.pool = pool
@@ -27,8 +27,26 @@ class Volume:
         self.name = name
         self.size = size
         self.format = format
-        self.blocks: Blocks = {}
         self.backing: Volume | None = None
+        self._blocks: Blocks = {}
+        self._seed: int | None = None
+
+    @property
+    def blocks(self) -> Blocks:
+        """Its content, which a seeded volume has from the moment when somebody looks."""
+        if self._seed is not None:
+            self._blocks = _seeded(self.path, self._seed, self.size)
+            self._seed = None
+        return self._blocks
+
+    @blocks.setter
+    def blocks(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._seed = None
+
+    def seed(self, number: int) -> None:
+        """Give it some content that follows from a number."""
+        self._seed = number
 
     @property
     def path(self) -> str:
@@ -40,6 +58,8 @@ class Volume:
         """Bytes that it takes of its pool: its own blocks, not those it shares with what it lies on."""
         if self.format == "raw":
             return self.size
+        if self._seed is not None:
+            return len(_places(self._seed, self.size)) * BLOCK
         if self.backing is None:
             return len(self.blocks) * BLOCK
         below = self.backing.blocks
@@ -169,15 +189,18 @@ class Adapter:
         return other
 
 
-def seed_content(volume: Volume, number: int) -> None:
-    """Give a volume some content that follows from a number: a boot sector, and a few blocks of data."""
-    sector = f"fake boot sector of {volume.name}".encode().ljust(510, b"\0") + b"\x55\xaa"
-    volume.blocks[0] = sector.ljust(BLOCK, b"\0")
-    last = volume.size // BLOCK
-    for step in range(1, 4):
-        at = mix(number + step) % last
-        if at:
-            volume.blocks[at] = mix(number * step).to_bytes(8, "big") * (BLOCK // 8)
+def _places(seed: int, size: int) -> set[int]:
+    """Return the blocks that a seeded volume has: the first one, and a few more."""
+    last = max(1, size // BLOCK)
+    return {0, *(mix(seed + step) % last for step in range(1, 4))}
+
+
+def _seeded(label: str, seed: int, size: int) -> Blocks:
+    """Return a seeded volume's content: a boot sector that tells where it is from, and blocks of data."""
+    blocks = {number: mix(seed * number).to_bytes(8, "big") * (BLOCK // 8) for number in _places(seed, size)}
+    sector = f"fake boot sector of {label}".encode()[:510].ljust(510, b"\0") + b"\x55\xaa"
+    blocks[0] = sector.ljust(BLOCK, b"\0")
+    return blocks
 
 
 def read(blocks: Blocks, size: int, offset: int, length: int) -> bytes:

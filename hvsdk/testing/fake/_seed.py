@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hvsdk.enums import PowerState
-from hvsdk.testing.fake._disks import Adapter, Drive, Pool, seed_content
+from hvsdk.testing.fake._disks import Adapter, Drive, Pool
 from hvsdk.testing.fake._domain import Config, FakeDomain
 from hvsdk.testing.fake._identity import ROLES, domain_name, mac_address, mix, uuid_text
 
@@ -41,7 +41,7 @@ def pools(settings: Settings) -> list[Pool]:
     size = max(4096, 64 * settings.domains) * GIB
     images = Pool("pool-3", "iso", 256 * GIB, kind="iso")
     for name in ("debian-12.iso", "rescue.iso"):
-        seed_content(images.put(name, GIB // 2, "iso"), len(name))
+        images.put(name, GIB // 2, "iso").seed(len(name))
     return [Pool("pool-1", "default", size), Pool("pool-2", "fast", size, kind="lvm"), images]
 
 
@@ -96,7 +96,7 @@ def furnish(world: World, domain: FakeDomain) -> Config:
     for position in range(1 + (bits >> 14 & 1)):
         pool = world.pools["pool-1" if position == 0 else "pool-2"]
         volume = pool.put(f"{domain.native_id}-disk-{position}.qcow2", (20, 40, 80, 100)[bits >> 15 & 3] * GIB, "qcow2")
-        seed_content(volume, bits + position)
+        volume.seed(bits + position)
         drive = Drive(config.device_id("disk"), volume)
         drive.boot_order = 1 if position == 0 else None
         config.drives.append(drive)

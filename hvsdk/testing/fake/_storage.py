@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from hvsdk._deadline import Deadline
 from hvsdk._driver.base import DiskReader, DiskWriter
-from hvsdk.models._host import StoragePoolInfo, VolumeInfo
-from hvsdk.models._runtime import Extent
 from hvsdk.testing.fake import _disks
 from hvsdk.testing.fake._connection import Connection
 from hvsdk.testing.fake._disks import BLOCK, Blocks, Pool, Volume
@@ -17,7 +15,7 @@ from hvsdk.testing.fake._power import require
 
 if TYPE_CHECKING:
     from hvsdk._driver.base import Result
-    from hvsdk.models import VolumeSpec
+    from hvsdk.models import Extent, StoragePoolInfo, VolumeInfo, VolumeSpec
     from hvsdk.testing.fake._tasks import Work
     from hvsdk.testing.fake._world import World
 
@@ -94,6 +92,8 @@ class FakeReader(DiskReader):
 
     def extents(self) -> Iterator[Extent]:
         """Yield all of the disk: what is stored, and the holes between."""
+        from hvsdk.models import Extent
+
         with self._connection.round_trip("extents", Deadline(self._connection.target.timeout)):
             at = 0
             for offset, length in _disks.extents(self._blocks, self.size):
@@ -164,6 +164,8 @@ def _unheld(world: World, pool_id: str, volume_id: str) -> Volume:
 
 
 def _shown_pool(pool: Pool) -> StoragePoolInfo:
+    from hvsdk.models import StoragePoolInfo
+
     allocated = pool.allocated
     return StoragePoolInfo(
         id=pool.id,
@@ -178,6 +180,8 @@ def _shown_pool(pool: Pool) -> StoragePoolInfo:
 
 
 def _shown_volume(volume: Volume) -> VolumeInfo:
+    from hvsdk.models import VolumeInfo
+
     return VolumeInfo(
         id=volume.id,
         name=volume.name,
