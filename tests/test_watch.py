@@ -20,8 +20,7 @@ def test_a_lost_connection_is_told_once_then_the_difference(watching, push):
     world.remove("2")
     world.put(info("1", S.PAUSED))
     world.put(info("4"))
-    while world.counts["reconnect"] < 3:
-        time.sleep(0.001)
+    assert waited(lambda: world.counts["reconnect"] >= 3)
     world.up()
     assert told(watch, 4) == [(K.HOST_BACK, None), (K.REMOVED, "2"), (K.PAUSED, "1"), (K.DEFINED, "4")]
 
