@@ -26,6 +26,8 @@ _FORMATS = {".qcow2": "qcow2", ".raw": "raw", ".iso": "raw"}
 class EmbedStore(Store):
     """Image files in a directory of this machine, as the pool `default`."""
 
+    sees_files = True
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 

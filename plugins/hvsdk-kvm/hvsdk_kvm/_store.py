@@ -6,7 +6,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hvsdk.driver import StoragePoolInfo, VolumeInfo, errors
 
@@ -24,6 +24,9 @@ class Store(ABC):
 
     `VolumeInfo.details` has `kvm.type` (`file block network`, as a disk's source names it) and `kvm.pool`, the pool's name.
     """
+
+    sees_files: ClassVar[bool] = False
+    """Whether files outside of all pools can be seen and read."""
 
     @abstractmethod
     def pools(self) -> list[StoragePoolInfo]:

@@ -72,7 +72,7 @@ def domain_element(plan: DomainPlan) -> ET.Element:
 
 def _add_os(root: ET.Element, plan: DomainPlan) -> None:
     spec, hints, platform = plan.spec, plan.hints, plan.platform
-    if spec.smbios and platform.qemu:
+    if spec.smbios:
         _add_sysinfo(root, plan)
     os = sub(root, "os")
     kind = sub(os, "type", "hvm")
@@ -106,6 +106,8 @@ def _add_uefi(os: ET.Element, plan: DomainPlan) -> None:
 
 
 def _add_sysinfo(root: ET.Element, plan: DomainPlan) -> None:
+    if not plan.platform.qemu:
+        raise errors.InvalidSpecError(f"smbios cannot be set on {plan.platform.domain_type} here")
     values = dict(plan.spec.smbios)
     if values.pop("uuid", plan.uuid).lower() != plan.uuid:
         raise errors.InvalidSpecError(

@@ -1,0 +1,130 @@
+"""Removing domains, with or without their volumes."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Literal
+
+import libvirt
+from hvsdk.driver import BackgroundTask, Deadline, PowerState, Result, VolumeInfo, errors
+
+from hvsdk_kvm._cloud_init import seed_name
+from hvsdk_kvm._session import Session
+from hvsdk_kvm._snapshots import merge_snapshots
+from hvsdk_kvm._store import Store, store_of
+from hvsdk_kvm._usage import Usage, disk_source
+
+__all__ = ["DeleteVerbs"]
+
+_FLAGS = (
+    libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+    libvirt.VIR_DOMAIN_UNDEFINE_NVRAM,
+    libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA,
+)
+"""What goes with the definition, in the order in which older daemons may not know it. Saved memory is not among them:
+a suspended domain is not removed."""
+
+
+class DeleteVerbs(Session):
+    """`delete`."""
+
+    def delete(self, native_id: str, *, disks: Literal["keep", "delete"], deadline: Deadline) -> Result[None]:
+        domain = self.lookup(native_id)
+        _refuse_state(domain)
+        store = store_of(self)
+        with_disks = disks == "delete"
+        volumes = self._own_volumes(domain, store) if with_disks else []
+        if not domain.snapshotNum(0):
+            self._remove_domain(domain, store, volumes)
+            return None
+
+        def work() -> None:
+            merge_snapshots(self, domain)
+            self._remove_domain(domain, store, self._own_volumes(domain, store) if with_disks else [])
+
+        return BackgroundTask(work)
+
+    def _own_volumes(self, domain: libvirt.virDomain, store: Store) -> list[VolumeInfo]:
+        """Return the volumes of a domain's disks. CD-ROM images and floppies are nobody's own.
+
+        Raises:
+            BusyError: One is a disk of another domain, or below another volume.
+            InvalidSpecError: One lies where libvirt cannot remove it.
+        """
+        chosen = []
+        for disk in self.read_xml(domain).iterfind("devices/disk"):
+            if disk.get("device", "disk") != "disk" or disk.find("source") is None:
+                continue
+            volume = disk_source(disk, store)
+            if volume is None or not volume.pool:
+                raise errors.InvalidSpecError(
+                    f"the disk {_target(disk)} of {domain.name()!r} lies in no storage pool of this host",
+                    hint="detach it first, or delete with disks='keep' and remove it by hand",
+                )
+            chosen.append(volume)
+        usage = Usage(self, but=domain.UUIDString())
+        together = {path for volume in chosen if volume.path for path in _chain(store, volume.path)}
+        for volume in chosen:
+            usage.refuse(volume, store, lying_on=together)
+        return chosen
+
+    def _remove_domain(self, domain: libvirt.virDomain, store: Store, volumes: list[VolumeInfo]) -> None:
+        name = domain.name()
+        seed = self._seed_volumes(domain, store)
+        undefine(domain)
+        left = []
+        for volume in [*volumes, *seed]:
+            try:
+                store.delete(volume)
+            except (libvirt.libvirtError, errors.HvsdkError, OSError) as exc:
+                left.append(f"{volume.path or volume.id} ({exc})")
+        if left:
+            raise errors.OperationFailedError(
+                f"the domain {name!r} was removed, but not all of its volumes: {'; '.join(left)}"
+            )
+
+    def _seed_volumes(self, domain: libvirt.virDomain, store: Store) -> list[VolumeInfo]:
+        """Return the disk of cloud-init that was made for this domain: it holds secrets and serves nobody else."""
+        wanted = seed_name(domain.UUIDString())
+        for disk in self.read_xml(domain).iterfind("devices/disk[@device='cdrom']"):
+            source = disk.find("source")
+            path = None if source is None else source.get("file") or source.get("dev") or source.get("volume")
+            if path is None or path.rpartition("/")[2] != wanted:
+                continue
+            volume = disk_source(disk, store)
+            if volume is not None and volume.pool and Usage(self, but=domain.UUIDString()).user(volume) is None:
+                return [volume]
+        return []
+
+
+def undefine(domain: libvirt.virDomain) -> None:
+    """Remove a definition with all that libvirt keeps for it, on daemons too that do not know all of it."""
+    for known in range(len(_FLAGS)):
+        flags = sum(_FLAGS[known:])
+        try:
+            domain.undefineFlags(flags)
+            return
+        except libvirt.libvirtError as exc:
+            if exc.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+                raise
+    domain.undefine()
+
+
+def _refuse_state(domain: libvirt.virDomain) -> None:
+    if domain.isActive():
+        raise errors.PowerStateError(f"{domain.name()!r} is on; libvirt would remove only its definition")
+    if domain.hasManagedSaveImage(0):
+        raise errors.PowerStateError(
+            f"{domain.name()!r} has its memory saved",
+            state=PowerState.SUSPENDED,
+            hint="resume it, or power_off(discard_memory=True)",
+        )
+
+
+def _chain(store: Store, path: str) -> list[str]:
+    return [volume.path for volume in store.chain(path) if volume.path]
+
+
+def _target(disk: ET.Element) -> str:
+    target = disk.find("target")
+    return "?" if target is None else target.get("dev", "?")
