@@ -33,7 +33,7 @@ class Event(Record):
     """In `to_dict()` its URL."""
     kind: EventKind
     domain: Domain | None = None
-    """A handle whose record is `after`, or `before` where it is gone; in `to_dict()` its native id."""
+    """A handle whose record is `after`, or what was last seen of it where it is gone; in `to_dict()` its native id."""
     before: DomainInfo | None = None
     """The summary as it was, as far as this watch knew."""
     after: DomainInfo | None = None
