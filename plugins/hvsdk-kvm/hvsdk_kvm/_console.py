@@ -19,7 +19,7 @@ class ConsoleReads(Session):
     """`console`."""
 
     def console(self, native_id: str, *, deadline: Deadline) -> Console:
-        domain = self.connection.lookupByUUIDString(native_id)
+        domain = self.find(native_id)
         name = domain.name()
         if not domain.isActive():
             raise errors.PowerStateError(f"domain {name!r} has no console while it is off", hint="start it first")

@@ -15,13 +15,17 @@ C = Capability
 _TEST = (
     (
         "libvirt's test driver has no devices that could be changed",
-        (C.ATTACH_DISK, C.DETACH_DISK, C.ATTACH_NIC, C.DETACH_NIC, C.SET_NIC_LINK, C.INSERT_MEDIA, C.EJECT_MEDIA)
-        + (C.RESIZE_DISK, C.RESIZE_DISK_RUNNING, C.HOTPLUG_DISK, C.HOTPLUG_NIC),
+        (
+            *(C.ATTACH_DISK, C.DETACH_DISK, C.ATTACH_NIC, C.DETACH_NIC, C.SET_NIC_LINK, C.INSERT_MEDIA, C.EJECT_MEDIA),
+            *(C.RESIZE_DISK, C.RESIZE_DISK_RUNNING, C.HOTPLUG_DISK, C.HOTPLUG_NIC),
+        ),
     ),
     (
         "libvirt's test driver keeps no contents of disks and volumes",
-        (C.OPEN_DISK, C.OPEN_VOLUME, C.DISK_RANDOM_READ, C.DISK_READ_SNAPSHOT, C.CHANGED_BLOCKS)
-        + (C.CLONE, C.CLONE_LINKED, C.CLOUD_INIT),
+        (
+            *(C.OPEN_DISK, C.OPEN_VOLUME, C.DISK_RANDOM_READ, C.DISK_READ_SNAPSHOT, C.CHANGED_BLOCKS),
+            *(C.CLONE, C.CLONE_LINKED, C.CLOUD_INIT),
+        ),
     ),
     ("libvirt's test driver cannot migrate", (C.MIGRATE, C.MIGRATE_LIVE)),
     ("domains of libvirt's test driver have no console", (C.CONSOLE,)),
@@ -36,8 +40,10 @@ _XEN = (
     ("libvirt's Xen driver has no bulk statistics", (C.STATS,)),
     (
         "libvirt's Xen driver has no snapshots",
-        (C.LIST_SNAPSHOTS, C.CREATE_SNAPSHOT, C.REVERT_SNAPSHOT, C.DELETE_SNAPSHOT, C.CHANGED_BLOCKS)
-        + (C.SNAPSHOT_RUNNING, C.SNAPSHOT_MEMORY, C.SNAPSHOT_QUIESCE, C.DISK_READ_SNAPSHOT),
+        (
+            *(C.LIST_SNAPSHOTS, C.CREATE_SNAPSHOT, C.REVERT_SNAPSHOT, C.DELETE_SNAPSHOT, C.CHANGED_BLOCKS),
+            *(C.SNAPSHOT_RUNNING, C.SNAPSHOT_MEMORY, C.SNAPSHOT_QUIESCE, C.DISK_READ_SNAPSHOT),
+        ),
     ),
     ("libvirt's Xen driver cannot resize disks", (C.RESIZE_DISK, C.RESIZE_DISK_RUNNING)),
 )

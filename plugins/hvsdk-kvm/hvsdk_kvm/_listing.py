@@ -76,7 +76,7 @@ class ListingReads(Session):
         ]
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
-        domain = self.connection.lookupByUUIDString(native_id)
+        domain = self.find(native_id)
         key = domain.UUIDString()
         state, reason = domain_state(domain)
         saved = state == libvirt.VIR_DOMAIN_SHUTOFF and bool(domain.hasManagedSaveImage())
@@ -142,7 +142,7 @@ class ListingReads(Session):
     def summary_of(self, native_id: str) -> DomainInfo | None:
         """Return one domain's summary, `None` when it is gone."""
         try:
-            domain = self.connection.lookupByUUIDString(native_id)
+            domain = self.find(native_id)
             row = self._rows_of([domain])
             saved = frozenset((native_id,)) if domain.hasManagedSaveImage() else frozenset()
         except libvirt.libvirtError as exc:

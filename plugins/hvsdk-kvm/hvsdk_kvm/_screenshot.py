@@ -26,7 +26,7 @@ class ScreenshotReads(Session):
         connection = self.connection
         stream = connection.newStream()
         try:
-            connection.lookupByUUIDString(native_id).screenshot(stream, 0)
+            self.find(native_id).screenshot(stream, 0)
             picture = bytearray()
             while data := stream.recv(_CHUNK):
                 picture += data

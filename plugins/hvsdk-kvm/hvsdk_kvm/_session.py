@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class Session(Driver):
     # ---- opening and closing -----------------------------------------------------------------------------
 
     def open(self, *, deadline: Deadline) -> None:
+        self.close()  # what is left of a connection before this one
         self.embed_root = embed_root(self.target)
         self._connection, self.uri, pumped = open_connection(self.target)
         connection = self._connection
@@ -110,15 +112,22 @@ class Session(Driver):
             SessionExpiredError: It is gone, and nothing has been asked of it: the core opens another and repeats the call.
         """
         connection = self._connection
-        if connection is None:
-            raise errors.ConnectionLostError("the connection is not open")
-        if self.remote and not connection.isAlive():
-            raise errors.SessionExpiredError("the daemon has closed the connection")
+        if connection is None or (self.remote and not connection.isAlive()):
+            raise errors.SessionExpiredError("the connection to the daemon is gone")
         return connection
 
     def lookup(self, native_id: str) -> libvirt.virDomain:
         """Find a domain by its UUID, in order to change it; libvirt's NO_DOMAIN when there is none."""
+        domain = self.find(native_id)
         self.xml_cache.touch(native_id)
+        return domain
+
+    def find(self, native_id: str) -> libvirt.virDomain:
+        """Find a domain by its UUID, in order to read it."""
+        try:
+            uuid.UUID(native_id)
+        except ValueError:
+            raise errors.DomainNotFoundError(f"no domain has the id {native_id!r}: ids are UUIDs here") from None
         return self.connection.lookupByUUIDString(native_id)
 
     def read_xml(self, domain: libvirt.virDomain, *, inactive: bool = True, secure: bool = False) -> ET.Element:

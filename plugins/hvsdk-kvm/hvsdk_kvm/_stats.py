@@ -45,7 +45,7 @@ class StatsReads(Session):
         if native_ids is None:
             rows = connection.getAllDomainStats(_WANTED, _NOWAIT | _ACTIVE)
         else:
-            domains = [connection.lookupByUUIDString(key) for key in native_ids]
+            domains = [self.find(key) for key in native_ids]
             rows = connection.domainListGetStats(domains, _WANTED, _NOWAIT) if domains else []
         at = datetime.now(UTC)
         return [stats_of(domain.UUIDString(), domain.name(), record, at) for domain, record in rows]
