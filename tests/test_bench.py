@@ -1,0 +1,43 @@
+"""The benchmarks run, and say what they promise to say; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[1] / "contrib" / "bench"
+FIELDS = {"name", "ratio", "target", "better", "ours_s", "theirs_s", "runs"}
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[str]:
+    pytest.importorskip("libcloud")
+    small = ["--runs", "1", "--over-socket", "20", "--in-process", "20"]
+    command = [sys.executable, "-m", "hvsdk_bench", "--json", *small]
+    environment = os.environ | {"PYTHONPATH": str(BENCH)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_row_is_one_json_object_with_the_same_fields(lines: list[str]) -> None:
+    rows = [json.loads(line) for line in lines]
+    assert rows
+    for row in rows:
+        assert row.keys() == FIELDS
+        assert row["better"] in ("lower", "higher")
+        assert row["ratio"] > 0
+
+
+def test_there_is_a_row_for_each_figure(lines: list[str]) -> None:
+    names = [json.loads(line)["name"] for line in lines]
+    assert len(names) == len(set(names))
+    wanted = ["import attrs, pluggy", "in the process", "KiB for each domain", "through the worker"]
+    if os.geteuid() == 0:
+        wanted += ["over a socket", "Libcloud", "without its ARP look-up", "XMLDesc"]
+    assert all(any(word in name for name in names) for word in wanted)
