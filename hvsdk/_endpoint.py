@@ -60,7 +60,7 @@ def open_endpoint(
     chosen = find_backend(location.scheme, backend)
     port = options.pop("port", None)
     found, query = read_options(chosen, location.query, options)
-    location = _settled(location.without(found.keys() & chosen.options.keys()), username, port)
+    location = _settled(location.without(chosen.options), username, port)
     security = tls_options(verify, tls)
     doubt = check_tls(chosen, location.scheme, location.hostname, security)
     if doubt is not None:
@@ -68,6 +68,7 @@ def open_endpoint(
     seconds = _seconds("timeout", timeout)
     limit = None if deadline is None else _seconds("deadline", deadline)
     allowed = _allowed(allow)
+    driver = load_driver(chosen)
     if given.value is ASK:
         given = Given(ask(_whose(location)))
     target = _target(chosen, location, found, query, security, seconds, readonly, given)
@@ -84,8 +85,6 @@ def open_endpoint(
         backend=chosen.name,
         options=found,
     )
-    driver = load_driver(chosen)
-
     from hvsdk._host import open_host
 
     host = open_host(

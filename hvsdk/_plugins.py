@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -83,7 +84,12 @@ class PluginSet:
 
     def register(self, implementor: Any, name: str | None = None) -> None:
         """Add a plugin; see `hvsdk.register`."""
-        self._add(Plugin(name=name or _name_of(implementor), origin="registered", implementor=implementor))
+        with self._lock:
+            taken = {plugin.name for plugin in self._plugins if plugin.origin == "registered"}
+            if name in taken and not self._manager.is_registered(implementor):
+                raise ValueError(f"another plugin is already registered as {name}")
+            unique = name or _unused(_name_of(implementor), taken)
+            self._add(Plugin(name=unique, origin="registered", implementor=implementor))
 
     def unregister(self, implementor: Any) -> None:
         """Take a plugin away; see `hvsdk.unregister`."""
@@ -154,15 +160,12 @@ class PluginSet:
         with self._lock:
             if self._manager.is_registered(plugin.implementor):
                 raise ValueError(f"{plugin.name} is already registered")
-            if plugin.origin == "registered" and any(
-                other.name == plugin.name and other.origin == "registered" for other in self._plugins
-            ):
-                raise ValueError(f"another plugin is already registered as {plugin.name}")
             _check(self._manager, plugin)
             try:
                 self._manager.register(plugin.implementor, name=f"{plugin.name}#{id(plugin)}")
             except pluggy.PluginValidationError as exc:
-                self._manager.unregister(plugin.implementor)
+                if self._manager.is_registered(plugin.implementor):  # not all versions of pluggy take it back
+                    self._manager.unregister(plugin.implementor)
                 raise ValueError(f"plugin {plugin.name} cannot be used: {exc}") from exc
             self._plugins += (plugin,)
             self._collect()
@@ -186,6 +189,12 @@ _ORIGINS = ("registered", "core", "installed")
 def _name_of(implementor: Any) -> str:
     name = getattr(implementor, "__name__", None)
     return name if isinstance(name, str) else f"{type(implementor).__module__}.{type(implementor).__qualname__}"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Return a name for one of several objects of the same class."""
+    candidates = (name if number == 1 else f"{name}#{number}" for number in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def _check(manager: pluggy.PluginManager, plugin: Plugin) -> None:
