@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from typing import Literal
 
 import libvirt
@@ -48,7 +49,7 @@ class DeleteVerbs(Session):
         """Return the volumes of a domain's disks. CD-ROM images and floppies are nobody's own.
 
         Raises:
-            BusyError: One is a disk of another domain, or below another volume.
+            OperationFailedError: One is a disk of another domain, or below another volume.
             InvalidSpecError: One lies where libvirt cannot remove it.
         """
         chosen = []
@@ -65,7 +66,12 @@ class DeleteVerbs(Session):
         usage = Usage(self, but=domain.UUIDString())
         together = {path for volume in chosen if volume.path for path in _chain(store, volume.path)}
         for volume in chosen:
-            usage.refuse(volume, store, lying_on=together)
+            holder = usage.holder(volume, store, lying_on=together)
+            if holder is not None:
+                raise errors.OperationFailedError(
+                    f"{domain.name()!r} was not removed: its volume {volume.path or volume.id!r} has to stay, {holder}",
+                    hint="remove that first, or delete with disks='keep'",
+                )
         return chosen
 
     def _remove_domain(self, domain: libvirt.virDomain, store: Store, volumes: list[VolumeInfo]) -> None:
@@ -84,17 +90,18 @@ class DeleteVerbs(Session):
             )
 
     def _seed_volumes(self, domain: libvirt.virDomain, store: Store) -> list[VolumeInfo]:
-        """Return the disk of cloud-init that was made for this domain: it holds secrets and serves nobody else."""
-        wanted = seed_name(domain.UUIDString())
-        for disk in self.read_xml(domain).iterfind("devices/disk[@device='cdrom']"):
-            source = disk.find("source")
-            path = None if source is None else source.get("file") or source.get("dev") or source.get("volume")
-            if path is None or path.rpartition("/")[2] != wanted:
-                continue
-            volume = disk_source(disk, store)
-            if volume is not None and volume.pool and Usage(self, but=domain.UUIDString()).user(volume) is None:
-                return [volume]
-        return []
+        """Return the disk of cloud-init that was made for this domain: it holds secrets and serves nobody else.
+
+        It is looked for in the pools, since the drive that it was in may be empty by now.
+        """
+        name = seed_name(domain.UUIDString())
+        found = []
+        for pool in store.pools():
+            if pool.active:
+                with suppress(errors.VolumeNotFoundError):
+                    found.append(store.volume(pool.id, name))
+        usage = Usage(self, but=domain.UUIDString()) if found else None
+        return [volume for volume in found if usage is not None and usage.user(volume) is None]
 
 
 def undefine(domain: libvirt.virDomain) -> None:

@@ -69,7 +69,7 @@ class LabelVerbs(Session):
         domain = self.lookup(native_id)
         flags = affected(domain)
         with self._labels_locked(deadline):
-            element = labels_element(change(_read(domain, flags)))
+            element = labels_element(change(_read(domain, flags)), bare=True)
             if element is None and not _stored(domain, flags):
                 return  # libvirt calls it an error to remove what is not there
             text = None if element is None else write_xml(element)

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from hvsdk_kvm._xml import HVSDK_NAMESPACE
 
-__all__ = ["LABELS_TAG", "Labels", "labels_element", "parse_labels", "read_labels"]
+__all__ = ["Labels", "labels_element", "parse_labels", "read_labels"]
 
-LABELS_TAG = f"{{{HVSDK_NAMESPACE}}}labels"
+_NAME = "labels"
+_QUALIFIED = f"{{{HVSDK_NAMESPACE}}}{_NAME}"
 ET.register_namespace("hvsdk", HVSDK_NAMESPACE)
 
 
@@ -25,11 +26,15 @@ class Labels(NamedTuple):
     metadata: Mapping[str, str] = {}
 
 
-def labels_element(labels: Labels) -> ET.Element | None:
-    """Return the element to store, or `None` when there is nothing to keep."""
+def labels_element(labels: Labels, *, bare: bool = False) -> ET.Element | None:
+    """Return the element to store, or `None` when there is nothing to keep.
+
+    Args:
+        bare: Leave out the namespace, which `setMetadata` puts in itself and does not bear to find there.
+    """
     if not labels.tags and not labels.metadata:
         return None
-    element = ET.Element(LABELS_TAG)
+    element = ET.Element(_NAME if bare else _QUALIFIED)
     values = {"tags": sorted(labels.tags), "metadata": dict(labels.metadata)}
     element.text = json.dumps(values, ensure_ascii=False, sort_keys=True)
     return element
@@ -37,7 +42,7 @@ def labels_element(labels: Labels) -> ET.Element | None:
 
 def read_labels(domain: ET.Element) -> Labels:
     """Return the labels in a domain's XML."""
-    return parse_labels(domain.findtext(f"metadata/{LABELS_TAG}"))
+    return parse_labels(domain.findtext(f"metadata/{_QUALIFIED}"))
 
 
 def parse_labels(text: str | None) -> Labels:

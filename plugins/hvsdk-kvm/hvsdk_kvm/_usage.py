@@ -48,23 +48,24 @@ class Usage:
         """Return the name of a domain that uses a volume, if there is one."""
         return self._users.get(volume.path or "") or self._volumes.get((volume.details["kvm.pool"], volume.id))
 
-    def refuse(self, volume: VolumeInfo, store: Store, *, lying_on: Collection[str | None] = ()) -> None:
-        """Raise unless a volume can be removed.
+    def holder(self, volume: VolumeInfo, store: Store, *, lying_on: Collection[str | None] = ()) -> str | None:
+        """Return in words what keeps a volume from being removed, `None` when nothing does.
 
         Args:
             lying_on: Paths of volumes that are to be removed with it, so that they may lie on it.
-
-        Raises:
-            BusyError: A domain has it as a disk, or another volume lies on it.
         """
         user = self.user(volume)
         if user is not None:
-            raise errors.BusyError(f"the volume {volume.path or volume.id!r} is a disk of the domain {user!r}")
-        others = [other for other in store.lying_on(volume.path or "") if other.path not in lying_on]
-        if others:
+            return f"it is a disk of the domain {user!r}"
+        other = next((other for other in store.lying_on(volume.path or "") if other.path not in lying_on), None)
+        return None if other is None else f"the volume {other.path or other.id!r} lies on it"
+
+    def refuse(self, volume: VolumeInfo, store: Store) -> None:
+        """Raise `BusyError` when a domain has a volume as its disk, or another volume lies on it."""
+        holder = self.holder(volume, store)
+        if holder is not None:
             raise errors.BusyError(
-                f"the volume {volume.path or volume.id!r} is below {others[0].path or others[0].id!r}",
-                hint="remove what lies on it first",
+                f"the volume {volume.path or volume.id!r} is in use: {holder}", hint="detach or remove that first"
             )
 
 
