@@ -201,9 +201,8 @@ def test_no_frame_of_ours_shows_the_password_in_a_traceback(toy_backend, url, op
         hvsdk.connect(url, **options)
     traced = caught.value.__traceback__
     assert traced is not None
-    shown = "".join(
-        traceback.TracebackException(type(caught.value), caught.value, traced.tb_next, capture_locals=True).format()
-    )
+    ours = traceback.TracebackException(type(caught.value), caught.value, traced.tb_next, capture_locals=True)
+    shown = "".join(ours.format())
     assert "connect" in shown
     assert "ter2" not in shown
 

@@ -99,8 +99,12 @@ def test_arguments_and_urls_that_say_the_same_are_the_same(toy_backend):
 
 @pytest.mark.parametrize(
     "password",
-    ["Hunter2", PasswordCredentials(password="Hunter2"), TokenCredentials(token="Hunter2")]
-    + [KeyCredentials(key_file="/k", passphrase="Hunter2")],
+    [
+        "Hunter2",
+        PasswordCredentials(password="Hunter2"),
+        TokenCredentials(token="Hunter2"),
+        KeyCredentials(key_file="/k", passphrase="Hunter2"),
+    ],
 )
 def test_a_literal_secret_does_not_go_into_a_pickle(toy_backend, password):
     toy_backend()

@@ -77,8 +77,18 @@ def test_an_unknown_scheme_names_the_installed_backends_and_the_extra(installed)
 
 @pytest.mark.parametrize(
     ("scheme", "extra"),
-    [("qemu+ssh", "kvm"), ("xen", "kvm"), ("test", "kvm"), ("kvm", "kvm"), ("xenapi", "xen"), ("xenapi+http", "xen")]
-    + [("vmware", "vmware"), ("esxi", "vmware"), ("hyperv", "hyperv"), ("hyperv+http", "hyperv")],
+    [
+        ("qemu+ssh", "kvm"),
+        ("xen", "kvm"),
+        ("test", "kvm"),
+        ("kvm", "kvm"),
+        ("xenapi", "xen"),
+        ("xenapi+http", "xen"),
+        ("vmware", "vmware"),
+        ("esxi", "vmware"),
+        ("hyperv", "hyperv"),
+        ("hyperv+http", "hyperv"),
+    ],
 )
 def test_each_known_scheme_has_its_extra(installed, scheme, extra):
     installed()
