@@ -36,6 +36,7 @@ __all__ = ["Door", "NoAnswer"]
 
 T = TypeVar("T")
 
+AT_ONCE_SECONDS = 0.05
 CLOSE_SECONDS = 2.0
 """How long leaving the interpreter waits for sessions to be closed, all together."""
 
@@ -300,6 +301,10 @@ class Door:
                 self._renew(connection, seen, deadline)
             except ConnectionLostError as exc:
                 self.drop(connection)
+                if limit.remaining() < AT_ONCE_SECONDS:  # the client library's own limit ran out a moment before ours
+                    late = self._late(operation.verb, limit)
+                    late.__cause__ = exc
+                    raise NoAnswer from late
                 raise NoAnswer from exc
         raise AssertionError("unreachable")
 

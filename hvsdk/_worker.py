@@ -34,8 +34,7 @@ class Call(Generic[T]):
     def __init__(self, function: Callable[[], T]) -> None:
         self._function: Callable[[], T] | None = function
         self._context: contextvars.Context | None = contextvars.copy_context()
-        self._done = threading.Lock()
-        self._done.acquire()
+        self._done = threading.Event()  # not a bare lock: Ctrl-C between its acquire and release would lose the answer
         self._error: BaseException | None = None
         self._result: T | None = None
 
@@ -55,9 +54,8 @@ class Call(Generic[T]):
         Raises:
             NoAnswerError: It was still going on after `seconds`.
         """
-        if not self._done.acquire(timeout=-1 if seconds > threading.TIMEOUT_MAX else max(seconds, 0.0)):
+        if not self._done.wait(None if seconds > threading.TIMEOUT_MAX else seconds):
             raise NoAnswerError
-        self._done.release()
         error = self._error
         if error is not None:
             try:
@@ -81,7 +79,7 @@ class _Worker:
             keep = len(_idle) < _KEEP
             if keep:
                 _idle.append(self)
-            call._done.release()
+            call._done.set()
             del call
             if not keep:
                 return

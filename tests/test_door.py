@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-
 import toy
+from toy import ToyError, raising
+
 from hvsdk import errors
 from hvsdk._deadline import Deadline
 from hvsdk._door import Door, NoAnswer
 from hvsdk.driver import Operation
-from toy import ToyError, raising
 
 READ = Operation(id="1", verb="get_domain", native_id="web")
 CHANGE = Operation(id="2", verb="start", native_id="web", changes=True)

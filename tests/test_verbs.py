@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-
 import toy
+from toy import ToyError, raising
+
 from hvsdk import errors
 from hvsdk._deadline import Deadline
 from hvsdk._host import open_host
 from hvsdk.driver import BackgroundTask, PowerState, Task
-from toy import ToyError, raising
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_unguarded_verbs_look_before_they_call(make_host):
 
 
 def test_two_threads_that_pull_in_opposite_directions_raise_nothing_but_their_states(make_host):
-    host, world = make_host()
+    host, _world = make_host()
     found: list[BaseException] = []
 
     def pull(verb: str) -> None:
@@ -210,7 +210,7 @@ def tasked(world_of: list, shares):
 
 def test_a_task_is_waited_for_and_its_progress_told(make_host):
     tasks: list[Steps] = []
-    host, world = make_host(start=tasked(tasks, [0.0, 0.5]))
+    host, _world = make_host(start=tasked(tasks, [0.0, 0.5]))
     shares: list[float | None] = []
     web = host.domain("web")
     web.start(progress=shares.append)

@@ -256,8 +256,10 @@ class Driver(ABC):
     def translate(exc: BaseException, operation: Operation) -> HvsdkError | None:
         """Return one of our errors for a vendor's, or `None` for "not mine", and the exception passes unchanged.
 
-        Give `native_code`, leave the cause alone. An ambiguous code on a power verb may become `PowerStateError`: the core
-        confirms it by reading the state. `AlreadyExistsError` is confirmed by a look-up where `find_domains` exists.
+        Give `native_code`, leave the cause alone. A call that got no answer, also within its time limit, is a
+        `ConnectionLostError`: the core tells which of both it was. An ambiguous code on a power verb may become
+        `PowerStateError`: the core confirms it by reading the state. `AlreadyExistsError` is confirmed by a look-up where
+        `find_domains` exists.
         """
 
     # ---- what is possible --------------------------------------------------------------------------------

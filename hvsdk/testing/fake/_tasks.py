@@ -68,8 +68,8 @@ class FakeTask(Task[T]):
         """Return at once: time plays no part here, polls do."""
 
     def _step(self) -> None:
-        stalled = self._rule is not None and self._rule.kind == "task-stalls"
-        if stalled and self._polls >= 1:
+        if self._rule is not None and self._rule.kind == "task-stalls":
+            self._polls = min(1, self._steps - 1)
             return
         self._polls += 1
         if self._polls < self._steps:
