@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
+
+    Load: TypeAlias = Callable[[str], Any]
+    Listing: TypeAlias = Callable[[], list[str]]
 
 
-def attach(module: str, names: Mapping[str, Iterable[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def attach(module: str, names: Mapping[str, Iterable[str]]) -> tuple[Load, Listing]:
     """Return `__getattr__` and `__dir__` for `module`, whose public `names` are told by the module that has them."""
     home = {name: source for source, found in names.items() for name in found}
 

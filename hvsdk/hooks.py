@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hookimpl", "hookspec"]
 
-hookspec = pluggy.HookspecMarker("hvsdk")
-hookimpl = pluggy.HookimplMarker("hvsdk")
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("hvsdk")
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("hvsdk")
 
 
 @hookspec

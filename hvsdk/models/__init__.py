@@ -46,6 +46,8 @@ __all__ = [
     "VolumeSpec",
 ]
 
+__getattr__: "_lazy.Load"
+__dir__: "_lazy.Listing"
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {

@@ -19,8 +19,9 @@ class FrozenDict(dict[K, V]):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("a mapping in a record cannot be changed; make a dict of it first: dict(mapping)")
 
-    __setitem__ = __delitem__ = _refuse
-    __ior__ = clear = pop = popitem = setdefault = update = _refuse
+    if not TYPE_CHECKING:  # to a type checker the methods of a dict would have the wrong types
+        __setitem__ = __delitem__ = _refuse
+        __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __repr__(self) -> str:
         return dict.__repr__(self)

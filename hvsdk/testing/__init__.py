@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BackendConformance", "conformance_command"]
 
+__getattr__: "_lazy.Load"
+__dir__: "_lazy.Listing"
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
