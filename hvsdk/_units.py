@@ -6,7 +6,7 @@ import re
 
 from hvsdk.errors import InvalidSpecError
 
-_FACTORS = {"": 1, "B": 1} | {
+_FACTORS: dict[str, int] = {"": 1, "B": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("KMGTPE", 1)
     for suffix, base in (("iB", 1024), ("B", 1000), ("i", 1024))
@@ -32,7 +32,7 @@ def parse_size(value: int | str) -> int:
         raise InvalidSpecError(f"{value!r} is not a size", hint="write bytes, or '512MiB', '8GiB', '1TiB', '10GB'")
     whole, _, fraction = match[1].partition(".")
     scaled = int(whole + fraction) * factor
-    divisor = int("1" + "0" * len(fraction))
+    divisor: int = 10 ** len(fraction)
     size, rest = divmod(scaled, divisor)
     if rest:
         raise InvalidSpecError(f"{value!r} is not a whole number of bytes")

@@ -214,7 +214,12 @@ def test_an_opening_that_hangs_hangs_nobody_else_for_longer_than_their_own_limit
     door, world = make_door(timeout=30.0)
     release = threading.Event()
     world.plan("open", lambda: release.wait(30.0))
-    first = threading.Thread(target=lambda: pytest.raises(errors.OperationTimeoutError, read, door, 1.0))
+
+    def give_up() -> None:
+        with pytest.raises(errors.OperationTimeoutError):
+            read(door, 1.0)
+
+    first = threading.Thread(target=give_up)
     first.start()
     wait_until(lambda: world.calls["open"] == 1)
     began = time.monotonic()

@@ -24,6 +24,15 @@ class Record:
         """Return the record as JSON values: enums as strings, times in ISO 8601, nested records as dicts."""
         return {field.name: plain(getattr(self, field.name)) for field in attrs.fields(cast("Any", type(self)))}
 
+    def __repr__(self) -> str:
+        """Show what is known and differs from the default; never a secret."""
+        shown = []
+        for field in attrs.fields(cast("Any", type(self))):
+            value = getattr(self, field.name)
+            if field.repr and value is not None and value != field.default:
+                shown.append(f"{field.name}={str(value)!r}" if isinstance(value, Enum) else f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
 
 def plain(value: Any) -> Any:
     """Return `value` as JSON values."""

@@ -13,7 +13,7 @@ from hvsdk.models._mapping import EMPTY, FrozenDict, frozen
 __all__ = ["Address", "CpuTopology", "Disk", "FenceMark", "Lineage", "Nic"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Address(Record):
     """One IP address of a guest and how it is known."""
 
@@ -26,7 +26,7 @@ class Address(Record):
     prefix_length: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CpuTopology(Record):
     """How the guest sees its vCPUs laid out."""
 
@@ -35,7 +35,7 @@ class CpuTopology(Record):
     threads: int = 1
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Disk(Record):
     """A disk, CD-ROM or floppy drive of a domain."""
 
@@ -63,7 +63,7 @@ class Disk(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Nic(Record):
     """A network adapter of a domain."""
 
@@ -82,7 +82,7 @@ class Nic(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Lineage(Record):
     """Another definition of the same machine, on this host or another, from before or after a move."""
 
@@ -93,7 +93,7 @@ class Lineage(Record):
     at: datetime | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FenceMark(Record):
     """The marker that `Domain.fence` left: who must not start this domain, why, and what was switched off."""
 

@@ -12,7 +12,7 @@ from hvsdk.models._mapping import EMPTY, FrozenDict, frozen
 __all__ = ["HostInfo", "Network", "Node", "StoragePoolInfo", "VolumeInfo"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class HostInfo(Record):
     """What is at the other end of a connection."""
 
@@ -26,7 +26,7 @@ class HostInfo(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Node(Record):
     """A physical machine behind a host."""
 
@@ -42,7 +42,7 @@ class Node(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Network(Record):
     """A network that domains can be on."""
 
@@ -56,7 +56,7 @@ class Network(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class StoragePoolInfo(Record):
     """A place for volumes."""
 
@@ -72,7 +72,7 @@ class StoragePoolInfo(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class VolumeInfo(Record):
     """A volume in a storage pool."""
 

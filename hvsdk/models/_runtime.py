@@ -13,7 +13,7 @@ from hvsdk.models._mapping import EMPTY, FrozenDict, frozen
 __all__ = ["Applied", "Console", "DomainStats", "Extent", "SnapshotInfo"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SnapshotInfo(Record):
     """One snapshot of a domain."""
 
@@ -30,7 +30,7 @@ class SnapshotInfo(Record):
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Console(Record):
     """Where and how a domain's screen or serial line can be reached."""
 
@@ -55,7 +55,7 @@ class Console(Record):
         return values if secrets else {k: v for k, v in values.items() if k not in self._left_out}
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Applied(Record):
     """What a reconfiguration did."""
 
@@ -65,7 +65,7 @@ class Applied(Record):
     """Names of the settings that wait until the domain is shut off and started again."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Extent(Record):
     """A run of bytes of a disk."""
 
@@ -75,7 +75,7 @@ class Extent(Record):
     """Whether it is known to read as zeros (a hole)."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DomainStats(Record):
     """Figures of one domain at one moment.
 

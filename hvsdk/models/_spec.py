@@ -25,6 +25,14 @@ def _size(value: int | str | None) -> int | None:
     return None if value is None else parse_size(value)
 
 
+def _disks(values: Iterable[DiskSpec]) -> tuple[DiskSpec, ...]:
+    return tuple(values)
+
+
+def _nics(values: Iterable[NicSpec]) -> tuple[NicSpec, ...]:
+    return tuple(values)
+
+
 def _mac(value: str | None) -> str | None:
     if value is None:
         return None
@@ -112,7 +120,7 @@ def check_tags(values: Iterable[str]) -> frozenset[str]:
     return tags
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DiskSpec(Record):
     """A disk to make or attach. Give `size` for a new empty one, `source` for one that exists, both for a grown copy."""
 
@@ -144,7 +152,7 @@ class DiskSpec(Record):
             raise InvalidSpecError("copy=True needs the source to copy")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class NicSpec(Record):
     """A network adapter to make."""
 
@@ -160,7 +168,7 @@ class NicSpec(Record):
     hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class CloudInit(Record):
     """Data for cloud-init, handed to the guest on a small NoCloud disk where the product has no way of its own."""
 
@@ -171,7 +179,7 @@ class CloudInit(Record):
     network_config: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class VolumeSpec(Record):
     """A volume to make in a storage pool."""
 
@@ -182,7 +190,7 @@ class VolumeSpec(Record):
     hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DomainSpec(Record):
     """A domain to make. It is made shut off.
 
@@ -197,8 +205,8 @@ class DomainSpec(Record):
     max_vcpus: int | None = attrs.field(default=None, validator=_at_least_one)
     memory_bytes: int = attrs.field(converter=parse_size, alias="memory", validator=_positive)
     max_memory_bytes: int | None = attrs.field(default=None, converter=_size, alias="max_memory", validator=_positive)
-    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=tuple)
-    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=tuple)
+    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=_disks)
+    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=_nics)
     firmware: Literal["bios", "uefi"] = "bios"
     secure_boot: bool = False
     uuid: str | None = attrs.field(default=None, converter=_uuid_text)
@@ -243,7 +251,7 @@ class DomainSpec(Record):
         check_text("notes", self.notes)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Changes(Record):
     """What `Domain.reconfigure` is asked to change; `None` leaves a setting as it is."""
 
