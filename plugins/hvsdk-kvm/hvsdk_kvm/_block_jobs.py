@@ -6,24 +6,14 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 import libvirt
 from hvsdk.driver import errors
 
 from hvsdk_kvm._xml import parse_xml
 
-__all__ = ["active_chain", "commit", "find_disk", "job_progress", "running_for_a_while"]
-
-
-def job_progress(domain: libvirt.virDomain) -> float | None:
-    """Return how far the domain's present job is, from 0.0 to 1.0; `None` when nothing tells."""
-    try:
-        stats = domain.jobStats()
-    except libvirt.libvirtError:  # no job, or the domain is gone: the job's own call says what became of it
-        return None
-    total = stats.get(libvirt.VIR_DOMAIN_JOB_DATA_TOTAL)
-    done = stats.get(libvirt.VIR_DOMAIN_JOB_DATA_PROCESSED)
-    return min(1.0, done / total) if total and done is not None else None
+__all__ = ["active_chain", "commit", "find_disk", "running_for_a_while"]
 
 
 @contextmanager
@@ -48,7 +38,7 @@ def commit(domain: libvirt.virDomain, target: str, *, base: str, top: str | None
         top: The uppermost file to write down; `None` for the one in use, whose place `base` then takes.
     """
     flags = libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE if top is None else 0
-    domain.blockCommit(target, base, top, 0, flags)
+    domain.blockCommit(target, base, cast("str", top), 0, flags)  # None is the file in use
     try:
         _wait(domain, target, mirrored=top is None)
     except BaseException:
@@ -90,7 +80,7 @@ def find_disk(xml: ET.Element, target: str) -> ET.Element:
 def _wait(domain: libvirt.virDomain, target: str, *, mirrored: bool) -> None:
     pause = 0.02
     while True:
-        job = domain.blockJobInfo(target, 0)
+        job = cast("dict[str, int]", domain.blockJobInfo(target, 0))
         if not job:
             return
         if mirrored and job["cur"] == job["end"] and _ready(domain, target):

@@ -19,9 +19,9 @@ from hvsdk.driver import (
     errors,
 )
 
-from hvsdk_kvm._block_jobs import job_progress
 from hvsdk_kvm._external import ExternalSnapshots
 from hvsdk_kvm._overlays import new_overlays
+from hvsdk_kvm._power import job_progress
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshot_kinds import choose_kind, refuse_without_agent
 from hvsdk_kvm._snapshot_xml import SnapshotRecord, check_snapshot_name, read_snapshots, snapshot_xml
@@ -153,7 +153,7 @@ def _creating(domain: libvirt.virDomain, text: str, flags: int, *, quiesce: bool
             raise BackgroundTask.cancelled()
         return record.info(record.name, quiesced=quiesce)
 
-    return BackgroundTask(work, progress=lambda: job_progress(domain), cancel=cancelled.set)
+    return BackgroundTask(work, progress=job_progress(domain), cancel=cancelled.set)
 
 
 def _find(domain: libvirt.virDomain, snapshots: Iterable[SnapshotRecord], snapshot_id: str) -> SnapshotRecord:

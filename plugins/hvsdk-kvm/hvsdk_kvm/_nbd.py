@@ -1,0 +1,221 @@
+"""A client of the NBD protocol, as far as reading, writing and asking for holes needs it.
+
+See https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md for the words used here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+from hvsdk.driver import Extent, errors
+
+__all__ = ["NbdClient", "receive"]
+
+GREETING, OPTION_MAGIC, REPLY_MAGIC = b"NBDMAGIC", b"IHAVEOPT", 0x3E889045565A9
+REQUEST_MAGIC, SIMPLE_MAGIC, STRUCTURED_MAGIC = 0x25609513, 0x67446698, 0x668E33EF
+FIXED_NEWSTYLE, NO_ZEROES = 1, 2
+OPT_EXPORT_NAME, OPT_ABORT, OPT_INFO, OPT_GO, OPT_STRUCTURED, OPT_SET_META = 1, 2, 6, 7, 8, 10
+REP_ACK, REP_INFO, REP_META, REP_UNSUPPORTED = 1, 3, 4, 2**31 + 1
+CMD_READ, CMD_WRITE, CMD_DISCONNECT, CMD_FLUSH, CMD_ZERO, CMD_STATUS = 0, 1, 2, 3, 6, 7
+CAN_FLUSH, READ_ONLY, HAS_FLAGS = 4, 2, 1
+_DATA, _HOLE, _STATUS, _ERROR = 1, 2, 5, 2**15
+_ALLOCATION = b"base:allocation"
+_AT_ONCE = 8 * 2**20
+_STATUS_AT_ONCE = 2**30
+
+
+class NbdClient:
+    """A connection to one export. Threads may share it: they take turns.
+
+    Args:
+        path: Unix socket of the server.
+        timeout: Seconds that the server may be silent.
+    """
+
+    def __init__(self, path: str, export: str = "", *, timeout: float) -> None:
+        self._lock = threading.Lock()
+        self._handles = itertools.count(1)
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.connect(path)
+            self.size, self._context = self._negotiate(export.encode())
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly these bytes."""
+        data = bytearray(length)
+        for begin in range(0, length, _AT_ONCE):
+            part = memoryview(data)[begin : begin + _AT_ONCE]
+            with self._lock:
+                self._request(CMD_READ, offset + begin, len(part))
+                self._receive_data(offset + begin, part)
+        return bytes(data)
+
+    def extents(self) -> Iterator[Extent]:
+        """Yield the whole export in order; one extent where the server does not know about holes."""
+        if self._context is None:
+            if self.size:
+                yield Extent(offset=0, length=self.size)
+            return
+        offset = 0
+        waiting: Extent | None = None
+        while offset < self.size:
+            for length, zero in self._status(offset, min(_STATUS_AT_ONCE, self.size - offset)):
+                length = min(length, self.size - offset)
+                if waiting is not None and waiting.zero == zero:
+                    waiting = waiting.replace(length=waiting.length + length)
+                else:
+                    if waiting is not None:
+                        yield waiting
+                    waiting = Extent(offset=offset, length=length, zero=zero)
+                offset += length
+        if waiting is not None:
+            yield waiting
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write at an offset."""
+        view = memoryview(data).cast("B")
+        for begin in range(0, len(view), _AT_ONCE):
+            part = view[begin : begin + _AT_ONCE]
+            with self._lock:
+                self._request(CMD_WRITE, offset + begin, len(part), part)
+                self._receive_data(offset, memoryview(b""))
+
+    def zero(self, offset: int, length: int) -> None:
+        """Make a range read as zeros, as a hole where the server can."""
+        while length > 0:
+            part = min(length, _STATUS_AT_ONCE)
+            self._command(CMD_ZERO, offset, part)
+            offset, length = offset + part, length - part
+
+    def flush(self) -> None:
+        """Return when what was written is on the disk."""
+        self._command(CMD_FLUSH, 0, 0)
+
+    def close(self) -> None:
+        """Say goodbye; twice is harmless."""
+        with self._lock:
+            if self._socket.fileno() < 0:
+                return
+            try:
+                self._request(CMD_DISCONNECT, 0, 0)
+            except OSError:
+                pass  # the server is gone already
+            finally:
+                self._socket.close()
+
+    # ---- inside ------------------------------------------------------------------------------------------
+
+    def _negotiate(self, export: bytes) -> tuple[int, int | None]:
+        greeting = receive(self._socket, 18)
+        if greeting[:16] != GREETING + OPTION_MAGIC:
+            raise errors.OperationFailedError("qemu-nbd did not greet as an NBD server does")
+        self._socket.sendall(struct.pack(">I", FIXED_NEWSTYLE | NO_ZEROES))
+        context = None
+        if self._option(OPT_STRUCTURED, b"")[-1][0] == REP_ACK:
+            query = struct.pack(">I", len(export)) + export + struct.pack(">II", 1, len(_ALLOCATION)) + _ALLOCATION
+            for kind, data in self._option(OPT_SET_META, query):
+                if kind == REP_META:
+                    (context,) = struct.unpack_from(">I", data)
+        size = None
+        for kind, data in self._option(OPT_GO, struct.pack(">I", len(export)) + export + struct.pack(">H", 0)):
+            if kind == REP_INFO and data[:2] == b"\0\0":
+                (size,) = struct.unpack_from(">Q", data, 2)
+        if size is None:
+            raise errors.OperationFailedError("qemu-nbd refused to show the disk")
+        return size, context
+
+    def _option(self, option: int, data: bytes) -> list[tuple[int, bytes]]:
+        self._socket.sendall(OPTION_MAGIC + struct.pack(">II", option, len(data)) + data)
+        replies = []
+        while True:
+            magic, _, kind, length = struct.unpack(">QIII", receive(self._socket, 20))
+            if magic != REPLY_MAGIC or length > 2**20:
+                raise errors.OperationFailedError("qemu-nbd answered in a way that is not NBD")
+            replies.append((kind, receive(self._socket, length)))
+            if kind == REP_ACK or kind >= 2**31:
+                return replies
+
+    def _command(self, command: int, offset: int, length: int) -> None:
+        with self._lock:
+            self._request(command, offset, length)
+            self._receive_data(offset, memoryview(b""))
+
+    def _request(self, command: int, offset: int, length: int, data: memoryview | None = None) -> None:
+        header = struct.pack(">IHHQQI", REQUEST_MAGIC, 0, command, next(self._handles), offset, length)
+        self._socket.sendall(header)
+        if data is not None:
+            self._socket.sendall(data)
+
+    def _chunks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the parts of the answer to the request just made."""
+        while True:
+            (magic,) = struct.unpack(">I", receive(self._socket, 4))
+            if magic == SIMPLE_MAGIC:
+                code, _ = struct.unpack(">IQ", receive(self._socket, 12))
+                _check(code)
+                return
+            flags, kind, _, length = struct.unpack(">HHQI", receive(self._socket, 16))
+            if magic != STRUCTURED_MAGIC or length > _AT_ONCE + 2**20:
+                raise errors.OperationFailedError("qemu-nbd answered in a way that is not NBD")
+            payload = receive(self._socket, length)
+            if kind >= _ERROR:
+                _check(struct.unpack_from(">I", payload)[0], payload[6:].decode(errors="replace"))
+            yield kind, payload
+            if flags & 1:
+                return
+
+    def _receive_data(self, offset: int, into: memoryview) -> None:
+        got = 0
+        for kind, payload in self._chunks():
+            if kind == _DATA:
+                at = struct.unpack_from(">Q", payload)[0] - offset
+                into[at : at + len(payload) - 8] = payload[8:]
+                got += len(payload) - 8
+            elif kind == _HOLE:
+                got += struct.unpack_from(">I", payload, 8)[0]  # it was zeros to begin with
+        if got != len(into):
+            raise errors.OperationFailedError(f"qemu-nbd sent {got} bytes of {len(into)}")
+
+    def _status(self, offset: int, length: int) -> list[tuple[int, bool]]:
+        found = []
+        with self._lock:
+            self._request(CMD_STATUS, offset, length)
+            for kind, payload in self._chunks():
+                if kind == _STATUS:
+                    pairs = struct.iter_unpack(">II", payload[4:])
+                    found += [(size, bool(flags & 2)) for size, flags in pairs if size]
+        if not found:
+            raise errors.OperationFailedError("qemu-nbd said nothing about what is allocated")
+        return found
+
+
+def receive(connection: socket.socket, length: int) -> bytes:
+    """Return exactly `length` bytes from a socket.
+
+    Raises:
+        ConnectionLostError: The other end closed it.
+    """
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        count = connection.recv_into(view)
+        if not count:
+            raise errors.ConnectionLostError("the connection to the disk's server broke")
+        view = view[count:]
+    return bytes(data)
+
+
+def _check(code: int, text: str = "") -> None:
+    if code == 28:
+        raise errors.InsufficientResourcesError("no space is left for the disk")
+    if code:
+        raise errors.OperationFailedError(f"the disk cannot be read or written: {text or os.strerror(code)}")
