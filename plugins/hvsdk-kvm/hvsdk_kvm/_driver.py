@@ -7,9 +7,11 @@ from typing import ClassVar
 from hvsdk.driver import Capability, Operation, errors
 
 from hvsdk_kvm._adapters import NicVerbs
+from hvsdk_kvm._clone import CloneVerbs
 from hvsdk_kvm._console import ConsoleReads
 from hvsdk_kvm._create import CreateVerbs
 from hvsdk_kvm._delete import DeleteVerbs
+from hvsdk_kvm._disk_io import DiskIoVerbs
 from hvsdk_kvm._disks import DiskVerbs
 from hvsdk_kvm._errors import translate
 from hvsdk_kvm._labels import LabelVerbs
@@ -20,6 +22,7 @@ from hvsdk_kvm._pools import PoolVerbs
 from hvsdk_kvm._power import GUARDED_BY_CORE, PowerVerbs
 from hvsdk_kvm._reconfigure import ReconfigureVerbs
 from hvsdk_kvm._screenshot import ScreenshotReads
+from hvsdk_kvm._snapshots import SnapshotVerbs
 from hvsdk_kvm._stats import StatsReads
 from hvsdk_kvm._watch import WatchReads
 
@@ -42,6 +45,9 @@ class KvmDriver(
     ReconfigureVerbs,
     LabelVerbs,
     PoolVerbs,
+    SnapshotVerbs,
+    CloneVerbs,
+    DiskIoVerbs,
 ):
     """One connection to libvirt."""
 
@@ -56,6 +62,12 @@ class KvmDriver(
             Capability.UEFI,
             Capability.SECURE_BOOT,
             Capability.CLOUD_INIT,
+            Capability.SNAPSHOT_RUNNING,
+            Capability.SNAPSHOT_MEMORY,
+            Capability.SNAPSHOT_QUIESCE,
+            Capability.CLONE_LINKED,
+            Capability.DISK_RANDOM_READ,
+            Capability.DISK_READ_SNAPSHOT,
         }
     )
     unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE
