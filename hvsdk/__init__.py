@@ -17,6 +17,7 @@ from hvsdk import _lazy
 
 if typing.TYPE_CHECKING:
     from hvsdk import errors
+    from hvsdk._backend_status import BackendStatus
     from hvsdk._connect import connect
     from hvsdk._context import context
     from hvsdk._domain import Domain
@@ -25,7 +26,7 @@ if typing.TYPE_CHECKING:
     from hvsdk._event import Event
     from hvsdk._host import Host
     from hvsdk._outcome import Outcome
-    from hvsdk._registry import BackendStatus, backends, register, unregister
+    from hvsdk._registry import backends, register, unregister
     from hvsdk._schema import json_schema
     from hvsdk._snapshot import Snapshot
     from hvsdk._storage import StoragePool, Volume
@@ -128,6 +129,7 @@ __dir__: "_lazy.Listing"
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
+        "hvsdk._backend_status": ("BackendStatus",),
         "hvsdk._connect": ("connect",),
         "hvsdk._context": ("context",),
         "hvsdk._domain": ("Domain",),
@@ -136,7 +138,7 @@ __getattr__, __dir__ = _lazy.attach(
         "hvsdk._event": ("Event",),
         "hvsdk._host": ("Host",),
         "hvsdk._outcome": ("Outcome",),
-        "hvsdk._registry": ("BackendStatus", "backends", "register", "unregister"),
+        "hvsdk._registry": ("backends", "register", "unregister"),
         "hvsdk._schema": ("json_schema",),
         "hvsdk._snapshot": ("Snapshot",),
         "hvsdk._storage": ("StoragePool", "Volume"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
+from hvsdk._backend_status import BackendStatus
 from hvsdk._display import neutralise
-from hvsdk._registry import BackendStatus, backends, find_backend, load_driver
+from hvsdk._registry import backends, find_backend, load_driver
 from hvsdk.errors import BackendError
 
 __all__ = ["main"]

@@ -13,21 +13,21 @@ from hvsdk._driver.target import Target, TLSOptions
 from hvsdk._options import read_options
 from hvsdk._recipe import Recipe, remember
 from hvsdk._registry import find_backend, load_driver
-from hvsdk._secrets import Given, ask, find_credentials
 from hvsdk._tls import check_tls, tls_options
 from hvsdk._url import Location, parse_url
-from hvsdk.credentials import ASK, Credentials, SecretRef
 
 if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
     from hvsdk._host import Host
+    from hvsdk._secrets import Given
+    from hvsdk.credentials import Credentials
 
 __all__ = ["open_endpoint", "take"]
 
 GUARDED = frozenset({"console", "open_disk", "native"})
 
 
-def take(url: str, password: Any) -> tuple[Location, Given] | Exception:
+def take(url: str, password: Any) -> tuple[Location, Given | None] | Exception:
     """Read the URL, put what is secret where no repr shows it, and say what is wrong."""
     if not isinstance(url, str):
         return TypeError(f"the URL is a text, not a {type(url).__name__}")
@@ -37,14 +37,23 @@ def take(url: str, password: Any) -> tuple[Location, Given] | Exception:
         return exc
     if password is None:
         password = location.password
-    if password is not None and password is not ASK and not isinstance(password, (str, SecretRef, Credentials)):
+    return _without_password(location, password)
+
+
+def _without_password(location: Location, password: Any) -> tuple[Location, Given | None] | Exception:
+    if password is None:
+        return location, None
+    from hvsdk._secrets import Given
+    from hvsdk.credentials import AskType, Credentials, SecretRef
+
+    if not isinstance(password, (str, AskType, SecretRef, Credentials)):
         return TypeError(f"password= is a text, hvsdk.ASK, a SecretRef or credentials, not a {type(password).__name__}")
     return attrs.evolve(location, password=None), Given(password)
 
 
 def open_endpoint(
     location: Location,
-    given: Given,
+    given: Given | None,
     *,
     username: str | None,
     verify: Any,
@@ -69,22 +78,21 @@ def open_endpoint(
     limit = None if deadline is None else _seconds("deadline", deadline)
     allowed = _allowed(allow)
     driver = load_driver(chosen)
-    if given.value is ASK:
-        given = Given(ask(_whose(location)))
+    given = given and given.asked(_whose(location))
     target = _target(chosen, location, found, query, security, seconds, readonly, given)
-    recipe = Recipe(
-        url=target.url,
-        secret=given.reference,
-        literal_secret=given.literal,
-        verify=_again(security),
-        tls=tls,
-        timeout=seconds,
-        deadline=limit,
-        readonly=readonly,
-        allow=allowed,
-        backend=chosen.name,
-        options=found,
-    )
+    arguments = {
+        "url": target.url,
+        "password": given and given.reference,
+        "verify": _again(security),
+        "tls": tls,
+        "timeout": seconds,
+        "deadline": limit,
+        "readonly": readonly,
+        "allow": allowed,
+        "backend": chosen.name,
+        "options": found,
+    }
+    recipe = Recipe(arguments, literal_secret=given is not None and given.literal)
     from hvsdk._host import open_host
 
     host = open_host(
@@ -123,9 +131,11 @@ def _target(
     security: TLSOptions,
     timeout: float,
     readonly: bool,
-    given: Given,
+    given: Given | None,
 ) -> Target:
     def credentials() -> Credentials | None:
+        from hvsdk._secrets import find_credentials
+
         return find_credentials(given, target)
 
     target = Target(

@@ -8,7 +8,6 @@ from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
-import attrs
 import pluggy
 
 from hvsdk import hooks
@@ -26,7 +25,6 @@ CORE_MODULE = "hvsdk.testing.fake"
 KNOWN_HOOKS = frozenset(name for name in vars(hooks) if name.startswith("hvsdk_"))
 
 
-@attrs.define(eq=False, kw_only=True)
 class Plugin:
     """One plugin, or what is known of one that could not be loaded.
 
@@ -36,21 +34,32 @@ class Plugin:
         failure: Why it could not be loaded, or why it could not say what backends it has.
     """
 
-    name: str
-    origin: Literal["registered", "core", "installed"]
-    implementor: Any = None
-    distribution: Distribution | None = None
-    backends: tuple[Backend, ...] | None = None
-    failure: Exception | None = None
+    __slots__ = ("backends", "distribution", "failure", "implementor", "name", "origin")
+
+    def __init__(
+        self,
+        name: str,
+        origin: Literal["registered", "core", "installed"],
+        implementor: Any = None,
+        distribution: Distribution | None = None,
+    ) -> None:
+        self.name = name
+        self.origin = origin
+        self.implementor = implementor
+        self.distribution = distribution
+        self.backends: tuple[Backend, ...] | None = None
+        self.failure: Exception | None = None
 
 
-@attrs.frozen(eq=False)
 class Implementation:
     """One plugin's function for one hook."""
 
-    plugin: Plugin
-    function: Callable[..., Any]
-    argnames: tuple[str, ...]
+    __slots__ = ("argnames", "function", "plugin")
+
+    def __init__(self, plugin: Plugin, function: Callable[..., Any], argnames: tuple[str, ...]) -> None:
+        self.plugin = plugin
+        self.function = function
+        self.argnames = argnames
 
     def call(self, **arguments: Any) -> Any:
         """Call it with those of the arguments that it takes."""

@@ -4,74 +4,58 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 from collections.abc import Mapping
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
-
-import attrs
 
 from hvsdk.capability import Capability
 from hvsdk.errors import UnsupportedError
-from hvsdk.models._mapping import EMPTY, frozen
+from hvsdk.models._mapping import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from hvsdk._host import Host
-    from hvsdk.credentials import Credentials, SecretRef
 
 __all__ = ["Recipe", "attach", "live_host", "reduce_host", "remember"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Recipe:
     """The arguments of the `connect` that made a host, without any secret.
 
     Attributes:
-        secret: A reference, or credentials without a secret in them.
+        arguments: They include `url`, and `options` in a mapping; `password` is a reference, or credentials without a
+            secret in them.
         literal_secret: Whether the host was given the secret itself, so that nobody else can make it again.
         token: Names this one host, in all processes.
     """
 
-    url: str
-    secret: SecretRef | Credentials | None = None
-    literal_secret: bool = False
-    verify: bool | str | tuple[str, ...] = True
-    tls: Literal["legacy"] | None = None
-    timeout: float = 30.0
-    deadline: float | None = None
-    readonly: bool = False
-    allow: frozenset[str] = frozenset()
-    backend: str
-    options: Mapping[str, Any] = attrs.field(default=EMPTY, converter=frozen)
-    token: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    def __init__(self, arguments: Mapping[str, Any], *, literal_secret: bool) -> None:
+        self.arguments = frozen(arguments)
+        self.literal_secret = literal_secret
+        self.token = os.urandom(16).hex()
+
+    def __repr__(self) -> str:
+        return f"<Recipe for {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The host's URL, without secrets."""
+        return str(self.arguments["url"])
 
     @property
     def key(self) -> Hashable:
         """What two hosts have in common when one can stand for the other."""
-        secret = self.token if self.literal_secret else self.secret
-        options = tuple((name, _hashable(value)) for name, value in sorted(self.options.items()))
-        connection = (self.backend, self.url, secret, options)
-        return (*connection, self.verify, self.tls, self.timeout, self.deadline, self.readonly, self.allow)
+        return (_hashable(self.arguments), self.token if self.literal_secret else None)
 
     def connect(self) -> Host:
         """Make the host again."""
         from hvsdk._connect import connect
 
-        return connect(
-            self.url,
-            password=self.secret,
-            verify=self.verify,
-            tls=self.tls,
-            timeout=self.timeout,
-            deadline=self.deadline,
-            readonly=self.readonly,
-            allow=self.allow,
-            backend=self.backend,
-            **self.options,
-        )
+        arguments = dict(self.arguments)
+        options = arguments.pop("options")
+        return connect(**arguments, **options)
 
 
 _lock = threading.Lock()
@@ -130,7 +114,7 @@ def attach(recipe: Recipe, shared: bool) -> Host:
         raise UnsupportedError(
             f"{recipe.url} was pickled in another process, or closed since, and a second connection would not see the same",
             capability=Capability.MULTIPROCESS,
-            backend=recipe.backend,
+            backend=recipe.arguments["backend"],
             host=recipe.url,
             hint="send names and records instead of hosts and domains",
         )

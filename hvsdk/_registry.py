@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from hvsdk._driver.backend import Backend
 from hvsdk._plugins import CORE_NAME, Implementation, Plugin, plugins
 from hvsdk.errors import BackendLoadError, UnknownBackendError
@@ -14,9 +12,10 @@ from hvsdk.errors import BackendLoadError, UnknownBackendError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hvsdk._backend_status import BackendStatus
     from hvsdk._driver.base import Driver
 
-__all__ = ["BackendStatus", "backends", "find_backend", "load_driver", "register", "unregister"]
+__all__ = ["backends", "find_backend", "load_driver", "register", "unregister"]
 
 API_VERSIONS = (1,)
 """Versions of the driver contract that this core can drive."""
@@ -32,25 +31,6 @@ EXTRAS = {
     "hyperv": "hyperv",
 }
 """The extra of `hvsdk` that brings a scheme."""
-
-
-@attrs.frozen(kw_only=True)
-class BackendStatus:
-    """One backend, or one plugin that could not be loaded, as `hvsdk.backends()` lists it.
-
-    Attributes:
-        schemes: URL schemes that it takes; unknown (empty) when the plugin could not be loaded.
-        version: Of the distribution that brings it.
-        distribution: What to give to `pip`; `None` for a plugin given to `hvsdk.register`.
-        error: Why it cannot be used; `None` when it can.
-    """
-
-    name: str
-    schemes: tuple[str, ...] = ()
-    summary: str = ""
-    version: str | None = None
-    distribution: str | None = None
-    error: str | None = None
 
 
 def register(plugin: Any, name: str | None = None) -> None:
@@ -162,6 +142,8 @@ def _checked(answer: Iterable[Any]) -> tuple[Backend, ...]:
 
 
 def _status(plugin: Plugin, backend: Backend | None = None) -> BackendStatus:
+    from hvsdk._backend_status import BackendStatus
+
     distribution = plugin.distribution
     return BackendStatus(
         name=plugin.name if backend is None else backend.name,

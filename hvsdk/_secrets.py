@@ -7,8 +7,6 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from hvsdk.credentials import AskType, Credentials, KerberosCredentials, KeyCredentials, PasswordCredentials, SecretRef
 from hvsdk.errors import AuthenticationError
 
@@ -22,11 +20,13 @@ MAX_BYTES = 65536
 """A larger file is no secret but a wrong path."""
 
 
-@attrs.frozen
 class Given:
-    """What `connect` was given to log in with, if anything."""
+    """What `connect` was given to log in with. It is not shown."""
 
-    value: str | SecretRef | Credentials | AskType | None = attrs.field(default=None, repr=False)
+    __slots__ = ("value",)
+
+    def __init__(self, value: str | SecretRef | Credentials | AskType) -> None:
+        self.value = value
 
     @property
     def reference(self) -> SecretRef | Credentials | None:
@@ -39,9 +39,13 @@ class Given:
     @property
     def literal(self) -> bool:
         """Whether it holds the secret itself."""
-        return self.value is not None and self.reference is None
+        return self.reference is None
 
-    def credentials(self, username: str | None) -> Credentials | None:
+    def asked(self, shown: str) -> Given:
+        """Return this, or what was typed for it."""
+        return Given(ask(shown)) if isinstance(self.value, AskType) else self
+
+    def credentials(self, username: str | None) -> Credentials:
         """Return the credentials it stands for; references are read now."""
         value = self.value
         if isinstance(value, SecretRef):
@@ -50,11 +54,10 @@ class Given:
         return PasswordCredentials(username=username, password=value) if isinstance(value, str) else value
 
 
-def find_credentials(given: Given, target: Target) -> Credentials | None:
+def find_credentials(given: Given | None, target: Target) -> Credentials | None:
     """Return the credentials for a target from the first place that has some."""
-    found = given.credentials(target.username)
-    if found is not None:
-        return found
+    if given is not None:
+        return given.credentials(target.username)
     from hvsdk import _hook_calls
 
     return _hook_calls.credentials(target) or _from_environment(target) or _from_keyring(target)
