@@ -10,7 +10,9 @@ from hvsdk._operation import CONFIG, Doing
 from hvsdk._units import parse_size
 from hvsdk._verbs import Outcome
 from hvsdk._waiting import await_info
-from hvsdk.errors import DiskNotFoundError, InvalidSpecError, NicNotFoundError
+from hvsdk.capability import Capability
+from hvsdk.enums import PowerState
+from hvsdk.errors import DiskNotFoundError, InvalidSpecError, NicNotFoundError, PowerStateError
 from hvsdk.models._hardware import Disk, Nic
 from hvsdk.models._runtime import Applied
 from hvsdk.models._spec import Changes, DiskSpec, NicSpec
@@ -28,6 +30,26 @@ def _disk(info: DomainInfo, disk_id: str) -> Disk | None:
 def _nic(info: DomainInfo, key: str) -> Nic | None:
     mac = key.lower()
     return next((nic for nic in info.nics if nic.id == key or nic.mac == mac), None)
+
+
+def _plugs(capability: Capability) -> Callable[[Doing], None]:
+    """Return the check that the domain does not run, where the product cannot do this to one that runs."""
+
+    def check(doing: Doing) -> None:
+        reason = doing.host._why_not(capability, doing.info)
+        if reason is None:
+            return
+        info = doing.look(CONFIG)
+        if info.power_state in (PowerState.RUNNING, PowerState.PAUSED):
+            raise PowerStateError(
+                f"{doing.operation.verb} is not possible while {doing.subject} is {info.power_state}: {reason}",
+                state=info.power_state,
+                backend=doing.host.backend,
+                host=doing.host.url,
+                hint="shut it down first",
+            )
+
+    return check
 
 
 class DeviceVerbs(Handle):
@@ -99,6 +121,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_disk(self._info.native_id, disk, deadline=limit),
             arguments={"size_bytes": disk.size_bytes, "source": disk.source, "pool": disk.pool},
             timeout=timeout,
+            before=_plugs(Capability.HOTPLUG_DISK),
             after=_until(lambda info, made: _disk(info, made), found, "there"),
         )
         return found[0]
@@ -116,6 +139,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_disk(self._info.native_id, disk_id, deadline=limit),
             arguments={"disk": disk_id},
             timeout=timeout,
+            before=_plugs(Capability.HOTPLUG_DISK),
             reached=lambda info: _disk(info, disk_id) is None,
             after=_gone(lambda info: _disk(info, disk_id) is None, f"rid of disk {disk_id}"),
         )
@@ -128,7 +152,10 @@ class DeviceVerbs(Handle):
         """
         disk_id, size_bytes = self._disk_id(disk), parse_size(size)
 
+        runs = _plugs(Capability.RESIZE_DISK_RUNNING)
+
         def check(doing: Doing) -> None:
+            runs(doing)
             now = _disk(doing.look(CONFIG), disk_id)
             if now is None:
                 raise self._no_disk(disk_id)
@@ -157,6 +184,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_nic(self._info.native_id, nic, deadline=limit),
             arguments={"network": nic.network, "mac": nic.mac},
             timeout=timeout,
+            before=_plugs(Capability.HOTPLUG_NIC),
             after=_until(lambda info, made: _nic(info, made), found, "there"),
         )
         return found[0]
@@ -174,6 +202,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_nic(self._info.native_id, nic_id, deadline=limit),
             arguments={"nic": nic_id},
             timeout=timeout,
+            before=_plugs(Capability.HOTPLUG_NIC),
             reached=lambda info: _nic(info, nic_id) is None,
             after=_gone(lambda info: _nic(info, nic_id) is None, f"rid of adapter {nic_id}"),
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from hvsdk import _fencing
 from hvsdk._handle import Handle
+from hvsdk._operation import CONFIG, Doing
+from hvsdk._verbs import Outcome
 from hvsdk.errors import InvalidSpecError
 from hvsdk.models._marks import RESERVED, write_mark
 from hvsdk.models._spec import check_metadata, check_name, check_tags, check_text
@@ -32,11 +34,17 @@ class LabelVerbs(Handle):
             PowerStateError: The product does not rename a domain in this state (libvirt: unless it is shut off).
         """
         check_name(name)
+
+        def after(doing: Doing, outcome: Outcome[DomainInfo | None]) -> DomainInfo:
+            info = outcome.info or outcome.result
+            return info if info is not None and info.has("config") else doing.look(CONFIG, late=True)
+
         self._change(
             "rename",
             lambda driver, limit: driver.rename(self._info.native_id, name, deadline=limit),
             arguments={"name": name},
             timeout=timeout,
+            after=after,
             reached=lambda info: info.name == name,
         )
 
