@@ -93,3 +93,9 @@ def test_host(world: Callable[..., str]) -> Iterator[hvsdk.Host]:
     """A host on libvirt's test driver, with the domains `one` to `three`, which run."""
     with hvsdk.connect(world(*map(world_domain, ("one", "two", "three")))) as host:
         yield host
+
+
+@pytest.fixture
+def emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New domains of drivers are emulated."""
+    monkeypatch.setenv("HVSDK_KVM_VIRT_TYPE", "qemu")
