@@ -29,9 +29,10 @@ def main() -> int:
         print(f"pyright gave no report: {answer.stdout}{answer.stderr}", file=sys.stderr)
         return 1
     share = 100 * found["completenessScore"]
-    for symbol in found["symbols"]:
-        if symbol["isExported"] and not symbol["isTypeKnown"]:
-            print(f"  {symbol['name']}: {'; '.join(d['message'] for d in symbol['diagnostics'])}")
+    for symbol in found["symbols"] if share < arguments.at_least else ():
+        for diagnostic in symbol["diagnostics"]:
+            if "could be inferred differently" in diagnostic["message"] or "Ambiguous" in diagnostic["message"]:
+                print(f"  {symbol['name']}: {diagnostic['message'].splitlines()[0]}")
     print(f"{arguments.package}: {share:.1f} % of the exported symbols have a known type")
     return 0 if share >= arguments.at_least else 1
 
