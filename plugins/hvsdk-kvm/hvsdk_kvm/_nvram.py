@@ -74,6 +74,7 @@ def _helper(clone: ET.Element, program: str, variables: str, wanted: str) -> ET.
         firmware.append(copy.deepcopy(kind))
     ET.SubElement(firmware, "loader", readonly="yes", type="pflash").text = program
     ET.SubElement(firmware, "nvram", template=variables).text = wanted
+    ET.SubElement(ET.SubElement(domain, "features"), "acpi")
     devices = ET.SubElement(domain, "devices")
     ET.SubElement(devices, "memballoon", model="none")
     ET.SubElement(ET.SubElement(devices, "video"), "model", type="none")
