@@ -10,24 +10,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import libvirt
 from hvsdk.driver import KeyCredentials, PasswordCredentials, Target, errors
 
 from hvsdk_kvm._event_loop import ensure_event_loop, silence_errors
+from hvsdk_kvm._events import EventHub
 from hvsdk_kvm._uri import is_remote, libvirt_uri, split_scheme
+from hvsdk_kvm._xml_cache import XmlCache
 
-__all__ = ["keepalive", "open_connection"]
+__all__ = ["Opened", "embed_root", "keepalive", "open_connection"]
 
 _NAMES = (libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_USERNAME)
 _SECRETS = (libvirt.VIR_CRED_PASSPHRASE, libvirt.VIR_CRED_NOECHOPROMPT)
 _KINDS = [*_NAMES, *_SECRETS, libvirt.VIR_CRED_REALM, libvirt.VIR_CRED_ECHOPROMPT, libvirt.VIR_CRED_CNONCE]
 
 _embed_lock = threading.Lock()
-_embed_roots: list[Path] = []
+_embedded: dict[Path, tuple[int, Opened]] = {}
+"""The embedded driver's connection, with the process that opened it. It is opened once and kept: libvirt enters the
+driver into a short table each time, and refuses when that is full."""
 
 
-def open_connection(target: Target) -> tuple[libvirt.virConnect, str, bool]:
-    """Connect, and return the connection, libvirt's URI of it, and whether events are delivered.
+@attrs.frozen
+class Opened:
+    """A connection that was made, and what belongs to it."""
+
+    connection: libvirt.virConnect
+    uri: str
+    events: EventHub | None
+    """`None` where libvirt's event loop does not run."""
+    xml_cache: XmlCache = attrs.field(factory=XmlCache)
+    shared: bool = False
+    """Whether other drivers of this process have it too; it is then not to be closed."""
+
+
+def open_connection(target: Target) -> Opened:
+    """Connect.
 
     Raises:
         AuthenticationError: The daemon wants a name or password that nobody gave.
@@ -35,10 +53,10 @@ def open_connection(target: Target) -> tuple[libvirt.virConnect, str, bool]:
     """
     if not target.options.get("print_errors"):
         silence_errors()
-    events = ensure_event_loop()
+    pumped = ensure_event_loop()
     root = embed_root(target)
     if root is not None:
-        _claim(root)
+        return _open_embedded(root, target)
     answer = _Answers(target)
     with _query(target) as more:
         uri = libvirt_uri(target, more)
@@ -48,9 +66,30 @@ def open_connection(target: Target) -> tuple[libvirt.virConnect, str, bool]:
             if answer.failure is not None:
                 raise answer.failure from exc
             raise
-    if events and is_remote(target):
+    if pumped and is_remote(target):
         connection.setKeepAlive(*keepalive(target.timeout))
-    return connection, uri, events
+    return Opened(connection, uri, EventHub(connection) if pumped else None)
+
+
+def _open_embedded(root: Path, target: Target) -> Opened:
+    with _embed_lock:
+        for other, (pid, opened) in _embedded.items():
+            if pid != os.getpid():
+                raise errors.ConnectError(
+                    f"the embedded driver in {other} belongs to the process that this one was forked from",
+                    hint="use it in one process only",
+                )
+            if other != root:
+                raise errors.ConnectError(
+                    f"the embedded driver of this process already runs in {other}, not in {root}",
+                    hint="a process can have one root only: use another process",
+                )
+            return opened
+        uri = libvirt_uri(target)
+        connection = libvirt.open(uri)
+        opened = Opened(connection, uri, EventHub(connection), shared=True)
+        _embedded[root] = (os.getpid(), opened)
+        return opened
 
 
 def embed_root(target: Target) -> Path | None:
@@ -69,17 +108,6 @@ def keepalive(timeout: float) -> tuple[int, int]:
     """Return interval and count with which a frozen daemon is noticed after about `timeout` seconds, at least two."""
     count = 3 if timeout >= 4 else 1
     return max(1, int(timeout / (count + 1))), count
-
-
-def _claim(root: Path) -> None:
-    with _embed_lock:
-        if _embed_roots and _embed_roots[0] != root:
-            raise errors.ConnectError(
-                f"the embedded driver of this process already runs in {_embed_roots[0]}, not in {root}",
-                hint="a process can have one root only: use another process",
-            )
-        if not _embed_roots:
-            _embed_roots.append(root)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Session(Driver):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._connection: libvirt.virConnect | None = None
+        self._shared = False
         self.uri = ""
         """libvirt's own URI of the connection; may name files, never a secret."""
         self.kind = ""
@@ -52,18 +53,17 @@ class Session(Driver):
     def open(self, *, deadline: Deadline) -> None:
         self.close()  # what is left of a connection before this one
         self.embed_root = embed_root(self.target)
-        self._connection, self.uri, pumped = open_connection(self.target)
-        connection = self._connection
+        opened = open_connection(self.target)
+        connection = self._connection = opened.connection
+        self.uri, self.events, self.xml_cache, self._shared = opened.uri, opened.events, opened.xml_cache, opened.shared
         self.kind = connection.getType().lower()
         self.daemon_version = connection.getLibVersion()
         self.node_name = connection.getHostname()
-        self.xml_cache = XmlCache()
-        self.events = EventHub(connection) if pumped else None
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         events, self.events = self.events, None
-        if connection is None:
+        if connection is None or self._shared:
             return
         if events is not None:
             events.close()  # a registered callback would keep the socket open

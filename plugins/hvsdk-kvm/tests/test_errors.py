@@ -1,0 +1,159 @@
+"""libvirt's errors in hvsdk's words, from real libvirt where one can make it say them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import hvsdk
+import libvirt
+import pytest
+from hvsdk import errors
+from hvsdk.driver import Operation
+from kvm_support import OpenDriver, finish, soon, world_domain
+
+from hvsdk_kvm._driver import KvmDriver
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
+
+
+def made(code: int, message: str = "something", domain: int = libvirt.VIR_FROM_QEMU) -> libvirt.libvirtError:
+    """Return an error as libvirt raises it; its constructor reads the thread's last one."""
+    error = libvirt.libvirtError(message)
+    error.err = (code, domain, message, 2, message, None, None, -1, -1)
+    return error
+
+
+def told(exc: BaseException, verb: str = "get_domain") -> Any:
+    return KvmDriver.translate(exc, Operation(id="1", verb=verb))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("NO_DOMAIN", errors.DomainNotFoundError),
+        ("NO_DOMAIN_SNAPSHOT", errors.SnapshotNotFoundError),
+        ("NO_NETWORK", errors.NetworkNotFoundError),
+        ("NO_STORAGE_POOL", errors.StoragePoolNotFoundError),
+        ("NO_STORAGE_VOL", errors.VolumeNotFoundError),
+        ("DEVICE_MISSING", errors.NotFoundError),
+        ("DOM_EXIST", errors.AlreadyExistsError),
+        ("STORAGE_VOL_EXIST", errors.AlreadyExistsError),
+        ("OPERATION_INVALID", errors.PowerStateError),
+        ("MIGRATE_UNSAFE", errors.PowerStateError),
+        ("AUTH_FAILED", errors.AuthenticationError),
+        ("OPERATION_DENIED", errors.PermissionDeniedError),
+        ("ACCESS_DENIED", errors.PermissionDeniedError),
+        ("INVALID_CONN", errors.ConnectionLostError),
+        ("NO_SERVER", errors.ConnectionLostError),
+        ("OPERATION_TIMEOUT", errors.OperationTimeoutError),
+        ("AGENT_UNRESPONSIVE", errors.GuestAgentError),
+        ("NO_SUPPORT", errors.UnsupportedError),
+        ("CONFIG_UNSUPPORTED", errors.UnsupportedError),
+        ("RESOURCE_BUSY", errors.BusyError),
+        ("NO_MEMORY", errors.InsufficientResourcesError),
+        ("XML_ERROR", errors.InvalidSpecError),
+        ("INVALID_ARG", errors.InvalidSpecError),
+        ("OPERATION_ABORTED", errors.CancelledError),
+        ("OPERATION_FAILED", errors.OperationFailedError),
+        ("INTERNAL_ERROR", errors.OperationFailedError),
+    ],
+)
+def test_codes_have_their_error(name: str, expected: type[errors.HvsdkError]) -> None:
+    code = getattr(libvirt, f"VIR_ERR_{name}")
+    error = told(made(code))
+    assert type(error) is expected
+    assert error.native_code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "domain", "verb", "message", "expected"),
+    [
+        (1, libvirt.VIR_FROM_RPC, "pause", "client socket is closed", errors.ConnectionLostError),
+        (38, libvirt.VIR_FROM_RPC, "pause", "Cannot recv data", errors.ConnectionLostError),
+        (1, libvirt.VIR_FROM_TEST, "pause", "domain 'd' not running", errors.PowerStateError),
+        (1, libvirt.VIR_FROM_STORAGE, "create_volume", "Not enough free space", errors.InsufficientResourcesError),
+        (68, libvirt.VIR_FROM_QEMU, "pause", "cannot acquire state change lock", errors.BusyError),
+        (8, libvirt.VIR_FROM_QEMU, "set_notes", "unsupported flags (0x4)", errors.UnsupportedError),
+        (9, libvirt.VIR_FROM_QEMU, "create_domain", "domain 'd' already exists", errors.AlreadyExistsError),
+        (55, libvirt.VIR_FROM_QEMU, "rename", "domain 'd' already exists", errors.AlreadyExistsError),
+        (38, libvirt.VIR_FROM_RPC, "open", "Failed to connect socket", errors.ConnectError),
+        (5, libvirt.VIR_FROM_NONE, "open", "no connection driver", errors.ConnectError),
+        (38, libvirt.VIR_FROM_RPC, "open", "Cannot read CA certificate", errors.CertificateError),
+        (45, libvirt.VIR_FROM_RPC, "open", "authentication failed", errors.AuthenticationError),
+        (38, libvirt.VIR_FROM_RPC, "open", "end of file: Permission denied (publickey).", errors.AuthenticationError),
+    ],
+)
+def test_ambiguous_codes_are_told_apart(
+    code: int, domain: int, verb: str, message: str, expected: type[errors.HvsdkError]
+) -> None:
+    assert type(told(made(code, message, domain), verb)) is expected
+
+
+def test_an_error_without_details_is_a_failure() -> None:
+    error = libvirt.libvirtError("nothing is known")
+    error.err = None
+    assert type(told(error)) is errors.OperationFailedError
+
+
+def test_what_is_not_libvirts_passes() -> None:
+    assert told(ValueError("a bug")) is None
+
+
+def test_a_missing_virtlogd_says_what_to_write() -> None:
+    error = told(
+        made(38, "Failed to connect socket to '/run/libvirt/virtlogd-sock'", libvirt.VIR_FROM_LOGGING), "start"
+    )
+    assert "stdio_handler" in str(error)
+
+
+def test_a_domain_that_is_not_there(embed: KvmDriver) -> None:
+    with pytest.raises(libvirt.libvirtError) as caught:
+        embed.get_domain(UNKNOWN_ID, frozenset(), deadline=soon())
+    assert isinstance(told(caught.value), errors.DomainNotFoundError)
+
+
+@pytest.mark.parametrize("native_id", ["", "web-1", "'; drop", "1" * 40, "ü"])
+def test_an_id_that_is_no_uuid_is_not_there(embed: KvmDriver, native_id: str) -> None:
+    with pytest.raises(errors.DomainNotFoundError):
+        embed.get_domain(native_id, frozenset(), deadline=soon())
+
+
+VERBS = ("shutdown", "reboot", "reset", "pause", "unpause", "suspend", "resume")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_qemu_refuses_power_verbs_of_a_domain_that_is_off(embed: KvmDriver, verb: str) -> None:
+    domain = embed.connection.defineXML(
+        "<domain type='qemu'><name>off</name><memory>1024</memory><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+    )
+    with pytest.raises((libvirt.libvirtError, errors.PowerStateError)) as caught:
+        finish(getattr(embed, verb)(domain.UUIDString(), deadline=soon()))
+    error = caught.value if isinstance(caught.value, errors.HvsdkError) else told(caught.value, verb)
+    assert isinstance(error, errors.PowerStateError)
+
+
+def test_the_test_drivers_state_errors_become_idempotence(test_host: hvsdk.Host) -> None:
+    domain = test_host.domain("one")
+    domain.start()
+    domain.pause()
+    domain.pause()
+    assert domain.power_state == "paused"
+    with pytest.raises(errors.PowerStateError) as caught:
+        domain.suspend()
+    assert caught.value.state == "paused"
+
+
+def test_libvirt_prints_nothing(open_driver: OpenDriver, world: Callable[..., str], capfd: Any) -> None:
+    driver = open_driver(world(world_domain("one")))
+    with pytest.raises(libvirt.libvirtError):
+        driver.get_domain(UNKNOWN_ID, frozenset(), deadline=soon())
+    assert capfd.readouterr().err == ""
+
+
+def test_a_daemon_that_is_not_there_is_named_with_a_hint(open_driver: OpenDriver, tmp_path: Any) -> None:
+    with pytest.raises(libvirt.libvirtError) as caught:
+        open_driver(f"qemu+unix:///system?socket={tmp_path}/libvirt-sock")
+    error = told(caught.value, "open")
+    assert type(error) is errors.ConnectError
+    assert "daemon running" in str(error)
