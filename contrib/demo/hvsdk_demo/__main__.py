@@ -22,7 +22,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "demo", help="where the screenshot goes")
     output: Path = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     try:
         with workbench() as bench:

@@ -27,6 +27,7 @@ class Workbench:
 def workbench() -> Iterator[Workbench]:
     """Lend both hosts; at the end every guest is off and gone, also after Ctrl-C, and so is the directory."""
     with temporary_root() as root:
+        os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{root}/libvirt.log")  # else warnings come on stderr
         try:
             # virt_type: having /dev/kvm does not prove that a guest runs on it; emulation always does.
             with (
@@ -51,11 +52,13 @@ def _remove_all(host: hvsdk.Host) -> None:
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Let a second Ctrl-C wait until the guests are gone."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _end_guests(root: Path) -> None:

@@ -12,17 +12,18 @@ import hvsdk
 from hvsdk_demo._bench import Workbench
 from hvsdk_demo._talk import heading, say, typed
 
-LABELS = ("web-1", "db-1")
+LABELS = ("shop-web", "shop-db")
 
 
 def tell(bench: Workbench, output: Path) -> None:
     """Go through all of it; `output` gets the screenshot."""
     heading("Two guests, each booting from a volume of its own")
     web, db = (make_guest(bench, label) for label in LABELS)
-    with Console(bench.logs / "web-1.log") as web_line, Console(bench.logs / "db-1.log") as db_line:
+    web_line, db_line = (Console(bench.logs / f"{label}.log") for label in LABELS)
+    with web_line, db_line:
         boot((web, web_line), (db, db_line))
         show_table(bench)
-        take_screenshot(web, output / "web-1.png")
+        take_screenshot(web, output / f"{LABELS[0]}.png")
         snapshot_and_revert(web, web_line)
         hot_plug(web)
         shut_down(db, db_line)
