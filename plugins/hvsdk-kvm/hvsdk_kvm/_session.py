@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import attrs
 import libvirt
 from hvsdk.driver import Deadline, Driver, Target, errors
 
-from hvsdk_kvm._connect import embed_root, open_connection
+from hvsdk_kvm._connect import Opened, embed_root, open_connection
 from hvsdk_kvm._events import EventHub
 from hvsdk_kvm._uri import is_remote
 from hvsdk_kvm._xml import parse_xml
@@ -31,7 +32,8 @@ class Session(Driver):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._connection: libvirt.virConnect | None = None
-        self._shared = False
+        self._opened: Opened | None = None
+        self._lent: Opened | None = None
         self.uri = ""
         """libvirt's own URI of the connection; may name files, never a secret."""
         self.kind = ""
@@ -53,9 +55,9 @@ class Session(Driver):
     def open(self, *, deadline: Deadline) -> None:
         self.close()  # what is left of a connection before this one
         self.embed_root = embed_root(self.target)
-        opened = open_connection(self.target)
+        opened = self._opened = self._lent or open_connection(self.target)
         connection = self._connection = opened.connection
-        self.uri, self.events, self.xml_cache, self._shared = opened.uri, opened.events, opened.xml_cache, opened.shared
+        self.uri, self.events, self.xml_cache = opened.uri, opened.events, opened.xml_cache
         self.kind = connection.getType().lower()
         self.daemon_version = connection.getLibVersion()
         self.node_name = connection.getHostname()
@@ -63,7 +65,8 @@ class Session(Driver):
     def close(self) -> None:
         connection, self._connection = self._connection, None
         events, self.events = self.events, None
-        if connection is None or self._shared:
+        opened, self._opened = self._opened, None
+        if connection is None or opened is None or opened.shared:
             return
         if events is not None:
             events.close()  # a registered callback would keep the socket open
@@ -75,8 +78,11 @@ class Session(Driver):
         self._connection = self.events = None
 
     def sibling(self) -> Driver:
-        """Return this instance where the world is in this process: a second connection might see another one."""
-        return super().sibling() if self.remote else self
+        """Return an instance on the same connection where the world is in this process: another sees another world."""
+        twin = type(self)(self.target)
+        if not self.remote and self._opened is not None:
+            twin._lent = attrs.evolve(self._opened, shared=True)
+        return twin
 
     def native(self, *, deadline: Deadline) -> Any:
         return self.connection
@@ -125,10 +131,10 @@ class Session(Driver):
     def find(self, native_id: str) -> libvirt.virDomain:
         """Find a domain by its UUID, in order to read it."""
         try:
-            uuid.UUID(native_id)
+            key = str(uuid.UUID(native_id))
         except ValueError:
             raise errors.DomainNotFoundError(f"no domain has the id {native_id!r}: ids are UUIDs here") from None
-        return self.connection.lookupByUUIDString(native_id)
+        return self.connection.lookupByUUIDString(key)
 
     def read_xml(self, domain: libvirt.virDomain, *, inactive: bool = True, secure: bool = False) -> ET.Element:
         """Fetch a domain's XML, by default what it will boot with next.
