@@ -7,7 +7,6 @@ happen on it.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 T = TypeVar("T")
+_GRACE = 0.5
+"""Seconds after its deadline until a connection gives up a call: what is left to the core must not be a race."""
 
 
 class Connection(Driver):
@@ -136,12 +137,11 @@ class Connection(Driver):
             self._disturb_after(rule, world)
 
     def _travel(self, seconds: float, deadline: Deadline) -> None:
-        """Let time pass, and give up when the deadline comes first, as a socket with a timeout does."""
+        """Let time pass. An answer that never comes is given up a moment after the deadline, when the core has done so."""
         if seconds <= 0:
             return
-        until = time.monotonic() + min(seconds, deadline.remaining())
-        self._gone.wait(max(0.0, until - time.monotonic()))
-        if self._gone.is_set() or deadline.expired:
+        longest = min(deadline.remaining() + _GRACE, threading.TIMEOUT_MAX)
+        if self._gone.wait(min(seconds, longest)) or seconds > longest:
             self._drop("no answer came in time")
 
     def _disturb_before(self, rule: Rule, world: World, deadline: Deadline) -> None:

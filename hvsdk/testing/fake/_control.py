@@ -245,6 +245,14 @@ class FakeControl:
         with self._world.lock:
             self._world.pool(pool).capacity = capacity_bytes
 
+    def boot_id(self, domain: _Handle | str) -> int | None:
+        """Return which boot's memory a domain has, running, paused or saved; `None` when it has none.
+
+        It is the same after a pause, a resume or a migration, and another one after each start and reset.
+        """
+        with self._world.lock:
+            return self._domain(domain).memory
+
     def cloud_init(self, domain: _Handle | str) -> Any:
         """Return the `CloudInit` that a domain was made with, `None` without."""
         with self._world.lock:

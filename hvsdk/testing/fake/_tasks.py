@@ -1,4 +1,4 @@
-"""Work that goes on after the call: a generator that is moved on by each poll, and undone when it is cancelled."""
+"""Work that goes on after the call: begun by it, ended by the last poll, and undone when it is cancelled between."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["FakeTask", "Work", "at_once"]
 
 T = TypeVar("T")
 Work = Generator[None, None, T]
-"""A long verb: each `yield` is a place where it may be interrupted, and cleans up in an `except` when it is."""
+"""A long verb: what stands before its `yield` is done by the call, the rest in the end. Cancelled or failing between, it
+gets a `FakeError` at the `yield`, and undoes what it did."""
 
 
 def at_once(work: Work[T]) -> T:
@@ -30,11 +31,11 @@ def at_once(work: Work[T]) -> T:
 
 
 class FakeTask(Task[T]):
-    """Work in a number of steps, one with each poll; each poll is a round trip.
+    """Work that takes a number of polls, each of them a round trip.
 
     Args:
         connection: Where its polls go; the task is gone with the connection's world only.
-        work: What is to be done.
+        work: What is to be done; it has been begun.
         steps: How many polls it takes.
         rule: What goes wrong with it.
         cancellable: Whether it is undone when it is cancelled; otherwise it goes on.
@@ -73,18 +74,14 @@ class FakeTask(Task[T]):
             return
         self._polls += 1
         if self._polls < self._steps:
-            try:
-                next(self._work)
-            except StopIteration as stop:
-                self._polls, self._steps = 1, 1
-                self._finish(stop.value)
-        elif self._rule is not None:
+            return
+        if self._rule is not None:
             self._break(FakeError("TASK_FAILED", "the task failed in its last step, and what it had made is removed"))
-        else:
-            try:
-                self._finish(at_once(self._work))
-            except FakeError as exc:
-                self._fail(exc)
+            return
+        try:
+            self._finish(at_once(self._work))
+        except FakeError as exc:
+            self._fail(exc)
 
     def _finish(self, result: T) -> None:
         self._end = lambda: result
