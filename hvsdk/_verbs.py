@@ -116,6 +116,8 @@ def carry_out(
                     raise
             first = first or refusal
         except BusyError as busy:
+            if busy.lasting:
+                raise
             first = first or busy
         if bound.remaining() < LAST_CHANCE_SECONDS:
             raise _gave_up(doing, first)

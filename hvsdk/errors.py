@@ -240,7 +240,17 @@ class PowerStateError(HvsdkError):
 
 
 class BusyError(HvsdkError):
-    """Something else is being done to it; try again later."""
+    """Something else is being done to it; try again later.
+
+    Attributes:
+        lasting: It does not pass by itself, such as another domain's use of a volume: the verb is not tried again.
+    """
+
+    lasting: bool
+
+    def __init__(self, message: str = "", *, lasting: bool = False, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.lasting = lasting
 
 
 class GuestAgentError(HvsdkError):

@@ -68,6 +68,8 @@ def translate(exc: BaseException) -> errors.HvsdkError | None:
     more: dict[str, Any] = {"native_code": exc.code, "hint": HINTS.get(exc.code)}
     if exc.code == "BAD_POWER_STATE":
         more["state"] = exc.state
+    if exc.code == "VOLUME_IN_USE":
+        more["lasting"] = True
     if exc.code == "TOOLS_NOT_READY":
         more["not_yet"] = True
     return CODES.get(exc.code, errors.OperationFailedError)(exc.message, **more)
