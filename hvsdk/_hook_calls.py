@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvsdk import credentials as kinds
 from hvsdk._plugins import Implementation, plugins
 from hvsdk.errors import VetoError
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from hvsdk._driver.target import Target
     from hvsdk._event import Event
     from hvsdk._outcome import Outcome
+    from hvsdk.credentials import Credentials
 
 __all__ = ["after_operation", "before_operation", "credentials", "event", "has_operation_hooks"]
 
@@ -65,15 +65,17 @@ def event(event: Event) -> None:
             _log(implementation, "hvsdk_event", exc)
 
 
-def credentials(target: Target) -> kinds.Credentials | None:
+def credentials(target: Target) -> Credentials | None:
     """Return the first answer to `hvsdk_credentials`."""
+    from hvsdk.credentials import Credentials
+
     for implementation in plugins.implementations("hvsdk_credentials"):
         try:
             found = implementation.call(target=target)
         except Exception as exc:  # the next one may know
             _log(implementation, "hvsdk_credentials", exc, secret=True)
             continue
-        if isinstance(found, kinds.Credentials):
+        if isinstance(found, Credentials):
             return found
         if found is not None:
             wrong = TypeError(f"it returned a {type(found).__name__}, which is no credentials")

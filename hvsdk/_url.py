@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
 
 import attrs
 
@@ -36,7 +35,7 @@ class Location:
     @property
     def path(self) -> str:
         """The path, decoded."""
-        return unquote(self.raw_path)
+        return _decoded(self.raw_path)
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -50,7 +49,7 @@ class Location:
 
     def text(self) -> str:
         """Return the URL without the password."""
-        user = "" if self.username is None else quote(self.username, safe=_SAFE_IN_USER) + "@"
+        user = "" if self.username is None else _encoded(self.username) + "@"
         host = self.hostname or ""
         if ":" in host:
             host = "[" + host.replace("%", "%25") + "]"
@@ -85,8 +84,8 @@ def parse_url(url: str) -> Location:
     hostname, port = _host_and_port(hostport)
     return Location(
         scheme=match[1].lower(),
-        username=unquote(username) if at and username else None,
-        password=unquote(password) if colon else None,
+        username=_decoded(username) if at and username else None,
+        password=_decoded(password) if colon else None,
         hostname=hostname,
         port=port,
         raw_path=raw_path,
@@ -106,6 +105,22 @@ def is_loopback(hostname: str | None) -> bool:
         return False
 
 
+def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # which imports much: most URLs can do without
+
+    return unquote(text)
+
+
+def _encoded(username: str) -> str:
+    if username.isascii() and username.isalnum():
+        return username
+    from urllib.parse import quote
+
+    return quote(username, safe=_SAFE_IN_USER)
+
+
 def _refuse_stray_at(authority: str, raw_path: str, items: tuple[str, ...]) -> None:
     """Refuse `scheme://root:pa/ss@host`: read by the book, its host is "root" and the rest of the password is shown."""
     names = (raw.partition("=")[0] for raw in items)
@@ -116,7 +131,7 @@ def _refuse_stray_at(authority: str, raw_path: str, items: tuple[str, ...]) -> N
 def _host_and_port(text: str) -> tuple[str | None, int | None]:
     if text.startswith("["):
         inside, bracket, after = text[1:].partition("]")
-        hostname = _ipv6(unquote(inside)) if bracket else ""
+        hostname = _ipv6(_decoded(inside)) if bracket else ""
         colon, port = after[:1], after[1:]
         if not hostname or colon not in ("", ":"):
             raise ValueError("the URL's host is no IPv6 address in brackets, such as [2001:db8::1]:443")
@@ -124,7 +139,7 @@ def _host_and_port(text: str) -> tuple[str | None, int | None]:
         name, colon, port = text.partition(":")
         if ":" in port:
             raise ValueError("the URL's host has several colons; an IPv6 address goes in brackets: [2001:db8::1]:443")
-        hostname = unquote(name).lower()
+        hostname = _decoded(name).lower()
     # A leading hyphen would be an option to the programs that some transports start, such as ssh.
     if _NOT_IN_HOST.search(hostname) or hostname.startswith("-"):
         raise ValueError("the URL's host has characters in it that no host name has")
@@ -151,4 +166,4 @@ def _port(text: str) -> int:
 
 def _item(raw: str) -> tuple[str, str]:
     name, _, value = raw.partition("=")
-    return unquote(name), unquote(value)
+    return _decoded(name), _decoded(value)
