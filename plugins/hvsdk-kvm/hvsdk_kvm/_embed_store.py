@@ -84,13 +84,12 @@ class EmbedStore(Store):
             return None
         ours = file.parent == self._directory
         format = file_format(file, probe=ours)
-        facts = _qemu_img("info", "--force-share", "--output=json", "-f", format or "raw", path)
-        about = json.loads(facts)
+        about = _facts(path, format or "raw")
         return VolumeInfo(
             id=file.name,
             name=file.name,
             pool=POOL if ours else "",
-            capacity_bytes=about["virtual-size"] if format else None,
+            capacity_bytes=about.get("virtual-size") if format else None,
             allocated_bytes=about.get("actual-size"),
             format=format,
             path=path,
@@ -163,6 +162,14 @@ def file_format(path: Path, *, probe: bool) -> str | None:
         return known
     with path.open("rb") as file:
         return "qcow2" if file.read(4) == _QCOW2 else "raw"
+
+
+def _facts(path: str, format: str) -> dict[str, Any]:
+    """Return what qemu-img knows of a file; nothing of a damaged one, which is there nevertheless."""
+    try:
+        return dict(json.loads(_qemu_img("info", "--force-share", "--output=json", "-f", format, path)))
+    except errors.OperationFailedError:
+        return {}
 
 
 def _qemu_img(*arguments: str) -> str:

@@ -120,8 +120,9 @@ def _by_verb(code: int, message: str, verb: str) -> type[errors.HvsdkError] | No
         return errors.BusyError if "lock" in message else errors.OperationTimeoutError
     if code in _codes("INVALID_ARG") and "unsupported flags" in message:
         return errors.UnsupportedError
-    if code in _codes("INTERNAL_ERROR") and any(
-        word in message.lower() for word in ("free space", "not enough", "memory")
+    if "No space left on device" in message or (
+        code in _codes("INTERNAL_ERROR")
+        and any(word in message.lower() for word in ("free space", "not enough", "memory"))
     ):
         return errors.InsufficientResourcesError
     if code in _codes("INTERNAL_ERROR") and verb in _POWER:

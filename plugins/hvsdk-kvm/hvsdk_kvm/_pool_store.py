@@ -191,7 +191,10 @@ def _volume_xml(pool: StoragePoolInfo, name: str, size_bytes: int, format: str) 
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     if pool.type in _FILE_POOLS:  # elsewhere an allocation below the capacity means another kind of volume
         ET.SubElement(volume, "allocation", unit="bytes").text = "0"
-        ET.SubElement(ET.SubElement(volume, "target"), "format", type=format)
+        target = ET.SubElement(volume, "target")
+        ET.SubElement(target, "format", type=format)
+        if format == "qcow2":
+            ET.SubElement(target, "compat").text = "1.1"  # libvirt's default is the format of 2010
     elif format != "raw":
         raise errors.InvalidSpecError(f"volumes in the storage pool {pool.name!r} are raw, not {format!r}")
     return volume

@@ -43,22 +43,24 @@ def resolve_disk(store: Store, spec: DiskSpec) -> DiskWish:
             raise errors.InvalidSpecError("a CD-ROM drive takes an image as its source, not a size")
         pool = store.pool(spec.pool)
         return DiskWish(spec=spec, pool=pool, format=spec.format or store.thin_format(pool))
-    source = find_source(store, spec.source, spec.pool, None if spec.copy else spec.format)
-    if spec.shareable and not spec.copy and source.format not in ("raw", "iso"):
+    if spec.copy:
+        return _resolve_copy(store, spec, spec.source)
+    source = find_source(store, spec.source, spec.pool, spec.format)
+    if spec.shareable and source.format not in ("raw", "iso"):
         raise errors.InvalidSpecError(f"only a raw volume can be shared; {spec.source!r} is {source.format}")
-    if not spec.copy:
-        return DiskWish(spec=spec, source=source, format=source.format)
-    return _resolve_copy(store, spec, source)
+    return DiskWish(spec=spec, source=source, format=source.format)
 
 
-def _resolve_copy(store: Store, spec: DiskSpec, source: VolumeInfo) -> DiskWish:
+def _resolve_copy(store: Store, spec: DiskSpec, name: str) -> DiskWish:
+    source = _locate(store, name, spec.pool)
     if not source.pool and not store.sees_files:
         raise errors.InvalidSpecError(
-            f"{spec.source!r} lies in no storage pool of this host, so it cannot be copied", hint="put it into one"
+            f"{name!r} lies in no storage pool of this host, so it cannot be copied", hint="put it into one"
         )
+    source = _of_format(source, None)
     if spec.size_bytes is not None and spec.size_bytes < (source.capacity_bytes or 0):
         raise errors.InvalidSpecError(
-            f"a copy of {spec.source!r} cannot have {spec.size_bytes} bytes: the source has {source.capacity_bytes}"
+            f"a copy of {name!r} cannot have {spec.size_bytes} bytes: the source has {source.capacity_bytes}"
         )
     pool = store.pool(spec.pool)
     return DiskWish(spec=spec, pool=pool, source=source, format=spec.format or store.thin_format(pool))
@@ -71,22 +73,29 @@ def find_source(store: Store, source: str, pool: str | None, format: str | None)
         VolumeNotFoundError: It is not there, as far as this can be seen.
         InvalidSpecError: It lies in no pool, and its format is not plain.
     """
+    return _of_format(_locate(store, source, pool), format)
+
+
+def _locate(store: Store, source: str, pool: str | None) -> VolumeInfo:
     if not source.startswith("/"):
-        volume = store.volume(store.pool(pool).id, source)
-        return volume if format is None else volume.replace(format=format)
+        return store.volume(store.pool(pool).id, source)
     located = store.locate(source)
-    if located is None:
-        beside = any(p.active and p.path == posixpath.dirname(source) for p in store.pools())
-        if beside or store.sees_files:
-            raise errors.VolumeNotFoundError(f"there is no volume {source!r}")
-        located = _unseen(source)
-    format = format or located.format
+    if located is not None:
+        return located
+    beside = any(p.active and p.path == posixpath.dirname(source) for p in store.pools())
+    if beside or store.sees_files:
+        raise errors.VolumeNotFoundError(f"there is no volume {source!r}")
+    return _unseen(source)
+
+
+def _of_format(volume: VolumeInfo, format: str | None) -> VolumeInfo:
+    format = format or volume.format
     if format is None:
         raise errors.InvalidSpecError(
-            f"the format of {source!r} is not known: it lies in no storage pool, and its name does not tell",
-            hint="say format='raw' or format='qcow2'",
+            f"the format of {volume.path!r} is not known: it lies in no storage pool, and its name does not tell",
+            hint="say format='raw' or format='qcow2', or give it a name that ends so",
         )
-    return located.replace(format=format)
+    return volume.replace(format=format)
 
 
 def _unseen(path: str) -> VolumeInfo:
