@@ -17,6 +17,10 @@ _OPTIONS = {
     "pkipath": Option(help="directory with cacert.pem, clientcert.pem and clientkey.pem for TLS"),
     "virt_type": Option(help="how new domains run: 'kvm', or 'qemu' for emulation", choices=("kvm", "qemu")),
     "images": Option(help="directory for the volumes of an embedded driver; <root>/images without it"),
+    "migrate_uri": Option(help="where this host takes migrations, such as tcp://10.0.0.7; libvirt chooses without it"),
+    "migrate_unsafe": Option(
+        help="let domains migrate here though libvirt does not trust their disks' caching", type=bool, default=False
+    ),
     "print_errors": Option(help="leave libvirt's own error lines on stderr", type=bool, default=False),
 }
 

@@ -9,6 +9,7 @@ from typing import Literal
 import libvirt
 from hvsdk.driver import BackgroundTask, Deadline, PowerState, Result, VolumeInfo, errors
 
+from hvsdk_kvm._clone import frozen_below
 from hvsdk_kvm._cloud_init import seed_name
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshots import merge_snapshots
@@ -63,6 +64,8 @@ class DeleteVerbs(Session):
                     hint="detach it first, or delete with disks='keep' and remove it by hand",
                 )
             chosen.append(volume)
+            if volume.path:
+                chosen += frozen_below(store.chain(volume.path))
         usage = Usage(self, but=domain.UUIDString())
         together = {path for volume in chosen if volume.path for path in _chain(store, volume.path)}
         for volume in chosen:

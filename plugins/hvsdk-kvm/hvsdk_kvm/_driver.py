@@ -16,6 +16,7 @@ from hvsdk_kvm._disks import DiskVerbs
 from hvsdk_kvm._errors import translate
 from hvsdk_kvm._labels import LabelVerbs
 from hvsdk_kvm._limits import LimitReads
+from hvsdk_kvm._migrate import MigrateVerbs
 from hvsdk_kvm._networks import NetworkReads
 from hvsdk_kvm._nodes import NodeReads
 from hvsdk_kvm._pools import PoolVerbs
@@ -47,6 +48,7 @@ class KvmDriver(
     PoolVerbs,
     SnapshotVerbs,
     CloneVerbs,
+    MigrateVerbs,
     DiskIoVerbs,
 ):
     """One connection to libvirt."""
@@ -66,8 +68,11 @@ class KvmDriver(
             Capability.SNAPSHOT_MEMORY,
             Capability.SNAPSHOT_QUIESCE,
             Capability.CLONE_LINKED,
+            Capability.MIGRATE_LIVE,
             Capability.DISK_RANDOM_READ,
             Capability.DISK_READ_SNAPSHOT,
+            Capability.GUEST_INFO,
+            Capability.MULTIPROCESS,
         }
     )
     unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE
