@@ -175,6 +175,7 @@ def migrate(
     domain: Domain, to: Host, *, live: bool, timeout: float | None, progress: Progress | None, cancel: Cancel | None
 ) -> Domain:
     """Move a domain to another host."""
+    check_capability(domain.host, Capability.MIGRATE, domain.info)
     if to is domain.host:
         raise InvalidSpecError(f"{domain.host._words(domain.info)} is on that host already")
     if to._door.driver_class is not domain.host._door.driver_class:

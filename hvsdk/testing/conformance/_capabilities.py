@@ -72,7 +72,6 @@ ON_HOST: Final[dict[Capability, Callable[[Host, Names], object]]] = {
     C.LIST_NODES: lambda host, names: host.nodes(),
     C.STATS: lambda host, names: host.stats(),
     C.NATIVE: lambda host, names: host.native(),
-    C.GUEST_INFO: lambda host, names: host.domains(include=("guest",)),
     C.LIST_VOLUMES: lambda host, names: host.storage_pools()[0].volumes(),
     C.CREATE_VOLUME: lambda host, names: host.storage_pools()[0].create_volume(
         VolumeSpec(name=names("volume"), size="4MiB")
