@@ -54,6 +54,7 @@ for _error, _names in (
 _LOST = _codes("INVALID_CONN", "RPC", "NO_SERVER", "NO_CLIENT", "GNUTLS_ERROR")
 _LOST_IN_TRANSPORT = _codes("INTERNAL_ERROR", "SYSTEM_ERROR")
 _TRANSPORT = {libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE}
+_CERTIFICATE = _codes("GNUTLS_ERROR", "SYSTEM_ERROR", "RPC", "AUTH_FAILED")
 _SSH = _codes("SSH", "LIBSSH")
 _POWER = frozenset(("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume"))
 _GUEST_ANSWERS = frozenset(("shutdown", "reboot"))
@@ -104,11 +105,10 @@ def _class(exc: libvirt.libvirtError, code: int | None, message: str, verb: str)
 
 
 def _at_open(exc: libvirt.libvirtError, code: int, message: str) -> type[errors.HvsdkError] | None:
+    if "certificate" in message.lower() and code in _CERTIFICATE and exc.get_error_domain() in _TRANSPORT:
+        return errors.CertificateError
     if code in _SSH or "Host key verification failed" in message or "Permission denied (" in message:
         return errors.AuthenticationError
-    tls = exc.get_error_domain() == libvirt.VIR_FROM_RPC and "certificate" in message.lower()
-    if tls and code in _codes("GNUTLS_ERROR", "SYSTEM_ERROR", "RPC"):
-        return errors.CertificateError
     if code in _codes("NO_CONNECT") or is_lost(exc):
         return errors.ConnectError
     return errors.ConnectError if code in _LOST_IN_TRANSPORT | _codes("OPERATION_FAILED") else None

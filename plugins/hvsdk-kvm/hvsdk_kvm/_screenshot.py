@@ -23,10 +23,14 @@ class ScreenshotReads(Session):
     """`screenshot`."""
 
     def screenshot(self, native_id: str, *, deadline: Deadline) -> bytes:
-        connection = self.connection
-        stream = connection.newStream()
+        domain = self.find(native_id)
+        if not domain.isActive():  # the test driver has a picture of it all the same
+            raise errors.PowerStateError(
+                f"domain {domain.name()!r} has no screen while it is off", hint="start it first"
+            )
+        stream = self.connection.newStream()
         try:
-            self.find(native_id).screenshot(stream, 0)
+            domain.screenshot(stream, 0)
             picture = bytearray()
             while data := stream.recv(_CHUNK):
                 picture += data
