@@ -30,6 +30,16 @@ def embed_url(embed_root: Path) -> str:
 
 
 @pytest.fixture
+def images(embed_root: Path) -> Iterator[Path]:
+    """The directory of the embedded driver's volumes, empty before and after."""
+    path = embed_root / "images"
+    path.mkdir(exist_ok=True)
+    yield path
+    for file in path.iterdir():
+        file.unlink()
+
+
+@pytest.fixture
 def open_driver() -> Iterator[OpenDriver]:
     """Opens drivers, which are closed after the test."""
     opened: list[KvmDriver] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,6 @@ from hvsdk import errors
 from hvsdk_testbed.bootsector import make_disk, read_label, up_line
 from hvsdk_testbed.console import Console
 from hvsdk_testbed.domainxml import DiskXML, NicXML, domain_xml
-
-
-@pytest.fixture
-def images(embed_root: Path) -> Iterator[Path]:
-    """The directory of the embedded driver's volumes, empty before and after."""
-    path = embed_root / "images"
-    path.mkdir(exist_ok=True)
-    yield path
-    for file in path.iterdir():
-        file.unlink()
 
 
 def guest(host: hvsdk.Host, directory: Path, name: str, log: Path, **more: Any) -> hvsdk.Domain:
