@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, Doing
-from hvsdk._units import parse_size
-from hvsdk._verbs import Outcome
-from hvsdk._waiting import await_info
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.errors import DiskNotFoundError, InvalidSpecError, NicNotFoundError, PowerStateError
-from hvsdk.models._hardware import Disk, Nic
-from hvsdk.models._runtime import Applied
-from hvsdk.models._spec import Changes, DiskSpec, NicSpec
 
 if TYPE_CHECKING:
-    from hvsdk.models import CpuTopology, DomainInfo
+    from hvsdk._verbs import Outcome
+    from hvsdk.models import Applied, CpuTopology, Disk, DiskSpec, DomainInfo, Nic, NicSpec
 
 __all__ = ["DeviceVerbs"]
 
@@ -87,6 +82,8 @@ class DeviceVerbs(Handle):
             ...     host.domains(state="shutoff")[0].reconfigure(vcpus=4, memory="8GiB").live == {"vcpus", "memory"}
             True
         """
+        from hvsdk.models import Applied, Changes
+
         changes = Changes(
             vcpus=vcpus,
             max_vcpus=max_vcpus,
@@ -150,8 +147,9 @@ class DeviceVerbs(Handle):
         Raises:
             InvalidSpecError: It would shrink, and lose what is at its end.
         """
-        disk_id, size_bytes = self._disk_id(disk), parse_size(size)
+        from hvsdk._units import parse_size
 
+        disk_id, size_bytes = self._disk_id(disk), parse_size(size)
         runs = _plugs(Capability.RESIZE_DISK_RUNNING)
 
         def check(doing: Doing) -> None:
@@ -282,6 +280,7 @@ def _until(
     find: Callable[[DomainInfo, str], Any], found: list[Any], what: str
 ) -> Callable[[Doing, Outcome[str]], DomainInfo]:
     """Return what waits until the device that was made is in the record, and puts it into `found`."""
+    from hvsdk._waiting import await_info
 
     def after(doing: Doing, outcome: Outcome[str]) -> DomainInfo:
         device_id = outcome.result
@@ -294,6 +293,9 @@ def _until(
 
 
 def _gone(reached: Callable[[DomainInfo], bool], what: str) -> Callable[[Doing, Outcome[None]], DomainInfo]:
+    """Return what waits until the device is out of the record."""
+    from hvsdk._waiting import await_info
+
     def after(doing: Doing, outcome: Outcome[None]) -> DomainInfo:
         if outcome.info is not None and reached(outcome.info):
             return outcome.info

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from hvsdk import _fencing
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, Doing
-from hvsdk._verbs import Outcome
 from hvsdk.errors import InvalidSpecError
-from hvsdk.models._marks import RESERVED, write_mark
-from hvsdk.models._spec import check_metadata, check_name, check_tags, check_text
+from hvsdk.models._checks import RESERVED, check_metadata, check_name, check_tags, check_text
 
 if TYPE_CHECKING:
     from hvsdk._driver.base import Driver
+    from hvsdk._verbs import Outcome
     from hvsdk.models import DomainInfo, Lineage
 
 __all__ = ["LabelVerbs"]
@@ -112,6 +110,8 @@ class LabelVerbs(Handle):
         A domain with `superseded_by` is left out of `host.domains()`, as templates are, unless `superseded=True` asks for
         it and as far as the listing loads it.
         """
+        from hvsdk.models._marks import write_mark
+
         marks = {"moved_from": moved_from, "superseded_by": superseded_by}
         self._store({RESERVED + k: None if mark is None else write_mark(mark) for k, mark in marks.items()}, timeout)
 
@@ -125,10 +125,14 @@ class LabelVerbs(Handle):
         Raises:
             InvalidSpecError: The reason is blank.
         """
+        from hvsdk._fencing import fence
+
         if not check_text("a reason", reason).strip():
             raise InvalidSpecError("say why it is fenced: whoever finds it so will want to know")
-        _fencing.fence(self, reason, timeout)
+        fence(self, reason, timeout)
 
     def unfence(self, *, timeout: float = 60.0) -> None:
         """Take back `fence`; a domain that is not fenced is left as it is."""
-        _fencing.unfence(self, timeout)
+        from hvsdk._fencing import unfence
+
+        unfence(self, timeout)

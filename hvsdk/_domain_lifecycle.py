@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from hvsdk import _power_verbs
 from hvsdk._handle import Handle
-from hvsdk._making import clone, delete, migrate
-from hvsdk._operation import Doing, check_allowed
-from hvsdk._waiting import await_info
+from hvsdk._operation import CONFIG, STATE, check_allowed
 from hvsdk.enums import PowerState
 from hvsdk.errors import InvalidSpecError
-from hvsdk.models._spec import check_name
+from hvsdk.models._checks import check_name
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
     from hvsdk._host import Host
+    from hvsdk._operation import Doing
     from hvsdk._waiting import Cancel, Progress
+    from hvsdk.models import DomainInfo
 
 __all__ = ["LifecycleVerbs"]
 
@@ -35,7 +34,7 @@ class LifecycleVerbs(Handle):
             PowerStateError: It is paused or crashed.
             InsufficientResourcesError: The host has not enough memory.
         """
-        _power_verbs.power(self._domain, "start", timeout=timeout, progress=progress, cancel=cancel)
+        self._power("start", timeout=timeout, progress=progress, cancel=cancel)
 
     def shutdown(self, *, timeout: float = 300.0, then: Literal["fail", "power_off"] = "fail") -> None:
         """Ask the guest to switch itself off, again and again while waiting, since a booting guest misses the first.
@@ -56,7 +55,9 @@ class LifecycleVerbs(Handle):
             ...     print(web.power_state)
             shutoff
         """
-        _power_verbs.shutdown(self._domain, timeout=timeout, then=then)
+        from hvsdk._power_verbs import shutdown
+
+        shutdown(self._domain, timeout=timeout, then=then)
 
     def power_off(self, *, discard_memory: bool = False, timeout: float = 60.0) -> None:
         """Cut the domain's power at once.
@@ -72,34 +73,36 @@ class LifecycleVerbs(Handle):
             PowerStateError: It is suspended and `discard_memory` was not given.
             OperationTimeoutError: It was still on when the time ran out.
         """
-        _power_verbs.power_off(self._domain, discard_memory=discard_memory, timeout=timeout)
+        from hvsdk._power_verbs import power_off
+
+        power_off(self._domain, discard_memory=discard_memory, timeout=timeout)
 
     def reboot(self, *, timeout: float = 60.0) -> None:
         """Ask the guest to restart; returns when the product has taken the request. The domain stays the same."""
-        _power_verbs.power(self._domain, "reboot", timeout=timeout)
+        self._power("reboot", timeout=timeout)
 
     def reset(self, *, timeout: float = 60.0) -> None:
         """Press the reset button: the guest is not told. Runs afterwards; also ends a crash."""
-        _power_verbs.power(self._domain, "reset", timeout=timeout)
+        self._power("reset", timeout=timeout)
 
     def pause(self, *, timeout: float = 60.0) -> None:
         """Stop the vCPUs; the memory stays where it is and `unpause` goes on."""
-        _power_verbs.power(self._domain, "pause", timeout=timeout)
+        self._power("pause", timeout=timeout)
 
     def unpause(self, *, timeout: float = 60.0) -> None:
         """Let a paused domain go on."""
-        _power_verbs.power(self._domain, "unpause", timeout=timeout)
+        self._power("unpause", timeout=timeout)
 
     def suspend(self, *, timeout: float = 60.0, progress: Progress | None = None, cancel: Cancel | None = None) -> None:
         """Save the memory to disk and free it; `resume` goes on where the guest was.
 
         Large memories take longer than the default `timeout`; when it runs out the product goes on saving.
         """
-        _power_verbs.power(self._domain, "suspend", timeout=timeout, progress=progress, cancel=cancel)
+        self._power("suspend", timeout=timeout, progress=progress, cancel=cancel)
 
     def resume(self, *, timeout: float = 60.0, progress: Progress | None = None, cancel: Cancel | None = None) -> None:
         """Bring a suspended domain back from its saved memory."""
-        _power_verbs.power(self._domain, "resume", timeout=timeout, progress=progress, cancel=cancel)
+        self._power("resume", timeout=timeout, progress=progress, cancel=cancel)
 
     def wait_for(self, state: PowerState | str, *, timeout: float = 60.0) -> None:
         """Wait until the domain is in a state, whoever brings it there.
@@ -133,6 +136,8 @@ class LifecycleVerbs(Handle):
             PowerStateError: It is not shut off.
             BusyError: A volume is in use elsewhere; nothing was changed.
         """
+        from hvsdk._making import delete
+
         if disks not in ("keep", "delete"):
             raise InvalidSpecError(f"disks= is 'keep' or 'delete', not {disks!r}")
         delete(self._domain, disks=disks, timeout=timeout, progress=progress, cancel=cancel)
@@ -154,6 +159,8 @@ class LifecycleVerbs(Handle):
         Raises:
             PowerStateError: The product cannot clone it in this state.
         """
+        from hvsdk._making import clone
+
         check_name(name)
         return clone(self._domain, name, linked=linked, timeout=timeout, progress=progress, cancel=cancel)
 
@@ -173,8 +180,17 @@ class LifecycleVerbs(Handle):
         Args:
             live: Keep a running domain running; with `False` it must be shut off.
         """
+        from hvsdk._making import migrate
+
         check_allowed(to, "migrate", changes=True)
         return migrate(self._domain, to, live=live, timeout=timeout, progress=progress, cancel=cancel)
+
+    def _power(
+        self, verb: str, *, timeout: float, progress: Progress | None = None, cancel: Cancel | None = None
+    ) -> None:
+        from hvsdk._power_verbs import power
+
+        power(self._domain, verb, timeout=timeout, progress=progress, cancel=cancel)
 
     @property
     def _domain(self) -> Domain:
@@ -182,11 +198,7 @@ class LifecycleVerbs(Handle):
 
 
 def _await_state(doing: Doing, wanted: PowerState) -> DomainInfo:
-    from hvsdk._operation import CONFIG, STATE
+    from hvsdk._waiting import await_info
 
     await_info(doing, STATE, lambda info: info.power_state is wanted, str(wanted))
     return doing.look(CONFIG, late=True)
-
-
-if TYPE_CHECKING:
-    from hvsdk.models import DomainInfo

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hvsdk._disk_io import DiskReader
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, check_allowed, operate
-from hvsdk._power import AT_REST, RULES, Verdict, advice
-from hvsdk._verbs import refuse_state
 from hvsdk.capability import Capability
 from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError
 
 if TYPE_CHECKING:
+    from hvsdk._disk_io import DiskReader
     from hvsdk._snapshot import Snapshot
     from hvsdk.models import Console, Disk, DomainStats
 
@@ -78,6 +76,10 @@ class Reads(Handle):
             ...         len(reader.read(0, 512)), reader.size == off.disks[0].capacity_bytes
             (512, True)
         """
+        from hvsdk._disk_io import DiskReader
+        from hvsdk._power import AT_REST, Verdict
+        from hvsdk._verbs import refuse_state
+
         disk_id = disk if isinstance(disk, str) else disk.id
         snapshot_id = snapshot if snapshot is None or isinstance(snapshot, str) else snapshot.id
         needs = [Capability.OPEN_DISK] + ([Capability.DISK_READ_SNAPSHOT] if snapshot_id is not None else [])
@@ -107,6 +109,8 @@ class Reads(Handle):
         Args:
             verb: A verb (`"start"`, `"create_snapshot"`) or a capability (`"snapshot_memory"`).
         """
+        from hvsdk._power import RULES, Verdict, advice
+
         capability = VERBS.get(str(verb))
         if capability is None:
             raise InvalidSpecError(f"there is no verb {verb!r}", hint=f"there are: {', '.join(sorted(VERBS))}")

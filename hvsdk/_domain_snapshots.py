@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from hvsdk._handle import Handle
-from hvsdk._snapshot import Snapshot, create
 from hvsdk.errors import AmbiguousNameError, InvalidSpecError, SnapshotNotFoundError
-from hvsdk.models._spec import check_name, check_text
+from hvsdk.models._checks import check_name, check_text
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
+    from hvsdk._snapshot import Snapshot
     from hvsdk._waiting import Cancel, Progress
 
 __all__ = ["SnapshotVerbs"]
@@ -53,6 +53,8 @@ class SnapshotVerbs(Handle):
             ...     print(snapshot.has_memory, web.power_state)
             True running
         """
+        from hvsdk._snapshot import create
+
         check_name(name)
         check_text("a description", description)
         if memory and quiesce:
@@ -71,6 +73,7 @@ class SnapshotVerbs(Handle):
     def snapshots(self) -> list[Snapshot]:
         """Return its snapshots, parents before children."""
         from hvsdk._record_list import RecordList
+        from hvsdk._snapshot import Snapshot
 
         domain = cast("Domain", self)
         native_id = self._info.native_id

@@ -6,9 +6,7 @@ Everything above it (`_verbs`, `_waiting`, `_host`) asks the door; nothing else 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import functools
-import logging
 import os
 import threading
 import weakref
@@ -29,6 +27,8 @@ from hvsdk.errors import (
 )
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from hvsdk._driver.backend import Backend
     from hvsdk._driver.target import Target
 
@@ -218,6 +218,8 @@ class Door:
         connection, self._connection = self._connection, None
         if connection is not None:
             # Its destructor would say goodbye on the parent's socket, at exit at the latest: it must never run here.
+            import ctypes  # `_before_fork` has loaded it
+
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection.driver))
             connection.driver.abandon()
 
@@ -390,11 +392,19 @@ def _close_after(running: _worker.Call[Any], driver: Driver) -> None:
     _worker.submit(close)
 
 
-def _log() -> logging.Logger:
-    return logging.getLogger("hvsdk")
+def _log() -> Logger:
+    from logging import getLogger
+
+    return getLogger("hvsdk")
 
 
 _doors: weakref.WeakSet[Door] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    """Import what `forget` needs: in the child another thread's lock may stand in the way of an import."""
+    if _doors:
+        import ctypes  # noqa: F401
 
 
 def _forget_all() -> None:
@@ -412,5 +422,5 @@ def _close_all() -> None:
             continue  # the interpreter is leaving; there is nobody to tell
 
 
-os.register_at_fork(after_in_child=_forget_all)
+os.register_at_fork(before=_before_fork, after_in_child=_forget_all)
 atexit.register(_close_all)

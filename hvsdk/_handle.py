@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hvsdk._deadline import Deadline
-from hvsdk._driver.base import Driver
-from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, Doing, operate
-from hvsdk._power import RULES
-from hvsdk._verbs import Outcome, carry_out
 from hvsdk.capability import Capability
 
 if TYPE_CHECKING:
+    from hvsdk._driver.base import Driver
+    from hvsdk._driver.task import Task
     from hvsdk._host import Host
+    from hvsdk._verbs import Outcome
     from hvsdk.models import DomainInfo
 
 __all__ = ["Handle"]
@@ -69,6 +68,9 @@ class Handle:
             after: Returns the fresh record, where reading it once is not enough.
             reached: See `carry_out`, which gets `how` too.
         """
+        from hvsdk._power import RULES
+        from hvsdk._verbs import carry_out
+
         capabilities = (Capability(verb), *needs)
         with operate(
             self._host, verb, needs=capabilities, info=self._info, arguments=arguments, timeout=timeout

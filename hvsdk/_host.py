@@ -11,10 +11,8 @@ from hvsdk._deadline import Deadline
 from hvsdk._domain import Domain
 from hvsdk._door import Door
 from hvsdk._driver.base import Driver
-from hvsdk._making import create
 from hvsdk._operation import CONFIG, Doing, operate
 from hvsdk._record_list import RecordList
-from hvsdk._storage import StoragePool
 from hvsdk.capability import Capability
 from hvsdk.errors import AmbiguousNameError, NetworkNotFoundError, StoragePoolNotFoundError
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
     from hvsdk._driver.target import Target
     from hvsdk._recipe import Recipe
+    from hvsdk._storage import StoragePool
     from hvsdk._waiting import Cancel, Progress
     from hvsdk._watch import Watch
     from hvsdk.enums import PowerState
@@ -203,6 +202,8 @@ class Host:
             ...     host.create_domain(spec).power_state
             <PowerState.SHUTOFF: 'shutoff'>
         """
+        from hvsdk._making import create
+
         return create(self, spec, timeout=timeout, progress=progress, cancel=cancel)
 
     # ---- the rest of the host ----------------------------------------------------------------------------
@@ -231,6 +232,8 @@ class Host:
 
     def storage_pools(self) -> list[StoragePool]:
         """Return the storage pools."""
+        from hvsdk._storage import StoragePool
+
         found = self._ask("list_storage_pools", lambda d, limit: list(d.list_storage_pools(deadline=limit)))
         return RecordList([StoragePool(self, info) for info in found])
 

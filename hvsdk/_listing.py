@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
-import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -77,8 +74,7 @@ class Filter:
                 if (self.templates or not info.is_template) and (self.control or not info.is_control)
             ]
         if self.name is not None:
-            fits = re.compile(fnmatch.translate(self.name)).match
-            found = [info for info in found if fits(info.name)]
+            found = _named(found, self.name)
         if self.state is not None:
             states = self.state
             found = [info for info in found if info.power_state in states]
@@ -91,6 +87,14 @@ class Filter:
         if self.where is not None:
             found = [info for info in found if self.where(info)]
         return found
+
+
+def _named(infos: Iterable[DomainInfo], pattern: str) -> list[DomainInfo]:
+    import re
+    from fnmatch import translate
+
+    fits = re.compile(translate(pattern)).match
+    return [info for info in infos if fits(info.name)]
 
 
 def domains(host: Host, wanted: Filter, include: frozenset[str]) -> DomainList:
@@ -133,13 +137,15 @@ def uuid_spellings(key: str) -> frozenset[str]:
 
     Which one a guest shows depends on the version of its SMBIOS.
     """
+    from uuid import UUID
+
     if len(key) not in (32, 36):
         return frozenset()
     try:
-        value = uuid.UUID(key)
+        value = UUID(key)
     except ValueError:
         return frozenset()
-    return frozenset({str(value), str(uuid.UUID(bytes=value.bytes_le))})
+    return frozenset({str(value), str(UUID(bytes=value.bytes_le))})
 
 
 def find(host: Host, key: str) -> Domain:

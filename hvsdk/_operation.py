@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,13 +12,13 @@ from hvsdk import _context, _hook_calls
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer
 from hvsdk._driver.base import Driver, Operation
-from hvsdk._outcome import Outcome
 from hvsdk.capability import Capability
 from hvsdk.errors import CancelledError, HvsdkError, OutcomeUnknownError, PermissionDeniedError, UnsupportedError
 
 if TYPE_CHECKING:
     from hvsdk._door import Door
     from hvsdk._host import Host
+    from hvsdk._outcome import Outcome
     from hvsdk.models import DomainInfo
 
 __all__ = ["Doing", "operate"]
@@ -80,7 +80,7 @@ def new_operation(
 ) -> Operation:
     """Return the record of something that is about to be asked."""
     return Operation(
-        id=uuid.uuid4().hex,
+        id=os.urandom(16).hex(),
         verb=verb,
         backend=host.backend,
         host=host.url,
@@ -180,6 +180,8 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _outcome(doing: Doing, error: BaseException | None, seconds: float) -> Outcome:
+    from hvsdk._outcome import Outcome
+
     info = doing.info
     status = "ok" if error is None else "failed"
     if isinstance(error, OutcomeUnknownError):

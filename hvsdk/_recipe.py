@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from pickle import PicklingError
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -89,6 +88,8 @@ def reduce_host(host: Host) -> tuple[Any, ...]:
     Raises:
         PicklingError: The host was given a literal secret, which does not go into a pickle.
     """
+    from pickle import PicklingError
+
     recipe = host._recipe
     if recipe.literal_secret:
         raise PicklingError(

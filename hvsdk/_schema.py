@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 import attrs
 
+from hvsdk import models
 from hvsdk.models._base import Record
 
 __all__ = ["json_schema"]
@@ -38,7 +39,7 @@ def json_schema(record_class: type[Record]) -> dict[str, Any]:
 
 
 def _object(cls: type[Record], definitions: dict[str, Any]) -> dict[str, Any]:
-    types = get_type_hints(cls, localns=dict(getattr(cls, "_json_names", {})))
+    types = get_type_hints(cls, localns=_records() | dict(getattr(cls, "_json_names", {})))
     said = _field_docs(cls)
     names = [field.name for field in attrs.fields(cast("Any", cls))]
     properties = {}
@@ -53,6 +54,11 @@ def _object(cls: type[Record], definitions: dict[str, Any]) -> dict[str, Any]:
         "properties": properties,
         "required": [name for name in names if name not in cls._left_out],
     }
+
+
+def _records() -> dict[str, Any]:
+    """Return what the annotations of records name and their modules import for type checkers only."""
+    return {name: getattr(models, name) for name in models.__all__}
 
 
 def _schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, cast
 
 import attrs
 
 from hvsdk.enums import PowerState
 from hvsdk.errors import NotLoadedError
 from hvsdk.models._base import Record, plain
-from hvsdk.models._hardware import Address, CpuTopology, Disk, FenceMark, Lineage, Nic
 from hvsdk.models._mapping import FrozenDict, frozen
+
+if TYPE_CHECKING:
+    from hvsdk.models._hardware import Address, CpuTopology, Disk, FenceMark, Lineage, Nic
 
 __all__ = ["FIELD_GROUPS", "DomainInfo"]
 

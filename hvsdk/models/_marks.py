@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hvsdk.models._checks import RESERVED
 from hvsdk.models._hardware import FenceMark, Lineage
 
-__all__ = ["FENCE_KEY", "RESERVED", "read_marks", "write_mark"]
-
-RESERVED = "hvsdk."
-"""Metadata keys that begin so are hvsdk's own; users cannot set them."""
+__all__ = ["FENCE_KEY", "read_marks", "write_mark"]
 
 _TYPES: dict[str, type[Lineage] | type[FenceMark]] = {
     "moved_from": Lineage,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hvsdk._driver.base import current_operation
-from hvsdk.models._hardware import FenceMark
-from hvsdk.models._marks import FENCE_KEY, read_marks, write_mark
 from hvsdk.testing.fake._connection import Connection
 from hvsdk.testing.fake._errors import FakeError
 from hvsdk.testing.fake._records import domain_info
@@ -67,6 +65,9 @@ class LabelVerbs(Connection):
 
     def fence(self, native_id: str, reason: str, *, deadline: Deadline) -> None:
         """Block start, resume and revert, take autostart and links away, and note what was on. Twice changes nothing."""
+        from hvsdk.models import FenceMark
+        from hvsdk.models._marks import FENCE_KEY, write_mark
+
         with self.round_trip("fence", deadline, native_id) as world:
             domain = world.domain(native_id)
             config = world.config(domain)
@@ -89,6 +90,9 @@ class LabelVerbs(Connection):
 
     def unfence(self, native_id: str, *, deadline: Deadline) -> None:
         """Give back what the fence took; without one nothing happens."""
+        from hvsdk.models import FenceMark
+        from hvsdk.models._marks import FENCE_KEY, read_marks
+
         with self.round_trip("unfence", deadline, native_id) as world:
             domain = world.domain(native_id)
             config = world.config(domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvsdk.enums import EventKind, PowerState
-from hvsdk.models._marks import RESERVED
+from hvsdk.models._checks import RESERVED
 from hvsdk.testing.fake._build import build, find_template
 from hvsdk.testing.fake._connection import Connection
 from hvsdk.testing.fake._disks import Volume

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hvsdk.enums import PowerState
 from hvsdk.models._domain import FIELD_GROUPS, DomainInfo, domain_info_maker
-from hvsdk.models._hardware import Address, Disk, Nic
 from hvsdk.models._mapping import frozen
-from hvsdk.models._marks import read_marks
 from hvsdk.testing.fake._seed import EPOCH
 
 if TYPE_CHECKING:
+    from hvsdk.models import Disk, Nic
     from hvsdk.testing.fake._disks import Adapter, Drive
     from hvsdk.testing.fake._domain import FakeDomain
     from hvsdk.testing.fake._world import World
@@ -67,6 +66,8 @@ def domain_info(world: World, domain: FakeDomain, include: frozenset[str] = CONF
 
 def _config(world: World, domain: FakeDomain) -> tuple[Any, ...]:
     """Return the fields of the group `config`, in its order."""
+    from hvsdk.models._marks import read_marks
+
     config = world.config(domain)
     disks = [drive for drive in config.drives if drive.device == "disk"]
     details = config.details
@@ -102,6 +103,8 @@ def _started_at(domain: FakeDomain) -> datetime | None:
 
 def guest_fields(world: World, domain: FakeDomain) -> tuple[Any, ...]:
     """Return the fields of the group `guest`: addresses, host name, system, agent."""
+    from hvsdk.models import Address
+
     guest = world.guest(domain)
     up = domain.state is PowerState.RUNNING and world.now() >= domain.up_at
     agent = guest.agent if guest.agent in ("absent", "stopped") else "stopped"
@@ -126,6 +129,8 @@ def guest_fields(world: World, domain: FakeDomain) -> tuple[Any, ...]:
 
 def shown_disk(drive: Drive, position: int | None) -> Disk:
     """Return a drive's record."""
+    from hvsdk.models import Disk
+
     volume = drive.volume
     return Disk(
         id=drive.id,
@@ -146,6 +151,8 @@ def shown_disk(drive: Drive, position: int | None) -> Disk:
 
 
 def _shown_nic(adapter: Adapter, position: int) -> Nic:
+    from hvsdk.models import Nic
+
     return Nic(
         id=adapter.id,
         mac=adapter.mac,
