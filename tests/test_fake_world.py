@@ -164,3 +164,28 @@ def test_a_domain_is_found_by_its_uuid_in_either_byte_order():
         turned = ["".join(reversed([part[i : i + 2] for i in range(0, len(part), 2)])) for part in (a, b, c)]
         assert host.domain("-".join([*turned, *rest])) == web
         assert host.domain(web.native_id) == web
+
+
+def test_a_forked_child_goes_on_with_a_copy_of_the_world():
+    program = """
+import os, sys, threading, warnings
+import hvsdk
+warnings.simplefilter("ignore")
+host = hvsdk.connect("fake://demo")
+web = host.domain("web-1")
+stop = threading.Event()
+def hammer():
+    while not stop.is_set():
+        host.domains()
+thread = threading.Thread(target=hammer)
+thread.start()
+child = os.fork()
+if not child:
+    web.power_off()
+    os._exit(0 if web.power_state == "shutoff" else 1)
+status = os.waitpid(child, 0)[1]
+stop.set()
+thread.join()
+sys.exit(status or (web.refresh().power_state != "running"))
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

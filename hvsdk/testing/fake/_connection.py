@@ -74,6 +74,7 @@ class Connection(Driver):
     def abandon(self) -> None:
         """Forget the world, without a lock: its owner may be a thread that does not exist in this process."""
         self._world = None
+        self._gone = threading.Event()
         self._gone.set()
 
     def sibling(self) -> Self:

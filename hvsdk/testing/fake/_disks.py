@@ -22,11 +22,11 @@ class Volume:
     __slots__ = ("_blocks", "_seed", "backing", "format", "id", "name", "pool", "size")
 
     def __init__(self, pool: Pool, volume_id: str, name: str, size: int, format: str) -> None:
-        self.pool = pool
-        self.id = volume_id
-        self.name = name
-        self.size = size
-        self.format = format
+        self.pool: Pool = pool
+        self.id: str = volume_id
+        self.name: str = name
+        self.size: int = size
+        self.format: str = format
         self.backing: Volume | None = None
         self._blocks: Blocks = {}
         self._seed: int | None = None
@@ -74,7 +74,7 @@ class Pool:
         self.name = name
         self.capacity = capacity
         self.kind = kind
-        self.path = f"/fake/{name}"
+        self.path: str = f"/fake/{name}"
         self.volumes: dict[str, Volume] = {}
         self._last = 0
 
@@ -151,12 +151,12 @@ class Drive:
     __slots__ = ("boot_order", "bus", "device", "id", "readonly", "serial", "shareable", "volume")
 
     def __init__(self, drive_id: str, volume: Volume | None, *, device: str = "disk", bus: str = "virtio") -> None:
-        self.id = drive_id
-        self.volume = volume
-        self.device = device
-        self.bus = bus
-        self.readonly = device == "cdrom"
-        self.shareable = False
+        self.id: str = drive_id
+        self.volume: Volume | None = volume
+        self.device: str = device
+        self.bus: str = bus
+        self.readonly: bool = device == "cdrom"
+        self.shareable: bool = False
         self.boot_order: int | None = None
         self.serial: str | None = None
 
@@ -174,11 +174,11 @@ class Adapter:
     __slots__ = ("id", "link_up", "mac", "model", "mtu", "network", "vlan")
 
     def __init__(self, adapter_id: str, mac: str, network: str | None, model: str = "virtio") -> None:
-        self.id = adapter_id
-        self.mac = mac
-        self.network = network
-        self.model = model
-        self.link_up = True
+        self.id: str = adapter_id
+        self.mac: str = mac
+        self.network: str | None = network
+        self.model: str = model
+        self.link_up: bool = True
         self.vlan: int | None = None
         self.mtu: int | None = None
 

@@ -113,7 +113,6 @@ class FakeDomain:
     __slots__ = (
         "blocked",
         "boot",
-        "changing",
         "config",
         "current",
         "guest",
@@ -157,8 +156,6 @@ class FakeDomain:
         """Id of the snapshot on which the present state was made."""
         self.blocked = False
         """Whether it is fenced: start, resume and revert are refused."""
-        self.changing: PowerState | None = None
-        """The state that it had before a task made it CHANGING."""
         self.boot = 0
         """Counts boots, so that what was planned for an earlier one can be told."""
         self.memory: int | None = None

@@ -19,9 +19,9 @@ class ChangeLog:
     """
 
     def __init__(self, lock: threading.RLock, size: int) -> None:
-        self.condition = threading.Condition(lock)
+        self.condition: threading.Condition = threading.Condition(lock)
         self._entries: deque[tuple[str, EventKind | None]] = deque(maxlen=size)
-        self.last = 0
+        self.last: int = 0
         self._lost_before = 0
 
     def record(self, native_id: str, kind: EventKind | None = None) -> None:

@@ -46,12 +46,12 @@ class Rule:
     ) -> None:
         if kind not in KINDS and not (kind.isupper() and kind.isascii()):
             raise InvalidSpecError(f"no fault {kind!r}; there are {', '.join(KINDS)} and the product's ERROR_CODES")
-        self.verb = verb
-        self.kind = kind
-        self.times = times
-        self.after = after
-        self.seconds = seconds
-        self.native_id = native_id
+        self.verb: str = verb
+        self.kind: str = kind
+        self.times: int = times
+        self.after: int = after
+        self.seconds: float = seconds
+        self.native_id: str | None = native_id
 
     def __repr__(self) -> str:
         return f"<Rule {self.verb}:{self.kind} x{self.times}>"

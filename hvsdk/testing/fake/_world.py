@@ -48,8 +48,8 @@ class World:
         self.name = name or "fake"
         self.settings = settings
         self.lock = _LOCK
-        self.changes = ChangeLog(self.lock, settings.history)
-        self.faults = Faults(settings.fault)
+        self.changes: ChangeLog = ChangeLog(self.lock, settings.history)
+        self.faults: Faults = Faults(settings.fault)
         self.seed = text_seed(name, settings.seed)
         self.latency = settings.latency
         self.nodes = _seed.nodes(settings)
