@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import attrs
 import libvirt
 from hvsdk.driver import KeyCredentials, PasswordCredentials, Target, errors
 
+from hvsdk_kvm._embed_advice import embed_advice
 from hvsdk_kvm._event_loop import ensure_event_loop, silence_errors
 from hvsdk_kvm._events import EventHub
 from hvsdk_kvm._uri import is_remote, libvirt_uri, split_scheme
@@ -25,6 +27,7 @@ _NAMES = (libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_USERNAME)
 _SECRETS = (libvirt.VIR_CRED_PASSPHRASE, libvirt.VIR_CRED_NOECHOPROMPT)
 _KINDS = [*_NAMES, *_SECRETS, libvirt.VIR_CRED_REALM, libvirt.VIR_CRED_ECHOPROMPT, libvirt.VIR_CRED_CNONCE]
 
+_log = logging.getLogger(__name__)
 _embed_lock = threading.Lock()
 _embedded: dict[Path, tuple[int, Opened]] = {}
 """The embedded driver's connection, with the process that opened it. It is opened once and kept: libvirt enters the
@@ -86,6 +89,8 @@ def _open_embedded(root: Path, target: Target) -> Opened:
                 )
             return opened
         uri = libvirt_uri(target)
+        if advice := embed_advice(root):
+            _log.warning("the embedded driver in %s: %s", root, advice)
         connection = libvirt.open(uri)
         opened = Opened(connection, uri, EventHub(connection), shared=True)
         _embedded[root] = (os.getpid(), opened)

@@ -64,11 +64,10 @@ def embed(open_driver: OpenDriver, embed_url: str) -> Iterator[KvmDriver]:
 
 
 @pytest.fixture
-def embed_host(embed_url: str) -> Iterator[hvsdk.Host]:
+def embed_host(embed: KvmDriver, embed_url: str) -> Iterator[hvsdk.Host]:
     """A host on the embedded QEMU driver, whose new domains are emulated; without a domain before and after."""
     with hvsdk.connect(embed_url, virt_type="qemu") as host:
         yield host
-        discard_all(host.native())
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from hvsdk.driver import KeyCredentials, PasswordCredentials, TLSOptions
 from kvm_support import target_of
 
 from hvsdk_kvm._connect import _Answers, _query, embed_root, keepalive
+from hvsdk_kvm._embed_advice import embed_advice
 from hvsdk_kvm._uri import is_remote, libvirt_uri
 
 
@@ -166,3 +167,11 @@ def test_a_pin_is_refused_and_the_way_out_named() -> None:
 def test_plain_tcp_over_the_network_is_refused() -> None:
     with pytest.raises(errors.UnsupportedError, match="clear text"):
         hvsdk.connect("qemu+tcp://192.0.2.1/system")
+
+
+def test_what_an_embedded_root_lacks_is_said_and_never_written(tmp_path: Path, embed_root: Path) -> None:
+    advice = embed_advice(tmp_path)
+    assert advice is not None
+    assert "stdio_handler" in advice
+    assert list(tmp_path.iterdir()) == []
+    assert embed_advice(embed_root) is None
