@@ -45,9 +45,10 @@ from hvsdk.models import (
 )
 from hvsdk.models._domain import domain_info_maker
 from hvsdk.models._mapping import frozen
-from hvsdk.models._marks import read_marks
+from hvsdk.models._marks import FENCE_KEY, read_marks, write_mark
 
 __all__ = [
+    "FENCE_KEY",
     "FIELD_GROUPS",
     "Address",
     "Applied",
@@ -101,4 +102,5 @@ __all__ = [
     "frozen",
     "hookimpl",
     "read_marks",
+    "write_mark",
 ]
