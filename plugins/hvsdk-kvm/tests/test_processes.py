@@ -1,0 +1,120 @@
+"""Forks, exits and daemons that stop answering: what happens to a process that holds a connection."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import hvsdk
+import pytest
+from hvsdk import errors
+from hvsdk_testbed.bootsector import make_disk
+from hvsdk_testbed.domainxml import DiskXML, domain_xml
+from hvsdk_testbed.libvirtd import PrivateLibvirtd
+from kvm_support import eventually
+
+FORK = """
+import os, sys, hvsdk
+host = hvsdk.connect(sys.argv[1])
+assert [d.name for d in host.domains(full=True)] == ["d"]
+if (child := os.fork()) == 0:
+    code = 2
+    try:
+        code = 0 if [d.name for d in host.domains(full=True)] == ["d"] and "fork" in host.why_not("watch") else 1
+    finally:
+        os._exit(code)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert [d.name for d in host.domains()] == ["d"]
+host.domain("d").set_notes("the parent's connection still works")
+"""
+
+LEAVE = """
+import sys, hvsdk
+host = hvsdk.connect(sys.argv[1])
+watch = host.watch()
+print(len(host.domains(full=True)))
+"""
+
+
+def run(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *arguments], capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_forked_child_connects_anew_and_leaves_the_parents_connection_alone() -> None:
+    with PrivateLibvirtd() as daemon:
+        with hvsdk.connect(daemon.uri) as host:
+            host.native().defineXML(domain_xml("d"))
+        run(FORK, daemon.uri)
+
+
+def test_a_process_ends_with_a_connection_and_a_watch_open(libvirtd: PrivateLibvirtd) -> None:
+    assert run(LEAVE, libvirtd.uri).strip().isdigit()
+
+
+def test_a_process_ends_though_the_daemon_is_frozen() -> None:
+    program = LEAVE + "sys.stdout.flush(); sys.stdin.readline()\n"
+    with PrivateLibvirtd() as daemon:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, daemon.uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with child:
+            child.stdout.readline()
+            daemon.freeze()
+            child.stdin.write("\n")
+            child.stdin.flush()
+            try:
+                assert child.wait(timeout=10) == 0
+            finally:
+                child.kill()
+                daemon.thaw()
+
+
+def test_a_verb_on_a_frozen_daemon_is_of_unknown_outcome_and_ends_in_time() -> None:
+    with PrivateLibvirtd() as daemon, hvsdk.connect(daemon.uri, timeout=2) as host:
+        disk = make_disk(daemon.pool_directory / "d.qcow2", "d")
+        host.native().defineXML(domain_xml("d", [DiskXML(path=disk)]))
+        d = host.domain("d")
+        d.start()
+        daemon.freeze()
+        with pytest.raises((errors.OutcomeUnknownError, errors.OperationTimeoutError, errors.ConnectError)):
+            d.pause(timeout=4)
+        daemon.thaw()
+        assert eventually(lambda: _is_there(host))
+        d.pause()
+        assert d.power_state == "paused"
+
+
+def _is_there(host: hvsdk.Host) -> bool:
+    try:
+        return len(host.domains()) == 1
+    except errors.HvsdkError:
+        return False
+
+
+def test_threads_share_one_connection(libvirtd: PrivateLibvirtd) -> None:
+    with hvsdk.connect(libvirtd.uri) as host:
+        host.native().defineXML(domain_xml("shared"))
+        failures: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                for _ in range(10):
+                    assert "shared" in [domain.name for domain in host.domains(include=("config",))]
+            except BaseException as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=read) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        host.native().lookupByName("shared").undefine()
+        assert failures == []
