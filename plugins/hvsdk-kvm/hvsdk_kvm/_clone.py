@@ -27,7 +27,8 @@ from hvsdk.driver import (
 
 from hvsdk_kvm._clone_xml import clone_definition
 from hvsdk_kvm._nvram import copy_variables, has_flash
-from hvsdk_kvm._overlays import add_overlays, disk_sources, new_overlays
+from hvsdk_kvm._overlay_names import new_overlays
+from hvsdk_kvm._overlays import add_overlays, disk_sources
 from hvsdk_kvm._plan import check_domain_name
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._store import Store, fresh_name, store_of

@@ -18,7 +18,8 @@ import libvirt
 from hvsdk.driver import PowerState, errors
 
 from hvsdk_kvm._block_jobs import commit, running_for_a_while
-from hvsdk_kvm._overlays import add_overlays, disk_sources, is_overlay, new_overlays
+from hvsdk_kvm._overlay_names import is_overlay, new_overlays
+from hvsdk_kvm._overlays import add_overlays, disk_sources
 from hvsdk_kvm._snapshot_xml import SnapshotRecord, read_snapshots, strip_backing
 from hvsdk_kvm._xml import parse_xml, write_xml
 

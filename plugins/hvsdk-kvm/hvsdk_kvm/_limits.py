@@ -79,8 +79,6 @@ class LimitReads(Session):
         details = info.details
         if self.kind == "qemu" and details.get("kvm.video", "none") == "none":
             _add(limits, (("the domain has no graphics card", (C.SCREENSHOT,)),))
-        if self.kind == "qemu" and not details.get("kvm.agent_channel"):
-            _add(limits, (("the domain has no port for the guest agent", (C.SNAPSHOT_QUIESCE,)),))
         return limits
 
 

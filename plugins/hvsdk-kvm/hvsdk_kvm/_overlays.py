@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
-import secrets
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
@@ -12,14 +9,7 @@ import libvirt
 
 from hvsdk_kvm._snapshot_xml import snapshot_xml
 
-__all__ = ["add_overlays", "disk_sources", "is_overlay", "new_overlays", "targets"]
-
-_OVERLAY = re.compile(r"\.snap-[0-9a-f]{8}\.qcow2$")
-
-
-def is_overlay(path: str) -> bool:
-    """Whether a file was made for a snapshot here, going by its name."""
-    return _OVERLAY.search(path) is not None
+__all__ = ["add_overlays", "disk_sources", "targets"]
 
 
 def targets(domain: ET.Element) -> set[str]:
@@ -36,17 +26,6 @@ def disk_sources(domain: ET.Element) -> dict[str, str]:
         if writable and target is not None and source is not None and source.get("file"):
             found[target.get("dev", "")] = source.get("file", "")
     return found
-
-
-def new_overlays(sources: Mapping[str, str]) -> dict[str, str]:
-    """Choose a new file beside each of these, all with the same mark in their names."""
-    mark = secrets.token_hex(4)
-    chosen = {}
-    for target, path in sources.items():
-        directory, name = posixpath.split(path)
-        stem = _OVERLAY.sub("", name).removesuffix(".qcow2").encode()[:200].decode(errors="ignore")
-        chosen[target] = posixpath.join(directory, f"{stem}.snap-{mark}.qcow2")
-    return chosen
 
 
 def add_overlays(domain: libvirt.virDomain, definition: ET.Element, overlays: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ import attrs
 import libvirt
 from hvsdk.driver import SnapshotInfo, errors
 
+from hvsdk_kvm._overlay_names import was_quiesced
 from hvsdk_kvm._xml import parse_xml
 
 __all__ = ["SnapshotRecord", "check_snapshot_name", "read_snapshots", "snapshot_xml", "strip_backing"]
@@ -50,6 +51,14 @@ class SnapshotRecord:
             if path:
                 found[disk.get("name", "")] = path
         return found
+
+    @property
+    def quiesced(self) -> bool | None:
+        """Whether the guest's disks were quiesced for it; `None` where nothing tells."""
+        told = {was_quiesced(path) for path in self.overlays.values()}
+        if not self.external:
+            return False  # libvirt quiesces only for those beside the disks
+        return told.pop() if len(told) == 1 else None
 
     @property
     def external(self) -> bool:
@@ -92,7 +101,7 @@ class SnapshotRecord:
                     source.set("file", path)
         strip_backing(self.xml)
 
-    def info(self, current: str | None, *, quiesced: bool | None = None) -> SnapshotInfo:
+    def info(self, current: str | None) -> SnapshotInfo:
         """Return the record that users see; `current` is the name of the domain's current snapshot."""
         created = self.xml.findtext("creationTime")
         return SnapshotInfo(
@@ -102,7 +111,7 @@ class SnapshotRecord:
             parent=self.parent,
             is_current=self.name == current,
             has_memory=self.has_memory,
-            quiesced=quiesced,
+            quiesced=self.quiesced,
             description=self.xml.findtext("description") or "",
             details={"kvm.kind": "external" if self.external else "internal"},
         )

@@ -20,7 +20,7 @@ from hvsdk.driver import (
 )
 
 from hvsdk_kvm._external import ExternalSnapshots
-from hvsdk_kvm._overlays import new_overlays
+from hvsdk_kvm._overlay_names import new_overlays
 from hvsdk_kvm._power import job_progress
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshot_kinds import choose_kind, refuse_without_agent
@@ -70,7 +70,7 @@ class SnapshotVerbs(Session):
             text, flags = snapshot_xml(name, description=description), 0
         else:
             text, flags = self._request(domain, definition, name, description, memory=memory, quiesce=quiesce)
-        return _creating(domain, text, flags, quiesce=quiesce)
+        return _creating(domain, text, flags)
 
     def _request(
         self,
@@ -89,7 +89,7 @@ class SnapshotVerbs(Session):
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
         if quiesce:
             flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
-        disks = new_overlays(kind.sources)
+        disks = new_overlays(kind.sources, quiesced=quiesce)
         return snapshot_xml(name, description=description, memory="no", disks=disks, skipped=kind.skipped), flags
 
     def revert_snapshot(self, native_id: str, snapshot_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
@@ -142,7 +142,7 @@ def _remove(session: Session, domain: libvirt.virDomain, chosen: list[SnapshotRe
         ExternalSnapshots(session, store_of(session), domain).drop(outside)
 
 
-def _creating(domain: libvirt.virDomain, text: str, flags: int, *, quiesce: bool) -> Task[SnapshotInfo]:
+def _creating(domain: libvirt.virDomain, text: str, flags: int) -> Task[SnapshotInfo]:
     cancelled = threading.Event()
 
     def work() -> SnapshotInfo:
@@ -151,7 +151,7 @@ def _creating(domain: libvirt.virDomain, text: str, flags: int, *, quiesce: bool
         if cancelled.is_set() and not record.external:  # QEMU cannot stop half-way; an external one takes no time
             handle.delete(0)
             raise BackgroundTask.cancelled()
-        return record.info(record.name, quiesced=quiesce)
+        return record.info(record.name)
 
     return BackgroundTask(work, progress=job_progress(domain), cancel=cancelled.set)
 

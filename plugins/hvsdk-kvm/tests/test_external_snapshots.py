@@ -14,13 +14,14 @@ from hvsdk_testbed.bootsector import make_disk, read_label, ticks, up_line
 from hvsdk_testbed.console import Console
 from hvsdk_testbed.domainxml import DiskXML, domain_xml
 from hvsdk_testbed.libvirtd import PrivateLibvirtd
-from kvm_support import discard_all
+from hvsdk_testbed.linux import MEMORY_BYTES, command_line, linux_guest
+from kvm_support import discard_all, eventually
 
 
 class Guest:
     """A domain with a disk on which the tests leave marks."""
 
-    def __init__(self, host: hvsdk.Host, directory: Path, log: Path, *, uefi: bool = False, raw: bool = False) -> None:
+    def __init__(self, host: hvsdk.Host, directory: Path, log: Path, *, uefi: bool = False, raw: bool = True) -> None:
         self.host = host
         self.directory = directory
         self.log = log
@@ -61,12 +62,8 @@ class Guest:
         return done.stdout.decode()
 
     def freeze(self, name: str) -> hvsdk.Snapshot:
-        """Make a snapshot of the disks alone while the domain runs."""
-        self.domain.start()
-        try:
-            return self.domain.create_snapshot(name)
-        finally:
-            self.domain.power_off()
+        """Make a snapshot while the domain is off; its raw disk leaves no room for one inside."""
+        return self.domain.create_snapshot(name)
 
     def boots(self) -> bool:
         with Console(self.log) as console:
@@ -92,7 +89,10 @@ def web(
             file.unlink()
 
 
-def test_a_running_guest_does_not_notice_a_snapshot_of_its_disks(web: Guest) -> None:
+def test_a_running_guest_does_not_notice_a_snapshot_of_its_disks(
+    embed_host: hvsdk.Host, images: Path, tmp_path: Path
+) -> None:
+    web = Guest(embed_host, images, tmp_path / "log", raw=False)
     web.domain.start()
     with Console(web.log) as console:
         console.wait("web tick 1\r\n")
@@ -208,7 +208,7 @@ def test_deleting_the_domain_merges_first(web: Guest) -> None:
     web.domain.delete()
     assert list(web.directory.iterdir()) == [disk]
     assert read_label(disk) == "web"
-    told = subprocess.run(["qemu-io", "-f", "qcow2", "-c", "read -P 3 1M 64k", disk], capture_output=True, check=True)
+    told = subprocess.run(["qemu-io", "-f", "raw", "-c", "read -P 3 1M 64k", disk], capture_output=True, check=True)
     assert b"failed" not in told.stdout
 
 
@@ -251,14 +251,49 @@ def test_files_are_not_merged_below_saved_memory(web: Guest) -> None:
 
 def test_an_agent_that_is_not_there_is_told_at_once(web: Guest) -> None:
     web.domain.start()
-    with pytest.raises((errors.GuestAgentError, errors.UnsupportedError)):
+    with pytest.raises(errors.GuestAgentError, match="no channel") as told:
         web.domain.create_snapshot("quiet", quiesce=True)
+    assert not told.value.not_yet
     assert web.domain.snapshots() == []
     assert web.files == 1
 
 
+def test_quiescing_needs_a_domain_that_runs(web: Guest) -> None:
+    with pytest.raises(errors.PowerStateError):
+        web.domain.create_snapshot("quiet", quiesce=True)
+
+
+def test_an_agent_quiesces_the_disks(embed_host: hvsdk.Host, images: Path, tmp_path: Path) -> None:
+    guest = linux_guest()
+    disk = make_disk(images / "data.qcow2", "data")
+    xml = domain_xml(
+        "web",
+        [DiskXML(path=disk)],
+        serial_file=tmp_path / "log",
+        agent=True,
+        memory_bytes=MEMORY_BYTES,
+        kernel=guest.kernel,
+        initrd=guest.initrd,
+        cmdline=command_line("web"),
+    )
+    embed_host.native().defineXML(xml)
+    domain = embed_host.domain("web")
+    domain.start()
+    with pytest.raises(errors.GuestAgentError) as told:
+        domain.create_snapshot("too early", quiesce=True)
+    assert told.value.not_yet
+    with Console(tmp_path / "log") as console:
+        console.wait("hvsdk linux up web", timeout=60)
+    assert eventually(lambda: domain.refresh().agent == "running")
+    assert domain.create_snapshot("quiet", quiesce=True).quiesced is True
+    assert domain.create_snapshot("loud").quiesced is False
+    assert [each.quiesced for each in domain.snapshots()] == [True, False]
+    domain.power_off()
+    domain.delete(disks="delete")
+
+
 def test_raw_disks_and_uefi_have_snapshots_beside_them(embed_host: hvsdk.Host, images: Path, tmp_path: Path) -> None:
-    for more in ({"raw": True}, {"uefi": True}):
+    for more in ({"raw": True}, {"raw": False, "uefi": True}):
         guest = Guest(embed_host, images, tmp_path / "log", **more)
         guest.mark(1)
         snapshot = guest.domain.create_snapshot("off")
