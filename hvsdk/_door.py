@@ -51,10 +51,10 @@ class Connection:
     __slots__ = ("driver", "limits", "renewals", "slots")
 
     def __init__(self, driver: Driver, limits: Mapping[Capability, Unsupported]) -> None:
-        self.driver = driver
-        self.limits = limits
-        self.slots = threading.Semaphore(driver.max_in_flight)
-        self.renewals = 0
+        self.driver: Driver = driver
+        self.limits: Mapping[Capability, Unsupported] = limits
+        self.slots: threading.Semaphore = threading.Semaphore(driver.max_in_flight)
+        self.renewals: int = 0
 
 
 class _Flight(threading.Event):
@@ -77,9 +77,9 @@ class Door:
         self.backend = backend
         self.driver_class = driver_class
         self.target = target
-        self.timeout = target.timeout
-        self.offered = driver_class.offers()
-        self.closed = False
+        self.timeout: float = target.timeout
+        self.offered: frozenset[Capability] = driver_class.offers()
+        self.closed: bool = False
         self._make = make or functools.partial(driver_class, target)
         self._ever_opened = False
         self._connection: Connection | None = None

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from hvsdk.capability import Capability
 from hvsdk.errors import UnsupportedError
-from hvsdk.models._mapping import frozen
+from hvsdk.models._mapping import FrozenDict, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -31,9 +31,9 @@ class Recipe:
     """
 
     def __init__(self, arguments: Mapping[str, Any], *, literal_secret: bool) -> None:
-        self.arguments = frozen(arguments)
+        self.arguments: FrozenDict[str, Any] = frozen(arguments)
         self.literal_secret = literal_secret
-        self.token = os.urandom(16).hex()
+        self.token: str = os.urandom(16).hex()
 
     def __repr__(self) -> str:
         return f"<Recipe for {self.url}>"

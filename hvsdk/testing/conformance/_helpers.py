@@ -54,7 +54,7 @@ class Names:
     """Names of one test: all begin with the same random text, so that what it made can be found and removed."""
 
     def __init__(self) -> None:
-        self.token = f"kit-{secrets.token_hex(4)}"
+        self.token: str = f"kit-{secrets.token_hex(4)}"
 
     def __call__(self, rest: str = "domain") -> str:
         return f"{self.token}-{rest}"

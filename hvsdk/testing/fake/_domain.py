@@ -30,12 +30,12 @@ class Guest:
     __slots__ = ("agent", "boot_seconds", "dies", "shutdown", "shutdown_seconds", "unplug")
 
     def __init__(self, boot_seconds: float = 0.0, shutdown_seconds: float = 0.0) -> None:
-        self.shutdown = "obeys"
-        self.agent = "running"
-        self.unplug = "obeys"
-        self.boot_seconds = boot_seconds
-        self.shutdown_seconds = shutdown_seconds
-        self.dies = False
+        self.shutdown: str = "obeys"
+        self.agent: str = "running"
+        self.unplug: str = "obeys"
+        self.boot_seconds: float = boot_seconds
+        self.shutdown_seconds: float = shutdown_seconds
+        self.dies: bool = False
 
 
 class Config:
@@ -57,7 +57,7 @@ class Config:
         self.metadata: dict[str, str] = {}
         self.details: dict[str, Any] = {}
         self.cloud_init: Any = None
-        self.devices = 0
+        self.devices: int = 0
 
     def copy(self) -> Config:
         """Return a copy that no later change reaches; volumes are the same ones."""
@@ -139,33 +139,33 @@ class FakeDomain:
     def __init__(
         self, number: int, native_id: str, uuid: str, name: str, state: PowerState, node: str, vcpus: int, memory: int
     ) -> None:
-        self.number = number
-        self.native_id = native_id
-        self.uuid = uuid
-        self.name = name
-        self.state = state
-        self.node = node
-        self.vcpus = vcpus
-        self.memory_bytes = memory
-        self.is_template = False
-        self.is_control = False
+        self.number: int = number
+        self.native_id: str = native_id
+        self.uuid: str = uuid
+        self.name: str = name
+        self.state: PowerState = state
+        self.node: str = node
+        self.vcpus: int = vcpus
+        self.memory_bytes: int = memory
+        self.is_template: bool = False
+        self.is_control: bool = False
         self.config: Config | None = None
         self.guest: Guest | None = None
         self.snapshots: list[Snapshot] = []
         self.current: str | None = None
         """Id of the snapshot on which the present state was made."""
-        self.blocked = False
+        self.blocked: bool = False
         """Whether it is fenced: start, resume and revert are refused."""
-        self.boot = 0
+        self.boot: int = 0
         """Counts boots, so that what was planned for an earlier one can be told."""
         self.memory: int | None = None
         """Which boot's memory it has, running, paused or saved."""
-        self.up_at = 0.0
+        self.up_at: float = 0.0
         self.started_at: datetime | None = None
         self.run_since: float | None = None
-        self.run_seconds = 0.0
-        self.live_vcpus = vcpus
-        self.live_memory = memory
+        self.run_seconds: float = 0.0
+        self.live_vcpus: int = vcpus
+        self.live_memory: int = memory
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return the snapshot of that id."""

@@ -65,7 +65,7 @@ class Faults:
     """The rules that are left, oldest first."""
 
     def __init__(self, text: str = "") -> None:
-        self.rules = [_parse(part) for part in text.split(",") if part.strip()]
+        self.rules: list[Rule] = [_parse(part) for part in text.split(",") if part.strip()]
 
     def take(self, verb: str, native_id: str | None) -> Rule | None:
         """Use up one time of the first rule for a call, if there is one."""

@@ -58,7 +58,7 @@ class Settings:
         self.nodes: int = chosen["nodes"]
         self.snapshots: int = chosen["snapshots"]
         self.hypervisor: str = chosen["hypervisor"]
-        self.latency = seconds(chosen["latency"])
+        self.latency: float = seconds(chosen["latency"])
         self.boot_seconds: float = chosen["boot_seconds"]
         self.shutdown_seconds: float = chosen["shutdown_seconds"]
         self.tasks: bool = chosen["tasks"]

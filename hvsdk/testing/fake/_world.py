@@ -45,21 +45,21 @@ class World:
     """All that one fake hypervisor has. `lock` is held by whoever reads or changes it."""
 
     def __init__(self, name: str, settings: Settings) -> None:
-        self.name = name or "fake"
+        self.name: str = name or "fake"
         self.settings = settings
         self.lock = _LOCK
         self.changes: ChangeLog = ChangeLog(self.lock, settings.history)
         self.faults: Faults = Faults(settings.fault)
-        self.seed = text_seed(name, settings.seed)
-        self.latency = settings.latency
-        self.nodes = _seed.nodes(settings)
-        self.networks = [
+        self.seed: int = text_seed(name, settings.seed)
+        self.latency: float = settings.latency
+        self.nodes: list[str] = _seed.nodes(settings)
+        self.networks: list[FakeNetwork] = [
             FakeNetwork("net-1", "default", "br0"),
             FakeNetwork("net-2", "backend", "br1", 100),
             FakeNetwork("net-3", "dmz", "br2", 200),
         ]
         self.pools: dict[str, Pool] = {pool.id: pool for pool in _seed.pools(settings)}
-        self.domains = _seed.domains(settings, self.seed, self.nodes)
+        self.domains: dict[str, FakeDomain] = _seed.domains(settings, self.seed, self.nodes)
         self.sessions: set[int] = set()
         self.logins = 0
         self.outages = 0
