@@ -21,6 +21,8 @@ VENDORS = {
     "keyring",
 }
 
+FIRST_LISTING = "from hvsdk import connect, PowerState, errors\nconnect('fake://').domains()"
+
 
 def modules_after(code):
     script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
@@ -53,6 +55,39 @@ def test_connecting_to_fake_scans_no_entry_points():
     found = modules_after("from hvsdk._registry import find_backend; find_backend('fake')")
     assert "importlib.metadata" not in found
     assert not {"pytest", "unittest"} & found
+
+
+def test_a_first_listing_loads_no_record_but_that_of_domains_and_no_verb():
+    found = {name for name in modules_after(FIRST_LISTING) if name.startswith("hvsdk")}
+    assert {name for name in found if name.startswith("hvsdk.models.")} == {
+        "hvsdk.models._base",
+        "hvsdk.models._checks",
+        "hvsdk.models._domain",
+        "hvsdk.models._mapping",
+    }
+    verbs = ("_power_verbs", "_verbs", "_waiting", "_making", "_snapshot", "_storage", "_disk_io", "_fencing", "_watch")
+    assert not {f"hvsdk.{name}" for name in verbs} & found
+    assert (
+        not {"hvsdk.credentials", "hvsdk._secrets", "hvsdk._outcome", "hvsdk._table", "hvsdk.testing.conformance"}
+        & found
+    )
+
+
+def test_a_first_listing_loads_little_of_the_standard_library_beyond_what_attrs_and_pluggy_do():
+    new = modules_after(FIRST_LISTING) - modules_after("import attrs, pluggy")
+    assert (
+        not {"logging", "ctypes", "uuid", "json", "pickle", "fnmatch", "hashlib", "ssl", "socket", "subprocess"} & new
+    )
+    assert not {"importlib.metadata", "urllib.parse", "asyncio", "concurrent.futures"} & new
+
+
+def test_a_first_listing_makes_few_attrs_classes():
+    code = f"""{FIRST_LISTING}
+import attrs, sys
+named = [thing for name, module in sys.modules.items() if name.startswith("hvsdk") for thing in vars(module).values()]
+made = {{thing for thing in named if isinstance(thing, type) and attrs.has(thing)}}
+assert 0 < len(made) <= 10, made"""
+    modules_after(code)
 
 
 def test_the_kit_loads_no_test_framework_before_it_is_used():
