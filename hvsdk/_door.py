@@ -81,6 +81,7 @@ class Door:
         self.offered: frozenset[Capability] = driver_class.offers()
         self.closed: bool = False
         self._make = make or functools.partial(driver_class, target)
+        self.reopens = driver_class.reopens
         self._ever_opened = False
         self._connection: Connection | None = None
         self._flight: _Flight | None = None
@@ -119,7 +120,7 @@ class Door:
         operation = Operation(id="", verb="open", backend=self.backend.name, host=self.target.shown())
         connection = None
         try:
-            if self._ever_opened and not self.driver_class.reopens:
+            if self._ever_opened and not self.reopens:
                 raise self._dress(ConnectionLostError("the connection is gone, and what it held with it"))
             driver = self._make()
             limit = deadline.sooner(self.timeout)
@@ -128,7 +129,7 @@ class Door:
             except _worker.NoAnswerError:
                 raise self._late("connect", limit) from None
             connection = Connection(driver, limits)
-            self._ever_opened = True
+            self._ever_opened, self.reopens = True, driver.reopens
             return connection
         except BaseException as exc:
             flight.error = exc

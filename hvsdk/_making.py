@@ -176,6 +176,7 @@ def migrate(
 ) -> Domain:
     """Move a domain to another host."""
     check_capability(domain.host, Capability.MIGRATE, domain.info)
+    check_capability(domain.host, Capability.MIGRATE, domain.info)
     if to is domain.host:
         raise InvalidSpecError(f"{domain.host._words(domain.info)} is on that host already")
     if to._door.driver_class is not domain.host._door.driver_class:

@@ -194,7 +194,7 @@ def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInf
     cause = silence.__cause__
     assert isinstance(cause, HvsdkError)
     last_seen: PowerState | None = None
-    if not doing.door.driver_class.reopens and isinstance(cause, ConnectionLostError):
+    if not doing.door.reopens and isinstance(cause, ConnectionLostError):
         raise cause from cause.__cause__
     if doing.operation.native_id is not None and not doing.deadline.expired:
         try:

@@ -218,8 +218,9 @@ class Driver(ABC):
     unguarded: ClassVar[frozenset[str]] = frozenset()
     """Verbs that the product carries out in states where the table of `docs/power-states.md` says error: the core reads
     the state before it calls these."""
-    reopens: ClassVar[bool] = True
-    """Whether a new connection finds the same world; `False` for worlds that end with their connection."""
+    reopens: bool = True
+    """Whether a new connection finds the same world; `False` for worlds that end with their connection. An instance may
+    say so too, once it is open."""
 
     def __init__(self, target: Target) -> None:
         """Keep the target. No I/O."""
