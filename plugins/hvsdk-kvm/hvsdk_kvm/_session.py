@@ -61,6 +61,7 @@ class Session(Driver):
         self.kind = connection.getType().lower()
         self.daemon_version = connection.getLibVersion()
         self.node_name = connection.getHostname()
+        self.reopens = self.remote or not self.is_test  # the test driver's world ends with its connection
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
