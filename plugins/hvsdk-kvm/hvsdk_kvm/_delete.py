@@ -12,7 +12,7 @@ from hvsdk.driver import BackgroundTask, Deadline, PowerState, Result, VolumeInf
 from hvsdk_kvm._clone import frozen_below
 from hvsdk_kvm._cloud_init import seed_name
 from hvsdk_kvm._session import Session
-from hvsdk_kvm._snapshots import merge_snapshots
+from hvsdk_kvm._snapshots import lies_on_leftovers, merge_snapshots
 from hvsdk_kvm._store import Store, store_of
 from hvsdk_kvm._usage import Usage, disk_source
 
@@ -36,7 +36,7 @@ class DeleteVerbs(Session):
         store = store_of(self)
         with_disks = disks == "delete"
         volumes = self._own_volumes(domain, store) if with_disks else []
-        if not domain.snapshotNum(0):
+        if not domain.snapshotNum(0) and not lies_on_leftovers(self.read_xml(domain)):
             self._remove_domain(domain, store, volumes)
             return None
 

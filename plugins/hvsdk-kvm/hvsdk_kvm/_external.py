@@ -89,11 +89,18 @@ class ExternalSnapshots:
         left = {path: None for state in released for path in self._paths(state) if path in made or is_overlay(path)}
         for snapshot in reversed(dropped):
             snapshot.handle.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
-        kept = self._settle(states)
+        formats = self._formats(every, chains)
+        kept = self._settle(states, formats)
         self._collect(kept, left)
-        self._merge(chains, released, kept)
+        self._merge(chains, released, kept, formats)
 
-    def _merge(self, chains: Mapping[str, list[str]], released: set[str], kept: Sequence[SnapshotRecord]) -> None:
+    def _merge(
+        self,
+        chains: Mapping[str, list[str]],
+        released: set[str],
+        kept: Sequence[SnapshotRecord],
+        formats: Mapping[str, str],
+    ) -> None:
         plan = {target: self._runs(chain, released, kept) for target, chain in chains.items()}
         if not any(plan.values()):
             return
@@ -102,7 +109,7 @@ class ExternalSnapshots:
                 for top, base in runs:
                     commit(self._domain, target, base=base, top=None if top == chains[target][0] else top)
                     moved = {snapshot.name: _replaced(snapshot.states, top, base) for snapshot in kept}
-                    kept = self._settle(moved)
+                    kept = self._settle(moved, formats)
         self._refresh(chains)
         used_up = []
         for target, runs in plan.items():
@@ -143,14 +150,22 @@ class ExternalSnapshots:
         for pool in {volume.pool for volume in volumes if volume is not None}:
             self._connection.storagePoolLookupByUUIDString(pool).refresh(0)
 
-    def _settle(self, states: Mapping[str, Mapping[str, str]]) -> list[SnapshotRecord]:
+    def _formats(self, snapshots: Iterable[SnapshotRecord], chains: Mapping[str, list[str]]) -> dict[str, str]:
+        """Return the formats of files by path. What snapshots say counts more than what is seen in a file: a raw disk
+        can look like anything."""
+        paths = (path for chain in chains.values() for path in chain)
+        seen = {path: volume.format or "raw" for path in paths if (volume := self._store.locate(path)) is not None}
+        return seen | {path: form for snapshot in snapshots for path, form in snapshot.formats.items()}
+
+    def _settle(self, states: Mapping[str, Mapping[str, str]], formats: Mapping[str, str]) -> list[SnapshotRecord]:
         """Let the snapshots that are left say that their states are in these files, and return them.
 
         libvirt changes the children of a snapshot that is removed, as if their files had been merged already.
         """
         for snapshot in read_snapshots(self._domain):
-            if snapshot.states != states[snapshot.name]:
-                snapshot.move_states(states[snapshot.name])
+            wanted = states[snapshot.name]
+            if snapshot.states != wanted or snapshot.formats != {path: formats[path] for path in wanted.values()}:
+                snapshot.move_states(wanted, formats)
                 self._redefine(snapshot, current=bool(snapshot.handle.isCurrent(0)))
         return read_snapshots(self._domain)
 

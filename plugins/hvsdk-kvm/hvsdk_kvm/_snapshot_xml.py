@@ -81,24 +81,34 @@ class SnapshotRecord:
     @property
     def states(self) -> dict[str, str]:
         """The file that holds the content of each of its external disks, by the disk's target."""
+        return {target: path for target, (path, _) in self._layers().items()}
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """The formats of those files, by their paths."""
+        return dict(self._layers().values())
+
+    def _layers(self) -> dict[str, tuple[str, str]]:
         outside = {disk.get("name") for disk in self.xml.iterfind("disks/disk[@snapshot='external']")}
         found = {}
         for disk in self.definition.iterfind("devices/disk"):
-            target, source = disk.find("target"), disk.find("source")
+            target, source, driver = disk.find("target"), disk.find("source"), disk.find("driver")
             name = target.get("dev", "") if target is not None else ""
             path = source.get("file") if source is not None else None
             if name in outside and path:
-                found[name] = path
+                found[name] = path, (driver.get("type", "raw") if driver is not None else "raw")
         return found
 
-    def move_states(self, states: Mapping[str, str]) -> None:
-        """Change the document: the content of its disks is in other files now."""
+    def move_states(self, states: Mapping[str, str], formats: Mapping[str, str]) -> None:
+        """Change the document: the content of its disks is in other files now, of these formats."""
         for tag in ("inactiveDomain", "domain"):
             for disk in self.xml.iterfind(f"{tag}/devices/disk"):
-                target, source = disk.find("target"), disk.find("source")
+                target, source, driver = disk.find("target"), disk.find("source"), disk.find("driver")
                 path = states.get(target.get("dev", "")) if target is not None else None
                 if path is not None and source is not None:
                     source.set("file", path)
+                    if driver is not None:
+                        driver.set("type", formats[path])
         strip_backing(self.xml)
 
     def info(self, current: str | None) -> SnapshotInfo:

@@ -20,7 +20,8 @@ from hvsdk.driver import (
 )
 
 from hvsdk_kvm._external import ExternalSnapshots
-from hvsdk_kvm._overlay_names import new_overlays
+from hvsdk_kvm._overlay_names import is_overlay, new_overlays
+from hvsdk_kvm._overlays import disk_sources
 from hvsdk_kvm._power import job_progress
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshot_kinds import choose_kind, refuse_without_agent
@@ -28,7 +29,7 @@ from hvsdk_kvm._snapshot_xml import SnapshotRecord, check_snapshot_name, read_sn
 from hvsdk_kvm._store import store_of
 from hvsdk_kvm._xml import parse_xml
 
-__all__ = ["SnapshotVerbs", "merge_snapshots"]
+__all__ = ["SnapshotVerbs", "lies_on_leftovers", "merge_snapshots"]
 
 
 class SnapshotVerbs(Session):
@@ -131,6 +132,11 @@ def merge_snapshots(session: Session, domain: libvirt.virDomain) -> None:
         return
     outside = [snapshot for snapshot in snapshots if snapshot.external]
     ExternalSnapshots(session, store_of(session), domain).drop(outside, orphans=True)
+
+
+def lies_on_leftovers(definition: ET.Element) -> bool:
+    """Whether a disk still lies on files of snapshots that are gone, since others lay on them too."""
+    return any(map(is_overlay, disk_sources(definition).values()))
 
 
 def _remove(session: Session, domain: libvirt.virDomain, chosen: list[SnapshotRecord]) -> None:
