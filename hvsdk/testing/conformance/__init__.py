@@ -17,6 +17,7 @@ from hvsdk.testing.conformance._devices import DiskDevices, Media, NicDevices, R
 from hvsdk.testing.conformance._errors import Errors  # noqa: E402
 from hvsdk.testing.conformance._fence import Fence  # noqa: E402
 from hvsdk.testing.conformance._figures import Behind, Consoles, Figures  # noqa: E402
+from hvsdk.testing.conformance._fixtures import Kit  # noqa: E402
 from hvsdk.testing.conformance._labels import Labels  # noqa: E402
 from hvsdk.testing.conformance._listing import Listing, Lookup  # noqa: E402
 from hvsdk.testing.conformance._migrate import Migrate  # noqa: E402
@@ -35,7 +36,7 @@ from hvsdk.testing.conformance._threads import Threads  # noqa: E402
 from hvsdk.testing.conformance._time import Connections, Time  # noqa: E402
 from hvsdk.testing.conformance._watch import Watching  # noqa: E402
 
-__all__ = ["BackendConformance"]
+__all__ = ["BackendConformance", "Kit"]
 
 
 class BackendConformance(

@@ -102,11 +102,11 @@ def remove(domain: Domain, *, patience: float, force: ForceState | None = None) 
         if info.power_state is not PowerState.SHUTOFF:
             domain.power_off(discard_memory=True, timeout=patience)
         try:
-            domain.delete(disks="delete")
+            domain.delete(disks="delete", timeout=patience)
         except errors.DomainNotFoundError:
             raise
         except errors.HvsdkError:
-            domain.delete(disks="keep")
+            domain.delete(disks="keep", timeout=patience)
     except errors.DomainNotFoundError:
         return
 

@@ -52,12 +52,14 @@ class Snapshots(Kit):
         with pytest.raises(errors.SnapshotNotFoundError):
             domain.snapshot(names("nothing"))
 
-    def test_a_snapshot_that_is_gone_is_not_found(self, host: Host, domain: Domain, names: Names) -> None:
+    def test_a_snapshot_that_is_gone_is_not_found(
+        self, host: Host, domain: Domain, names: Names, patience: float
+    ) -> None:
         needs(host, CREATE, LIST, REVERT, Capability.DELETE_SNAPSHOT)
         gone = domain.create_snapshot(names("gone"))
         domain.snapshot(gone.id).delete()
         with pytest.raises(errors.SnapshotNotFoundError):
-            gone.revert()
+            gone.revert(timeout=patience)
 
     def test_a_domain_goes_with_its_snapshots(self, host: Host, make_domain: MakeDomain, names: Names) -> None:
         needs(host, CREATE, Capability.DELETE)
@@ -126,7 +128,7 @@ class SnapshotKinds(Kit):
         needs(host, CREATE, REVERT, Capability.SNAPSHOT_MEMORY)
         snapshot = running.create_snapshot(names("memory"), memory=True)
         running.power_off(timeout=patience)
-        snapshot.revert()
+        snapshot.revert(timeout=patience)
         assert running.refresh().power_state is PowerState.RUNNING
 
     def test_reverting_to_a_memory_snapshot_brings_the_guest_back(
@@ -142,34 +144,38 @@ class SnapshotKinds(Kit):
         snapshot = running.create_snapshot(names("memory"), memory=True)
         running.power_off(timeout=patience)
         running.start(timeout=patience)
-        snapshot.revert()
+        snapshot.revert(timeout=patience)
         assert boot_id(running) == before
 
     @pytest.mark.parametrize(
         "state", [PowerState.SHUTOFF, PowerState.RUNNING, PowerState.PAUSED], ids=lambda state: state.name
     )
     def test_reverting_to_a_snapshot_without_memory_is_off(
-        self, host: Host, domain: Domain, reach: Reach, names: Names, state: PowerState
+        self, host: Host, domain: Domain, reach: Reach, names: Names, state: PowerState, patience: float
     ) -> None:
         needs(host, CREATE, REVERT)
         snapshot = domain.create_snapshot(names("off"))
         reach(domain, state)
-        snapshot.revert()
+        snapshot.revert(timeout=patience)
         assert domain.refresh().power_state is PowerState.SHUTOFF
 
-    def test_reverting_to_a_snapshot_made_while_running_is_off(self, host: Host, running: Domain, names: Names) -> None:
+    def test_reverting_to_a_snapshot_made_while_running_is_off(
+        self, host: Host, running: Domain, names: Names, patience: float
+    ) -> None:
         needs(host, CREATE, REVERT, Capability.SNAPSHOT_RUNNING)
-        running.create_snapshot(names("disks")).revert()
+        running.create_snapshot(names("disks")).revert(timeout=patience)
         assert running.refresh().power_state is PowerState.SHUTOFF
 
-    def test_reverting_discards_a_saved_memory(self, host: Host, domain: Domain, reach: Reach, names: Names) -> None:
+    def test_reverting_discards_a_saved_memory(
+        self, host: Host, domain: Domain, reach: Reach, names: Names, patience: float
+    ) -> None:
         needs(host, CREATE, REVERT, Capability.SUSPEND)
         snapshot = domain.create_snapshot(names("off"))
         reach(domain, PowerState.SUSPENDED)
-        snapshot.revert()
+        snapshot.revert(timeout=patience)
         assert domain.refresh().power_state is PowerState.SHUTOFF
 
-    def test_reverting_keeps_the_labels(self, host: Host, domain: Domain, names: Names) -> None:
+    def test_reverting_keeps_the_labels(self, host: Host, domain: Domain, names: Names, patience: float) -> None:
         needs(host, CREATE, REVERT)
         labels = (Capability.RENAME, Capability.SET_NOTES, Capability.SET_TAGS, Capability.SET_METADATA)
         snapshot = domain.create_snapshot(names("before"))
@@ -179,29 +185,29 @@ class SnapshotKinds(Kit):
                 getattr(domain, f"set_{label}" if label != "name" else "rename")(value)
             else:
                 new[label] = getattr(domain.refresh().info, label)
-        snapshot.revert()
+        snapshot.revert(timeout=patience)
         info = stands_in(domain).info
         assert {label: getattr(info, label) for label in new} == new
 
-    def test_a_fenced_domain_is_not_reverted(self, host: Host, domain: Domain, names: Names) -> None:
+    def test_a_fenced_domain_is_not_reverted(self, host: Host, domain: Domain, names: Names, patience: float) -> None:
         needs(host, CREATE, REVERT, LIST)
         if not (host.supports(Capability.FENCE) or host.supports(Capability.FENCE_MARK)):
             pytest.skip("the host fences nothing")
         snapshot = domain.create_snapshot(names("before"))
         domain.fence("moved")
         with pytest.raises(errors.HvsdkError):
-            snapshot.revert()
+            snapshot.revert(timeout=patience)
         assert stands_in(domain).info.fenced is not None
 
 
 class SnapshotTree(Kit):
     """Parents, children and the one that the present state was made on."""
 
-    def test_snapshots_form_a_tree(self, host: Host, domain: Domain, names: Names) -> None:
+    def test_snapshots_form_a_tree(self, host: Host, domain: Domain, names: Names, patience: float) -> None:
         needs(host, CREATE, LIST, REVERT)
         root = domain.create_snapshot(names("root"))
         left = domain.create_snapshot(names("left"))
-        root.revert()
+        root.revert(timeout=patience)
         right = domain.create_snapshot(names("right"))
         found = {snapshot.name: snapshot for snapshot in domain.snapshots()}
         assert {name: snapshot.parent for name, snapshot in found.items()} == {
