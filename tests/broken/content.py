@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broken.cases import Insider, Reshaping, caught_by
 from hvsdk import errors
-from hvsdk.driver import Capability, Extent
+from hvsdk.driver import Extent
 from hvsdk.testing.fake._driver import FakeDriver
 from hvsdk.testing.fake._errors import FakeError
 
@@ -168,13 +168,6 @@ class SwallowsTheCause(FakeDriver):
             return super().get_domain(native_id, include, deadline=deadline)
         except FakeError:
             raise errors.DomainNotFoundError("no such domain") from None
-
-
-@caught_by("test_another_process_sees_the_same_domain", patience=10.0)
-class PretendsToBeShared(FakeDriver):
-    """A lie in the capabilities: another process sees another world."""
-
-    variants = FakeDriver.variants | {Capability.MULTIPROCESS}
 
 
 @caught_by("test_an_expired_session_is_renewed")
