@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from hvsdk.driver import Extent, errors
 
-__all__ = ["NbdClient", "receive"]
+__all__ = ["NbdClient", "ServerGoneError", "receive"]
 
 GREETING, OPTION_MAGIC, REPLY_MAGIC = b"NBDMAGIC", b"IHAVEOPT", 0x3E889045565A9
 REQUEST_MAGIC, SIMPLE_MAGIC, STRUCTURED_MAGIC = 0x25609513, 0x67446698, 0x668E33EF
@@ -27,6 +27,10 @@ _DATA, _HOLE, _STATUS, _ERROR = 1, 2, 5, 2**15
 _ALLOCATION = b"base:allocation"
 _AT_ONCE = 8 * 2**20
 _STATUS_AT_ONCE = 2**30
+
+
+class ServerGoneError(errors.OperationFailedError):
+    """The other end of an NBD connection has closed it."""
 
 
 class NbdClient:
@@ -107,8 +111,8 @@ class NbdClient:
                 return
             try:
                 self._request(CMD_DISCONNECT, 0, 0)
-            except OSError:
-                pass  # the server is gone already
+            except ServerGoneError:
+                pass  # that is what is wanted
             finally:
                 self._socket.close()
 
@@ -151,9 +155,12 @@ class NbdClient:
 
     def _request(self, command: int, offset: int, length: int, data: memoryview | None = None) -> None:
         header = struct.pack(">IHHQQI", REQUEST_MAGIC, 0, command, next(self._handles), offset, length)
-        self._socket.sendall(header)
-        if data is not None:
-            self._socket.sendall(data)
+        try:
+            self._socket.sendall(header)
+            if data is not None:
+                self._socket.sendall(data)
+        except OSError as exc:
+            raise ServerGoneError("the connection to the disk's server is closed") from exc
 
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the parts of the answer to the request just made."""
@@ -202,14 +209,20 @@ def receive(connection: socket.socket, length: int) -> bytes:
     """Return exactly `length` bytes from a socket.
 
     Raises:
-        ConnectionLostError: The other end closed it.
+        ServerGoneError: The other end closed it.
+        OperationTimeoutError: It was silent for too long.
     """
     data = bytearray(length)
     view = memoryview(data)
     while view:
-        count = connection.recv_into(view)
+        try:
+            count = connection.recv_into(view)
+        except TimeoutError as exc:
+            raise errors.OperationTimeoutError("the disk's server does not answer") from exc
+        except OSError as exc:
+            raise ServerGoneError("the connection to the disk's server broke") from exc
         if not count:
-            raise errors.ConnectionLostError("the connection to the disk's server broke")
+            raise ServerGoneError("the connection to the disk's server was closed")
         view = view[count:]
     return bytes(data)
 

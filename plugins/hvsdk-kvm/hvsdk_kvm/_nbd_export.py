@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import libvirt
-from hvsdk.driver import errors
 
 from hvsdk_kvm import _nbd as nbd
 from hvsdk_kvm._xml import parse_xml
@@ -131,7 +130,7 @@ class VolumeExports:
             file = self._negotiate(client)
             while file is not None and self._answer(client, file):
                 pass
-        except (errors.ConnectionLostError, OSError):
+        except (nbd.ServerGoneError, OSError):
             return  # QEMU is gone; whoever reads the disk finds out there
         finally:
             client.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from hvsdk.driver import errors
 
-from hvsdk_kvm._nbd import NbdClient
+from hvsdk_kvm._nbd import NbdClient, ServerGoneError
 
 __all__ = ["NbdProcess", "chain_node", "find_qemu_nbd"]
 
@@ -92,7 +92,7 @@ class NbdProcess:
         while True:
             try:
                 return NbdClient(str(path), timeout=timeout)
-            except (OSError, errors.ConnectionLostError) as exc:  # not there yet, or there and failing
+            except (OSError, ServerGoneError) as exc:  # not there yet, or there and failing
                 if self._process.poll() is not None:
                     said = (self._directory / "log").read_text(errors="replace").strip()
                     reason = said.replace("qemu-nbd: ", "") or f"qemu-nbd ended with {self._process.returncode}"

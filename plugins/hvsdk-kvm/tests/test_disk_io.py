@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -227,3 +229,19 @@ def test_a_volume_on_top_of_another_is_written_only_where_it_is(place: Place) ->
         return
     with pytest.raises(errors.UnsupportedError, match="lies on another"):
         volume.open_writer()
+
+
+def test_a_reader_whose_server_is_gone_says_so(place: Place) -> None:
+    disk = place.guest().open_disk("vda")
+    (server,) = servers_of(place)
+    os.kill(int(server.parent.name), signal.SIGKILL)
+    with pytest.raises(errors.OperationFailedError, match="disk's server"):
+        disk.read(0, 512)
+    disk.close()
+
+
+def test_a_closed_reader_reads_no_more(place: Place) -> None:
+    disk = place.guest().open_disk("vda")
+    disk.close()
+    with pytest.raises((errors.HvsdkError, ValueError)):
+        disk.read(0, 512)
