@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 
 from hvsdk.driver import Deadline, NicSpec, errors
 
-from hvsdk_kvm._create import platform_of
 from hvsdk_kvm._device_xml import Views, find_nic
 from hvsdk_kvm._nics import plan_nic
 from hvsdk_kvm._session import Session
@@ -24,7 +23,7 @@ class NicVerbs(Session):
         taken = views.macs()
         if nic.mac in taken:
             raise errors.AlreadyExistsError(f"{views.domain.name()!r} already has an adapter {nic.mac}")
-        plan = plan_nic(self, nic, platform_of(self), taken=taken)
+        plan = plan_nic(self, nic, views.platform, taken=taken)
         views.domain.attachDeviceFlags(write_xml(nic_element(plan)), views.flags)
         return plan.mac
 

@@ -21,7 +21,7 @@ from hvsdk_kvm._volumes import DiskWish, Making, find_media, resolve_disk
 from hvsdk_kvm._xml import write_xml
 from hvsdk_kvm._xml_build import DomainPlan, domain_element
 
-__all__ = ["CreateVerbs", "platform_of"]
+__all__ = ["CreateVerbs"]
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +73,7 @@ class CreateVerbs(Session):
 
     def _draft_domain(self, spec: DomainSpec, store: Store) -> _Draft:
         identity = spec.uuid or str(uuid.uuid4())
-        platform = platform_of(self, spec.machine)
+        platform = _platform(self, spec.machine)
         hints = read_hints(spec.hints, DOMAIN_HINTS)
         bare = DomainPlan(spec=spec, uuid=identity, platform=platform, hints=hints)
         specs = list(spec.disks)
@@ -145,7 +145,7 @@ def _define(session: Session, plan: DomainPlan) -> None:
             raise
 
 
-def platform_of(session: Session, machine: str | None = None) -> Platform:
+def _platform(session: Session, machine: str | None) -> Platform:
     """Return what new domains are made for here: `q35` boards where nothing else is said."""
     kind = virt_type(session)
     if kind not in ("kvm", "qemu"):

@@ -10,6 +10,7 @@ import attrs
 import libvirt
 from hvsdk.driver import PowerState, errors
 
+from hvsdk_kvm._plan import Platform
 from hvsdk_kvm._xml import parse_xml, write_xml
 from hvsdk_kvm._xml_read import nics
 
@@ -61,6 +62,17 @@ class Views:
     def roots(self) -> list[ET.Element]:
         """Both descriptions, the running one first."""
         return [root for root in (self.live, self.config) if root is not None]
+
+    @property
+    def platform(self) -> Platform:
+        """What the domain is made for."""
+        root = self.roots[0]
+        kind = root.find("os/type")
+        return Platform(
+            domain_type=root.get("type", ""),
+            arch="" if kind is None else kind.get("arch", ""),
+            machine=None if kind is None else kind.get("machine"),
+        )
 
     def each(self, find: Callable[[ET.Element], ET.Element | None]) -> list[tuple[ET.Element, int]]:
         """Return a device as each description has it, with libvirt's flag for that one."""

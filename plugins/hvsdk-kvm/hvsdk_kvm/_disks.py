@@ -29,7 +29,7 @@ class DiskVerbs(Session):
 
     def attach_disk(self, native_id: str, disk: DiskSpec, *, deadline: Deadline) -> Result[str]:
         views = Views.of(self, native_id)
-        platform = _platform(views.roots[0])
+        platform = views.platform
         bus = disk.bus or _usual_bus(views.roots[0], platform, disk)
         if bus not in platform.buses(disk.device):
             raise errors.InvalidSpecError(
@@ -143,15 +143,6 @@ def _refuse_cold(views: Views, bus: str, what: str) -> None:
             f"a disk on {bus} cannot be {what} while {views.domain.name()!r} runs",
             hint="shut it down first, or use the bus virtio or scsi",
         )
-
-
-def _platform(root: ET.Element) -> Platform:
-    kind = root.find("os/type")
-    return Platform(
-        domain_type=root.get("type", ""),
-        arch="" if kind is None else kind.get("arch", ""),
-        machine=None if kind is None else kind.get("machine"),
-    )
 
 
 def _usual_bus(root: ET.Element, platform: Platform, disk: DiskSpec) -> str:

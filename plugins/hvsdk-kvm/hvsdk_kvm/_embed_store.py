@@ -35,7 +35,8 @@ class EmbedStore(Store):
     def of(cls, session: Session) -> EmbedStore:
         """Return the store of an embedded connection: its option `images`, or `<root>/images`."""
         chosen = session.target.options.get("images")
-        return cls(Path(chosen).absolute() if chosen else Path(session.embed_root or "/") / "images")
+        directory = Path(chosen).absolute() if chosen else Path(session.embed_root or "/") / "images"
+        return cls(Path(os.path.normpath(directory)))
 
     def pools(self) -> list[StoragePoolInfo]:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hvsdk.driver import CpuTopology, DiskSpec, DomainSpec, NicSpec, VolumeInfo
 from hvsdk.errors import InvalidSpecError
 from making_support import MIB, ODD_NAMES, UUID, spec
 
-from hvsdk_kvm._hints import DOMAIN_HINTS, read_hints
+from hvsdk_kvm._hints import DISK_HINTS, DOMAIN_HINTS, NIC_HINTS, read_hints
 from hvsdk_kvm._plan import DiskPlan, NicPlan, Platform, check_domain_name, free_target, new_mac, plan_buses
 from hvsdk_kvm._xml import parse_xml, write_xml
 from hvsdk_kvm._xml_build import DomainPlan, domain_element
@@ -298,6 +300,21 @@ def test_a_bus_that_is_not_there_is_refused(platform: Platform, wish: DiskSpec) 
 def test_a_fifth_disk_does_not_fit_on_ide() -> None:
     with pytest.raises(InvalidSpecError, match="IDE"):
         plan_buses([DiskSpec(size="1MiB", bus="ide")] * 5, PC)
+
+
+def test_a_plain_xen_host_gets_its_own_buses_and_none_of_qemus_helpers() -> None:
+    xen = Platform(domain_type="xen")
+    assert plan_buses([DiskSpec(size="1MiB"), DiskSpec(device="cdrom")], xen) == [("xen", "xvda"), ("ide", "hda")]
+    root = built(spec(), platform=xen, disks=[disk("xvda", "xen")])
+    assert root.get("type") == "xen"
+    for absent in ("controller", "rng", "channel", "disk/driver"):
+        assert root.find(f"devices/{absent}") is None
+
+
+def test_the_handbook_has_all_hints() -> None:
+    page = Path(__file__).parents[3] / "docs" / "backends" / "kvm.md"
+    documented = set(re.findall(r"`(kvm\.[a-z_]+)`", page.read_text(encoding="utf-8")))
+    assert documented >= DOMAIN_HINTS.keys() | DISK_HINTS.keys() | NIC_HINTS.keys()
 
 
 def test_names_of_disks_go_on_after_z() -> None:
