@@ -50,7 +50,7 @@ class DeleteVerbs(Session):
         """Return the volumes of a domain's disks. CD-ROM images and floppies are nobody's own.
 
         Raises:
-            OperationFailedError: One is a disk of another domain, or below another volume.
+            BusyError: One is a disk of another domain, or below another volume.
             InvalidSpecError: One lies where libvirt cannot remove it.
         """
         chosen = []
@@ -71,8 +71,9 @@ class DeleteVerbs(Session):
         for volume in chosen:
             holder = usage.holder(volume, store, lying_on=together)
             if holder is not None:
-                raise errors.OperationFailedError(
+                raise errors.BusyError(
                     f"{domain.name()!r} was not removed: its volume {volume.path or volume.id!r} has to stay, {holder}",
+                    lasting=True,
                     hint="remove that first, or delete with disks='keep'",
                 )
         return chosen

@@ -65,7 +65,9 @@ class Usage:
         holder = self.holder(volume, store)
         if holder is not None:
             raise errors.BusyError(
-                f"the volume {volume.path or volume.id!r} is in use: {holder}", hint="detach or remove that first"
+                f"the volume {volume.path or volume.id!r} is in use: {holder}",
+                lasting=True,
+                hint="detach or remove that first",
             )
 
 

@@ -53,7 +53,7 @@ def test_both_boot_after_a_linked_clone_and_the_shared_volume_stays(
             domain.start()
             console.wait(up_line("web"))
             domain.power_off()
-    with pytest.raises(errors.OperationFailedError, match="has to stay"):
+    with pytest.raises(errors.BusyError, match="has to stay"):
         web.delete(disks="delete")
     assert web.refresh().power_state == "shutoff"
     forget(clone, web)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hvsdk import DiskSpec, Domain, Host
-from hvsdk.errors import DomainNotFoundError, InvalidSpecError, OperationFailedError, PowerStateError
+from hvsdk.errors import BusyError, DomainNotFoundError, InvalidSpecError, PowerStateError
 from hvsdk.models import CloudInit
 from kvm_support import soon
 from making_support import boot_disk, spec, volume_names
@@ -52,7 +52,7 @@ def test_a_volume_of_another_domain_is_not_removed(embed_host: Host) -> None:
     first = embed_host.create_domain(spec("first", disks=[DiskSpec(size="1MiB")]))
     (path,) = sources(first)
     embed_host.create_domain(spec("second", disks=[DiskSpec(source=str(path))]))
-    with pytest.raises(OperationFailedError, match="second"):
+    with pytest.raises(BusyError, match="second"):
         first.delete(disks="delete")
     assert path.exists()
     assert embed_host.domain("first") == first
@@ -65,7 +65,7 @@ def test_a_volume_that_another_lies_on_is_not_removed(embed: KvmDriver, emulated
     base = store.locate(info.disks[1].source)
     assert base is not None
     above = store.overlay(base, store.pool(None), "above.qcow2")
-    with pytest.raises(OperationFailedError, match="above"):
+    with pytest.raises(BusyError, match="above"):
         embed.delete(info.native_id, disks="delete", deadline=soon())
     assert all(Path(disk.source).exists() for disk in info.disks)
     store.delete(above)
