@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from sys import intern
 from typing import Any, Literal
 
 from hvsdk.driver import CpuTopology, Disk, FrozenDict, Nic, frozen, read_marks
@@ -150,24 +151,24 @@ def _disk(element: ET.Element, position: int) -> Disk:
     device = element.get("device", "disk")
     volume = element.get("type") == "volume" and source is not None
     return Disk(
-        id=_get(target, "dev") or f"disk-{position}",
+        id=_word(target, "dev") or f"disk-{position}",
         device="cdrom" if device == "cdrom" else "floppy" if device == "floppy" else "disk",
-        bus=_get(target, "bus"),
+        bus=_word(target, "bus"),
         position=position,
         source=_source(source),
-        pool=_get(source, "pool") if volume else None,
+        pool=_word(source, "pool") if volume else None,
         volume=_get(source, "volume") if volume else None,
-        format=_get(driver, "type"),
+        format=_word(driver, "type"),
         readonly=element.find("readonly") is not None or device == "cdrom",
         shareable=element.find("shareable") is not None,
         boot_order=_int(_get(boot, "order")),
         serial=element.findtext("serial"),
         details=_known(
             {
-                "kvm.type": element.get("type"),
-                "kvm.alias": _get(element.find("alias"), "name"),
+                "kvm.type": _word(element, "type"),
+                "kvm.alias": _word(element.find("alias"), "name"),
                 "kvm.backing": _source(element.find("backingStore/source")),
-                "kvm.protocol": _get(source, "protocol"),
+                "kvm.protocol": _word(source, "protocol"),
             }
         ),
     )
@@ -188,19 +189,19 @@ def _nic(element: ET.Element, position: int) -> Nic:
     return Nic(
         id=mac or f"nic-{position}",
         mac=mac,
-        network=_get(source, "network") or _get(source, "bridge") or _get(source, "dev"),
-        model=_get(element.find("model"), "type"),
+        network=_word(source, "network") or _word(source, "bridge") or _word(source, "dev"),
+        model=_word(element.find("model"), "type"),
         position=position,
         link_up=_get(link, "state") != "down",
         vlan=_int(_get(element.find("vlan/tag"), "id")),
         mtu=_int(_get(element.find("mtu"), "size")),
         details=_known(
             {
-                "kvm.type": element.get("type"),
-                "kvm.alias": _get(element.find("alias"), "name"),
+                "kvm.type": _word(element, "type"),
+                "kvm.alias": _word(element.find("alias"), "name"),
                 "kvm.target": _get(element.find("target"), "dev"),
-                "kvm.bridge": _get(source, "bridge"),
-                "kvm.portgroup": _get(source, "portgroup"),
+                "kvm.bridge": _word(source, "bridge"),
+                "kvm.portgroup": _word(source, "portgroup"),
             }
         ),
     )
@@ -211,17 +212,17 @@ def _details(root: ET.Element) -> FrozenDict[str, Any]:
     cpu = root.find("cpu")
     return _known(
         {
-            "kvm.type": root.get("type"),
-            "kvm.arch": _get(kind, "arch"),
-            "kvm.machine": _get(kind, "machine"),
+            "kvm.type": _word(root, "type"),
+            "kvm.arch": _word(kind, "arch"),
+            "kvm.machine": _word(kind, "machine"),
             "kvm.emulator": root.findtext("devices/emulator"),
             "kvm.title": root.findtext("title"),
-            "kvm.cpu_mode": _get(cpu, "mode"),
+            "kvm.cpu_mode": _word(cpu, "mode"),
             "kvm.cpu_model": root.findtext("cpu/model"),
-            "kvm.clock": _get(root.find("clock"), "offset"),
+            "kvm.clock": _word(root.find("clock"), "offset"),
             "kvm.graphics": [t for g in root.iterfind("devices/graphics") if (t := g.get("type"))] or None,
-            "kvm.video": _get(root.find("devices/video/model"), "type"),
-            "kvm.tpm": _get(root.find("devices/tpm"), "model"),
+            "kvm.video": _word(root.find("devices/video/model"), "type"),
+            "kvm.tpm": _word(root.find("devices/tpm"), "model"),
             "kvm.agent_channel": agent_channel(root) != "absent" or None,
             "kvm.hostdevs": len(root.findall("devices/hostdev")) or None,
             "kvm.generation_id": root.findtext("genid"),
@@ -235,6 +236,12 @@ def _known(values: dict[str, Any]) -> FrozenDict[str, Any]:
 
 def _get(element: ET.Element | None, name: str) -> str | None:
     return None if element is None else element.get(name)
+
+
+def _word(element: ET.Element | None, name: str) -> str | None:
+    """Return an attribute that has the same few values in all domains: each of them is kept in memory once."""
+    value = _get(element, name)
+    return None if value is None else intern(value)
 
 
 def _int(text: str | None) -> int | None:
