@@ -12,7 +12,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import CloudInit, DiskSpec, NicSpec, VolumeSpec
 from hvsdk.testing.conformance._fixtures import Kit, MakeDomain, Reach
-from hvsdk.testing.conformance._helpers import Names
+from hvsdk.testing.conformance._helpers import Names, concerns
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -195,5 +195,6 @@ class Capabilities(Kit):
     @staticmethod
     def absent(host: Host, capability: Capability) -> None:
         """Skip where the capability is declared."""
+        concerns(capability)
         if host.supports(capability):
             pytest.skip(f"{host.backend} declares {capability.value}; other tests check that it works")

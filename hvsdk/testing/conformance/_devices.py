@@ -11,7 +11,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import Disk, DiskSpec, NicSpec
 from hvsdk.testing.conformance._fixtures import Kit, Reach
-from hvsdk.testing.conformance._helpers import Names, needs, own_volume, stands_in
+from hvsdk.testing.conformance._helpers import Names, concerns, needs, own_volume, stands_in
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -57,6 +57,7 @@ class Reconfigure(Kit):
 
     def test_a_running_domain_says_what_was_applied(self, host: Host, running: Domain) -> None:
         needs(host, Capability.RECONFIGURE)
+        concerns(Capability.RECONFIGURE_RUNNING)
         before = running.vcpus
         try:
             applied = running.reconfigure(vcpus=2)

@@ -11,7 +11,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import FenceMark
 from hvsdk.testing.conformance._fixtures import Kit, Reach
-from hvsdk.testing.conformance._helpers import needs, stands_in
+from hvsdk.testing.conformance._helpers import concerns, needs, stands_in
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -26,6 +26,8 @@ class Fence(Kit):
     @pytest.fixture
     def fenceable(self, host: Host, domain: Domain) -> Domain:
         """Return a domain that can be fenced."""
+        by_product = (Capability.FENCE, Capability.UNFENCE)
+        concerns(*by_product if host.supports(Capability.FENCE) else (Capability.FENCE_MARK,))
         if not (host.supports(Capability.FENCE) or host.supports(Capability.FENCE_MARK)):
             pytest.skip("the host fences nothing")
         return domain

@@ -11,7 +11,7 @@ from hvsdk import errors
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import DiskSpec, DomainSpec, NicSpec, VolumeSpec
-from hvsdk.testing.conformance._helpers import Names, needs, reach, remove, unchecked
+from hvsdk.testing.conformance._helpers import Names, begin, reach, remove, requires, unchecked
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -47,6 +47,7 @@ class Kit:
 
     @pytest.fixture(autouse=True)
     def _known_failure(self, request: pytest.FixtureRequest) -> None:
+        begin(request.node)
         name = request.node.name
         reason = self.known_failures.get(name) or self.known_failures.get(name.partition("[")[0])
         if reason:
@@ -76,9 +77,9 @@ class Kit:
         return False
 
     @pytest.fixture
-    def guest_agent(self) -> bool:
-        """Return whether an agent runs in the guest of the fixture `domain`."""
-        return False
+    def guest_agent(self) -> bool | None:
+        """Return whether an agent runs in the guest of the fixture `domain`; `None` where that is not known."""
+        return None
 
     @pytest.fixture
     def force_state(self) -> Callable[[Domain, PowerState], None] | None:
@@ -157,13 +158,16 @@ class Kit:
         patience: float,
         force_state: Callable[[Domain, PowerState], None] | None,
     ) -> Iterator[list[Volume]]:
-        """Yield a list of volumes to remove; afterwards remove them and every domain that carries this test's names."""
+        """Yield a list of volumes to remove; afterwards remove them and every new domain with one of this test's names."""
         volumes: list[Volume] = []
+        before = {domain.native_id for domain in host.domains(templates=True, control=True, superseded=True)}
         yield volumes
         if host.closed:
             return
         left: list[Exception] = []
-        mine = host.domains(where=lambda info: names.owns(info.name), templates=True, superseded=True)
+        mine = host.domains(
+            where=lambda info: names.owns(info.name) and info.native_id not in before, templates=True, superseded=True
+        )
         for domain in sorted(mine, key=lambda domain: len(domain.name), reverse=True):
             try:
                 remove(domain, patience=patience, force=force_state)
@@ -184,7 +188,7 @@ class Kit:
         """Return the function that makes domains."""
         if not self.may_create:
             pytest.skip("this run makes no domains")
-        needs(host, Capability.CREATE_DOMAIN)
+        requires(host, Capability.CREATE_DOMAIN)
         made = iter(range(1000))
 
         def make(**changes: Any) -> Domain:
@@ -225,7 +229,7 @@ class Kit:
     @pytest.fixture
     def pool(self, host: Host) -> StoragePool:
         """Return the storage pool that the kit makes its volumes in: the first active one."""
-        needs(host, Capability.LIST_STORAGE_POOLS)
+        requires(host, Capability.LIST_STORAGE_POOLS)
         for pool in host.storage_pools():
             if pool.info.active is not False:
                 return pool
@@ -236,7 +240,7 @@ class Kit:
         """Return a function that makes volumes, removed after the test."""
         if not self.may_create:
             pytest.skip("this run makes no volumes")
-        needs(host, Capability.CREATE_VOLUME)
+        requires(host, Capability.CREATE_VOLUME)
 
         def make(rest: str = "volume", size: int | str = "4MiB", format: str | None = None) -> Volume:
             volume = pool.create_volume(VolumeSpec(name=names(rest), size=size, format=format))

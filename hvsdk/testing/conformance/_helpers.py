@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -35,6 +36,12 @@ __all__ = [
 UNREACHABLE = (PowerState.CRASHED, PowerState.CHANGING, PowerState.UNKNOWN)
 """States that no verb leads to; the fixture `force_state` brings them about where it is given."""
 
+CONCERNS = "hvsdk-capabilities"
+"""Name of the user property of a test that lists the capabilities it is about."""
+SUBJECTS = {"Create": Capability.CREATE_DOMAIN, "Watching": Capability.WATCH}
+"""Classes of the kit whose tests are all about one capability."""
+_concerned: ContextVar[list[str]] = ContextVar("hvsdk_kit_concerned")
+
 ForceState = Callable[["Domain", PowerState], None]
 
 
@@ -43,8 +50,27 @@ def unchecked(reason: str) -> NoReturn:
     pytest.skip(f"NOT CHECKED: {reason}")
 
 
+def concerns(*capabilities: Capability) -> None:
+    """Note which capabilities the test is about, for the matrix of `hvsdk conformance`."""
+    _concerned.get().extend(capability.value for capability in capabilities)
+
+
+def begin(test: pytest.Function) -> None:
+    """Begin to note what a test is about, among its user properties."""
+    subject = SUBJECTS.get(test.function.__qualname__.partition(".")[0])
+    noted: list[str] = [] if subject is None else [subject.value]
+    _concerned.set(noted)
+    test.user_properties.append((CONCERNS, noted))
+
+
 def needs(host: Host, *capabilities: Capability) -> None:
-    """Skip unless the host has all of these."""
+    """Skip unless the host has all of these, which the test is about."""
+    concerns(*capabilities)
+    requires(host, *capabilities)
+
+
+def requires(host: Host, *capabilities: Capability) -> None:
+    """Skip unless the host has all of these, which it takes to prepare a test."""
     for capability in capabilities:
         if not host.supports(capability):
             pytest.skip(f"{host.backend} has no {capability.value}: {host.why_not(capability)}")
@@ -60,7 +86,7 @@ class Names:
         return f"{self.token}-{rest}"
 
     def owns(self, name: str) -> bool:
-        """Whether something of that name was made by this test."""
+        """Whether something of that name was made by this test, or renamed by it."""
         return self.token in name
 
 
@@ -77,7 +103,7 @@ def reach(domain: Domain, state: PowerState, *, patience: float, force: ForceSta
         _run(domain, patience)
     steps = {PowerState.PAUSED: "pause", PowerState.SUSPENDED: "suspend", PowerState.SHUTOFF: "power_off"}
     if state in steps:
-        needs(domain.host, Capability(steps[state]))
+        requires(domain.host, Capability(steps[state]))
         more: dict[str, Any] = {"discard_memory": True} if state is PowerState.SHUTOFF else {}
         getattr(domain, steps[state])(timeout=patience, **more)
     assert domain.refresh().power_state is state, f"{steps.get(state, 'start')} did not lead to {state.name}"
@@ -86,7 +112,7 @@ def reach(domain: Domain, state: PowerState, *, patience: float, force: ForceSta
 
 def _run(domain: Domain, patience: float) -> None:
     verb = "unpause" if domain.power_state is PowerState.PAUSED else "start"
-    needs(domain.host, Capability(verb))
+    requires(domain.host, Capability(verb))
     getattr(domain, verb)(timeout=patience)
 
 

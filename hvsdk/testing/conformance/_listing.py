@@ -63,7 +63,7 @@ class Listing(Kit):
         assert {item.native_id for item in shown} <= {item.native_id for item in everything}
 
     def test_filters_agree_with_the_records(self, host: Host, domain: Domain, names: Names) -> None:
-        assert [item.native_id for item in host.domains(name=f"{names.token}*")] == [domain.native_id]
+        assert [item.native_id for item in host.domains(name=f"{domain.name}*")] == [domain.native_id]
         assert domain in host.domains(state="shutoff")
         assert domain not in host.domains(state=[PowerState.RUNNING, PowerState.PAUSED])
         assert domain in host.domains(where=lambda info: info.name == domain.name)

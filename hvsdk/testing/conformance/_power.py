@@ -155,6 +155,16 @@ class PowerTable(Kit):
         assert domain.power_state is OFF
         assert stands_in(domain).power_state is OFF
 
+    def test_reboot_keeps_the_uuid(self, host: Host, running: Domain, patience: float, guest_obeys: bool) -> None:
+        needs(host, Capability.REBOOT)
+        if not guest_obeys:
+            unchecked("the guest does not answer: reboot cannot be seen to work")
+        before = (running.native_id, running.uuid)
+        running.reboot(timeout=patience)
+        seen = stands_in(running)
+        assert (seen.native_id, seen.uuid) == before
+        assert seen.power_state is ON
+
     def test_an_unknown_way_to_end_a_shutdown_is_refused(self, running: Domain) -> None:
         with pytest.raises((ValueError, TypeError, errors.InvalidSpecError)):
             running.shutdown(then="explode")  # type: ignore[arg-type]
