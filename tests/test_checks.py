@@ -30,7 +30,7 @@ def saying(runner: ModuleType, name: str, text: str, code: int = 0, *, suite: bo
 
 
 def run(runner: ModuleType, monkeypatch: pytest.MonkeyPatch, *steps: object) -> int:
-    monkeypatch.setattr(runner, "steps", lambda *, full: list(steps))
+    monkeypatch.setattr(runner, "lanes", lambda *, full: [list(steps[:1]), list(steps[1:])])
     return runner.main()
 
 
@@ -66,6 +66,6 @@ def test_a_suite_that_never_came_to_its_end_is_a_failure(runner, monkeypatch, ca
 
 def test_every_tree_of_tests_is_part_of_it(runner) -> None:
     root = CHECKS.parents[1]
-    commands = [" ".join(step.command) for full in (False, True) for step in runner.steps(full=full)]
+    commands = [" ".join(step.command) for full in (False, True) for lane in runner.lanes(full=full) for step in lane]
     for tests in [*root.glob("plugins/*/tests"), root / "contrib" / "testbed" / "tests"]:
         assert any(str(tests) in command for command in commands), tests

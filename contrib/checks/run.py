@@ -1,6 +1,7 @@
-"""All that `make test` checks, one step after the other; a step that fails does not keep the others from running.
+"""All that `make test` checks, in two lanes beside each other; a step that fails does not keep the others from running.
 
-The last lines of the output are pytest's closing lines, one for each suite, and their sum.
+Guests spend most of their time asleep, so the plugins' tests run beside everything else. The last lines of the output are
+pytest's closing lines, one for each suite, and their sum.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,39 +54,50 @@ class Result:
         return self.code != 0 or (self.step.suite and self.closing is None)
 
 
-def steps(*, full: bool) -> list[Step]:
+def lanes(*, full: bool) -> list[list[Step]]:
     """Return the steps; each pytest runs in a process of its own, since a process can hold one embedded QEMU root."""
     marks = () if full else ("-m", "not full")
     pytest = (sys.executable, "-m", "pytest", *marks)
     testbed = ROOT / "contrib" / "testbed" / "tests"
     files = [testbed] if full else [testbed / name for name in QUICK_TESTBED]
     return [
-        Step("lint", ("make", "--no-print-directory", "lint"), suite=False),
-        Step("docs", ("make", "--no-print-directory", "docs"), suite=False),
-        Step("core", pytest),
-        *(Step(path.parent.name, (*pytest, str(path))) for path in sorted((ROOT / "plugins").glob("*/tests"))),
-        Step("testbed", (*pytest, *map(str, files))),
+        [
+            Step("lint", ("make", "--no-print-directory", "lint"), suite=False),
+            Step("docs", ("make", "--no-print-directory", "docs"), suite=False),
+            Step("core", pytest),
+            Step("testbed", (*pytest, *map(str, files))),
+        ],
+        [Step(path.parent.name, (*pytest, str(path))) for path in sorted((ROOT / "plugins").glob("*/tests"))],
     ]
 
 
 def run(step: Step) -> Result:
-    """Run one step, showing what it says."""
-    print(f"\n---- {step.name}: {' '.join(step.command)}", flush=True)
+    """Run one step, and show what it said when it has ended, so that two lanes do not mix."""
+    print(f"---- {step.name} begins", flush=True)
     began = time.monotonic()
-    closing = None
-    process = subprocess.Popen(
-        step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    done = subprocess.run(
+        step.command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         errors="replace",
-    )  # fmt: skip
-    assert process.stdout is not None
-    with process:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            closing = CLOSING.fullmatch(line.strip()) or closing
-    return Result(step, process.returncode, time.monotonic() - began, closing)
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    print(f"\n---- {step.name}: {' '.join(step.command)}\n{done.stdout}", flush=True)
+    closings = [found for line in done.stdout.splitlines() if (found := CLOSING.fullmatch(line.strip()))]
+    return Result(step, done.returncode, seconds, closings[-1] if closings else None)
 
 
-def report(results: list[Result]) -> None:
+def run_all(work: list[list[Step]]) -> list[Result]:
+    """Run the lanes beside each other, and the steps of each one after the other."""
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(chain.from_iterable(pool.map(lambda lane: [run(step) for step in lane], work)))
+
+
+def report(results: list[Result], seconds: float) -> None:
     """Print one line for each step and, last, the sum of the suites as pytest would put it."""
     print("\n---- summary")
     total: Counter[str] = Counter()
@@ -98,7 +112,6 @@ def report(results: list[Result]) -> None:
         print(f"{'FAILED' if result.failed else 'passed'}  {result.step.name:12} {said}")
     total["failed"] += sum(result.failed for result in results if not (result.closing and result.closing["counts"]))
     counts = ", ".join(f"{number} {word}" for word, number in total.items() if number) or "no tests ran"
-    seconds = sum(result.seconds for result in results)
     print(f"{'=' * 20} {counts} in {seconds:.2f}s {'=' * 20}", flush=True)
 
 
@@ -106,8 +119,9 @@ def main() -> int:
     """Run all steps, and return 1 when one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the long matrices too")
-    results = [run(step) for step in steps(full=parser.parse_args().full)]
-    report(results)
+    began = time.monotonic()
+    results = run_all(lanes(full=parser.parse_args().full))
+    report(results, time.monotonic() - began)
     return 1 if any(result.failed for result in results) else 0
 
 

@@ -1,0 +1,60 @@
+"""Make docs/capabilities-table.md from runs of the conformance kit: `make capabilities`.
+
+The runs are those of `python -m hvsdk conformance`. The one on the embedded QEMU driver takes several minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hvsdk_testbed.bootsector import make_disk
+from hvsdk_testbed.embed import prepare_root, temporary_root
+
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "capabilities-table.md"
+SHOWN = {"yes": "yes", "no": "", "failed": "**failed**", "not checked": "claimed"}
+
+
+def matrix(url: str, *arguments: str) -> dict[str, Any]:
+    """Run the kit against a host on which it may make domains, and return what it found."""
+    command = [sys.executable, "-m", "hvsdk", "conformance", url, "--create", "--json", *arguments]
+    print(" ".join(command), file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 1):
+        sys.exit(f"the kit could not run against {url}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    for name, reason in found["failures"].items():
+        print(f"  failed: {name}: {reason}", file=sys.stderr)
+    return found
+
+
+def embedded() -> dict[str, Any]:
+    """Run the kit against the QEMU driver in a process, with guests that boot."""
+    with temporary_root() as root:
+        url = prepare_root(root)
+        disk = make_disk(root / "boot.qcow2", "kit")
+        return matrix(url, "--option", "virt_type=qemu", "--disk", str(disk), "--guest-obeys", "--patience", "20")
+
+
+def main() -> None:
+    """Run the kit and write the table."""
+    columns = {
+        "fake": matrix("fake://kit?domains=3", "--guest-obeys", "--guest-agent"),
+        "KVM, embedded QEMU": embedded(),
+        "libvirt's test driver": matrix("test:///default"),
+    }
+    states = {name: {row["capability"]: row["state"] for row in run["capabilities"]} for name, run in columns.items()}
+    lines = [f"| capability | {' | '.join(states)} |", f"|---|{'---|' * len(states)}"]
+    for capability in next(iter(states.values())):
+        cells = " | ".join(SHOWN[column[capability]] for column in states.values())
+        lines.append(f"| `{capability}` | {cells} |")
+    about = [f"{name}: {run['product']} {run['version'] or ''}".strip() for name, run in columns.items()]
+    note = "“claimed”: the run had no test that exercised it."
+    TABLE.write_text("\n".join([*lines, "", f"{'; '.join(about)}. {note}", ""]), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
