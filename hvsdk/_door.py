@@ -6,14 +6,16 @@ Everything above it (`_verbs`, `_waiting`, `_host`) asks the door; nothing else 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hvsdk import _worker
+from hvsdk._connection import Connection, close_after, close_in_background, log
 from hvsdk._deadline import Deadline
 from hvsdk._driver.base import Driver, Operation, Unsupported, current_operation
 from hvsdk.capability import Capability
@@ -27,12 +29,10 @@ from hvsdk.errors import (
 )
 
 if TYPE_CHECKING:
-    from logging import Logger
-
     from hvsdk._driver.backend import Backend
     from hvsdk._driver.target import Target
 
-__all__ = ["Door", "NoAnswer"]
+__all__ = ["Connection", "Door", "NoAnswer", "cause_of"]
 
 T = TypeVar("T")
 
@@ -45,22 +45,24 @@ class NoAnswer(Exception):
     """A changing call was sent and no answer came: the connection broke, or the time was up. Its cause tells which."""
 
 
-class Connection:
-    """One open driver instance: the unit that is abandoned when it hangs and replaced when it is lost."""
+def cause_of(silence: NoAnswer) -> HvsdkError:
+    """Return why there was no answer, without the way back to `silence`, which would be a cycle of tracebacks."""
+    cause = silence.__cause__
+    assert isinstance(cause, HvsdkError)
+    silence.__cause__ = silence.__context__ = None
+    return cause
 
-    __slots__ = ("driver", "limits", "renewals", "slots")
 
-    def __init__(self, driver: Driver, limits: Mapping[Capability, Unsupported]) -> None:
-        self.driver: Driver = driver
-        self.limits: Mapping[Capability, Unsupported] = limits
-        self.slots: threading.Semaphore = threading.Semaphore(driver.max_in_flight)
-        self.renewals: int = 0
+class _Gone(Exception):
+    """The connection was given up before anything was sent on it."""
 
 
 class _Flight(threading.Event):
     """An opening or renewal that one thread carries out and others wait for."""
 
     error: BaseException | None = None
+    personal: bool = False
+    """The error concerns that one thread: it was interrupted, or had less time than an answer may take."""
 
 
 class Door:
@@ -81,11 +83,12 @@ class Door:
         self.offered: frozenset[Capability] = driver_class.offers()
         self.closed: bool = False
         self._make = make or functools.partial(driver_class, target)
-        self.reopens = driver_class.reopens
+        self.reopens: bool = driver_class.reopens
         self._ever_opened = False
         self._connection: Connection | None = None
         self._flight: _Flight | None = None
-        self._lock = threading.Lock()
+        # Reentrant, since the finalizer of a host may run anywhere, also where this thread holds it.
+        self._lock = threading.RLock()
         _doors.add(self)
 
     # ---- connections -------------------------------------------------------------------------------------
@@ -101,7 +104,7 @@ class Door:
         while True:
             with self._lock:
                 if self.closed:
-                    raise HostClosedError("this host was closed", backend=self.backend.name, host=self.target.shown())
+                    raise self._closed()
                 connection = self._connection
                 if connection is not None:
                     return connection
@@ -113,36 +116,54 @@ class Door:
                 return self._open(flight, deadline)
             if not flight.wait(min(deadline.remaining(), threading.TIMEOUT_MAX)):
                 raise self._late("open", deadline)
-            if flight.error is not None:
+            if flight.error is not None and not flight.personal:
                 raise self._copy(flight.error)
 
     def _open(self, flight: _Flight, deadline: Deadline) -> Connection:
-        operation = Operation(id="", verb="open", backend=self.backend.name, host=self.target.shown())
         connection = None
+        hurried = deadline.remaining() < self.timeout
         try:
-            if self._ever_opened and not self.reopens:
-                raise self._dress(ConnectionLostError("the connection is gone, and what it held with it"))
-            driver = self._make()
-            limit = deadline.sooner(self.timeout)
-            try:
-                limits = self._run(driver, operation, lambda: self._enter(driver, limit), limit)
-            except _worker.NoAnswerError:
-                raise self._late("connect", limit) from None
-            connection = Connection(driver, limits)
-            self._ever_opened, self.reopens = True, driver.reopens
-            return connection
+            connection = self._new_connection(deadline)
         except BaseException as exc:
             flight.error = exc
+            flight.personal = not isinstance(exc, Exception) or (hurried and isinstance(exc, OperationTimeoutError))
             raise
         finally:
             with self._lock:
                 self._flight = None
-                late = connection is not None and self.closed
+                late = self.closed
                 if not late:
                     self._connection = connection
             flight.set()
-            if late and connection is not None:
-                _close_in_background(connection.driver)
+        if late:
+            close_in_background(connection.driver)
+            raise self._closed()
+        return connection
+
+    def _new_connection(self, deadline: Deadline) -> Connection:
+        if self._ever_opened and not self.reopens:
+            raise self._dress(ConnectionLostError("the connection is gone, and what it held with it"))
+        driver = self._make()
+        limit = deadline.sooner(self.timeout)
+        operation = self._opening()
+        enter = functools.partial(self._enter, driver, limit)
+        running = _worker.submit(functools.partial(self._translated, driver, operation, enter))
+        try:
+            limits = running.result(limit.remaining())
+        except _worker.NoAnswerError:
+            raise self._late("connect", limit) from None
+        finally:
+            if not running.done:  # given up or interrupted: the session that may still come of it is closed
+                close_after(running, driver)
+            del running
+        self._ever_opened, self.reopens = True, driver.reopens
+        return Connection(driver, limits)
+
+    def _opening(self) -> Operation:
+        return Operation(id="", verb="open", backend=self.backend.name, host=self.target.shown())
+
+    def _closed(self) -> HostClosedError:
+        return HostClosedError("this host was closed", backend=self.backend.name, host=self.target.shown())
 
     @staticmethod
     def _enter(driver: Driver, deadline: Deadline) -> Mapping[Capability, Unsupported]:
@@ -154,33 +175,53 @@ class Door:
             raise
 
     def _renew(self, connection: Connection, seen: int, deadline: Deadline) -> None:
-        """Log in again on the same instance, once for all threads whose session expired together."""
+        """Log in again on the same instance, once for all threads whose session expired together.
+
+        Raises:
+            _Gone: The connection was given up meanwhile.
+        """
         with self._lock:
-            if self._connection is not connection or connection.renewals != seen:
+            if self._connection is not connection:
+                raise _Gone
+            if connection.renewals != seen:
                 return  # somebody did it meanwhile
             flight = self._flight
             mine = flight is None
             if flight is None:
                 flight = self._flight = _Flight()
-        if not mine:
-            flight.wait(min(deadline.remaining(), threading.TIMEOUT_MAX))
-            return
-        operation = Operation(id="", verb="open", backend=self.backend.name, host=self.target.shown())
+        if mine:
+            self._log_in_again(connection, flight, deadline)
+        elif not flight.wait(min(deadline.remaining(), threading.TIMEOUT_MAX)):
+            raise self._late("log in again", deadline)
+        elif flight.error is not None:
+            raise _Gone if flight.personal else self._copy(flight.error)
+
+    def _log_in_again(self, connection: Connection, flight: _Flight, deadline: Deadline) -> None:
         limit = deadline.sooner(self.timeout)
+        hurried = deadline.remaining() < self.timeout
+        driver = connection.driver
+        login = functools.partial(driver.open, deadline=limit)
+        running = _worker.submit(functools.partial(self._translated, driver, self._opening(), login))
         try:
-            driver = connection.driver
-            self._run(driver, operation, lambda: driver.open(deadline=limit), limit)
+            running.result(limit.remaining())
             connection.renewals += 1
-        except _worker.NoAnswerError:
-            self.drop(connection)
-            raise self._late("log in again", limit) from None
-        except BaseException:
-            self.drop(connection)
-            raise
+        except BaseException as exc:
+            self.drop(connection, close=running.done)
+            if not running.done:
+                close_after(running, driver)
+            error = self._late("log in again", limit) if isinstance(exc, _worker.NoAnswerError) else exc
+            flight.error = error
+            flight.personal = not isinstance(error, Exception) or (hurried and isinstance(error, OperationTimeoutError))
+            raise error from error.__cause__
         finally:
             with self._lock:
                 self._flight = None
+                gone = self._connection is not connection
             flight.set()
+            del running
+        if gone:  # its session is a new one that nobody would close
+            close_in_background(driver)
+            raise _Gone
 
     def drop(self, connection: Connection, *, close: bool = True) -> None:
         """Give up a connection; the next call opens a new one. Its driver is let go on another thread."""
@@ -188,8 +229,9 @@ class Door:
             if self._connection is not connection:
                 return
             self._connection = None
+        connection.give_up()
         if close:
-            _close_in_background(connection.driver)
+            close_in_background(connection.driver)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Close the connection and refuse all further calls; twice is harmless."""
@@ -198,23 +240,27 @@ class Door:
             try:
                 call.result(seconds)
             except _worker.NoAnswerError:
-                _log().warning("%s did not close its session within %.0f s", self.target.shown(), seconds)
+                log().warning("%s did not close its session within %.0f s", self.target.shown(), seconds)
             except Exception as exc:
-                _log().warning("closing %s failed: %s", self.target.shown(), type(exc).__name__)
+                log().warning("closing %s failed: %s", self.target.shown(), type(exc).__name__)
 
     def let_go(self) -> None:
         """Close without waiting, for a host that nobody holds any more."""
-        self._begin_close()
+        with contextlib.suppress(RuntimeError):  # no thread can be started: the interpreter is leaving
+            self._begin_close()
 
     def _begin_close(self) -> _worker.Call[None] | None:
         with self._lock:
             self.closed = True
             connection, self._connection = self._connection, None
-        return None if connection is None else _worker.submit(connection.driver.close)
+        if connection is None:
+            return None
+        connection.give_up()
+        return _worker.submit(connection.driver.close)
 
     def forget(self) -> None:
         """In a forked child: drop the parent's connection without a word to the server."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight = None
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -234,14 +280,15 @@ class Door:
             HvsdkError: What the driver's errors were translated to.
         """
         for last in (False, True):
-            connection = self.open(deadline)
             try:
-                return self._call(connection, operation, call, deadline)
-            except NoAnswer as exc:
-                cause = exc.__cause__
-                assert isinstance(cause, HvsdkError)
+                return self._on_present(operation, call, deadline)[1]
+            except NoAnswer as silence:
+                cause = cause_of(silence)
+            try:
                 if last or not isinstance(cause, ConnectionLostError) or deadline.expired:
                     raise cause from cause.__cause__
+            finally:
+                del cause
         raise AssertionError("unreachable")
 
     def change(
@@ -259,14 +306,39 @@ class Door:
             NoAnswer: It may or may not have been carried out.
             HvsdkError: What the driver's errors were translated to.
         """
-        connection = self.open(deadline)
-        return connection, self._call(connection, operation, call, deadline, interrupted)
+        return self._on_present(operation, call, deadline, interrupted)
 
     def on(
         self, connection: Connection, operation: Operation, call: Callable[[Driver, Deadline], T], deadline: Deadline
     ) -> T:
-        """Call a driver on a given connection, for what lives on it: tasks, readers, writers."""
-        return self._call(connection, operation, call, deadline)
+        """Call a driver on a given connection, for what lives on it: tasks, readers, writers.
+
+        Raises:
+            NoAnswer: There was none, or the connection is gone.
+            HostClosedError: The host was closed, or the connection is another process's.
+        """
+        if self.closed:
+            raise self._closed()
+        if connection.pid != os.getpid():
+            raise self._dress(HostClosedError("this was opened before a fork, and belongs to the parent process"))
+        try:
+            return self._call(connection, operation, call, deadline)
+        except _Gone:
+            raise NoAnswer from self._dress(ConnectionLostError("the connection that this was on is gone"))
+
+    def _on_present(
+        self,
+        operation: Operation,
+        call: Callable[[Driver, Deadline], T],
+        deadline: Deadline,
+        interrupted: Callable[[Connection, _worker.Call[T]], None] | None = None,
+    ) -> tuple[Connection, T]:
+        while True:
+            connection = self.open(deadline)
+            try:
+                return connection, self._call(connection, operation, call, deadline, interrupted)
+            except _Gone:
+                continue  # somebody else gave it up before this call was sent
 
     def _call(
         self,
@@ -279,22 +351,14 @@ class Door:
         driver = connection.driver
         for last in (False, True):
             seen = connection.renewals
-            if deadline.expired:
-                raise self._late(operation.verb, deadline, ", which was not begun,")
             limit = deadline.sooner(self.timeout)
-            if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
-                raise self._late(operation.verb, limit, " in the queue for the connection")
-            running = _worker.submit(functools.partial(self._work, connection, operation, call, limit))
+            running = self._begin(connection, operation, call, deadline, limit)
             try:
                 return running.result(limit.remaining())
             except _worker.NoAnswerError:
                 self.drop(connection, close=False)
-                _close_after(running, driver)
+                close_after(running, driver)
                 raise NoAnswer from self._late(operation.verb, limit)
-            except KeyboardInterrupt:
-                if interrupted is not None:
-                    interrupted(connection, running)
-                raise
             except SessionExpiredError as exc:
                 if last:
                     self.drop(connection)
@@ -305,11 +369,48 @@ class Door:
             except ConnectionLostError as exc:
                 self.drop(connection)
                 if limit.remaining() < AT_ONCE_SECONDS:  # the client library's own limit ran out a moment before ours
-                    late = self._late(operation.verb, limit)
-                    late.__cause__ = exc
-                    raise NoAnswer from late
+                    raise NoAnswer from self._late(operation.verb, limit, cause=exc)
                 raise NoAnswer from exc
+            except BaseException:
+                if not running.done:  # Ctrl-C, or what another signal's handler raised
+                    self._leave(connection, running, limit)
+                    if interrupted is not None:
+                        interrupted(connection, running)
+                raise
+            finally:
+                del running  # its error's traceback leads here
         raise AssertionError("unreachable")
+
+    def _begin(
+        self,
+        connection: Connection,
+        operation: Operation,
+        call: Callable[[Driver, Deadline], T],
+        deadline: Deadline,
+        limit: Deadline,
+    ) -> _worker.Call[T]:
+        """Wait for a slot and begin the call."""
+        if deadline.expired:
+            raise self._late(operation.verb, deadline, ", which was not begun,")
+        if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
+            raise self._late(operation.verb, limit, " in the queue for the connection")
+        try:
+            if connection.gone:
+                raise _Gone
+            return _worker.submit(functools.partial(self._work, connection, operation, call, limit))
+        except BaseException:
+            connection.slots.release()
+            raise
+
+    def _leave(self, connection: Connection, running: _worker.Call[T], limit: Deadline) -> None:
+        """Give up the connection when a call whose caller was interrupted has not come back in its time."""
+
+        def watch() -> None:
+            if not running.wait(limit.remaining()):
+                self.drop(connection, close=False)
+                close_after(running, connection.driver)
+
+        _worker.submit(watch)
 
     def _work(
         self, connection: Connection, operation: Operation, call: Callable[[Driver, Deadline], T], deadline: Deadline
@@ -320,28 +421,37 @@ class Door:
         finally:
             connection.slots.release()
 
-    def _run(self, driver: Driver, operation: Operation, call: Callable[[], T], deadline: Deadline) -> T:
-        return _worker.run(lambda: self._translated(driver, operation, call), deadline.remaining())
-
     def _translated(self, driver: Driver, operation: Operation, call: Callable[[], T]) -> T:
         current_operation.set(operation)  # in the worker's own copy of the context
         try:
             return call()
         except HvsdkError as exc:
             self._dress(exc)
+            self._redacted(exc)
             raise
         except Exception as exc:
             error = self._translate(driver, exc, operation)
             if error is None:
+                self._redacted(exc)
                 raise
-            raise self._dress(error) from exc
+            self._redacted(error)
+            raise self._dress(error) from (exc if self._redacted(exc) else None)
+
+    def _redacted(self, exc: BaseException) -> bool:
+        """Take the secrets out of an error; return whether none is left."""
+        secrets = self.target.used_secrets()
+        if not secrets:
+            return True
+        from hvsdk._redaction import redact
+
+        return redact(exc, secrets)
 
     @staticmethod
     def _translate(driver: Driver, exc: Exception, operation: Operation) -> HvsdkError | None:
         try:
             return type(driver).translate(exc, operation)
         except Exception as broken:
-            _log().error("%s.translate failed: %s", type(driver).__name__, type(broken).__name__)
+            log().error("%s.translate failed: %s", type(driver).__name__, type(broken).__name__)
             return None
 
     def _dress(self, error: HvsdkError) -> HvsdkError:
@@ -349,12 +459,15 @@ class Door:
         error.host = error.host or self.target.shown()
         return error
 
-    def _late(self, verb: str, limit: Deadline, where: str = "") -> OperationTimeoutError:
+    def _late(
+        self, verb: str, limit: Deadline, where: str = "", *, cause: BaseException | None = None
+    ) -> OperationTimeoutError:
         error = OperationTimeoutError(
             f"no answer to {verb}{where} in time",
             hint="see whether the server is up; timeout= of connect sets how long one answer may take",
         )
         self._dress(error)
+        error.__cause__ = cause
         return error
 
     @staticmethod
@@ -368,35 +481,6 @@ class Door:
         if isinstance(error, Exception):
             return error
         return ConnectionLostError("the opening of the connection was interrupted")
-
-
-def _close_in_background(driver: Driver) -> None:
-    def close() -> None:
-        try:
-            driver.close()
-        except Exception as exc:
-            _log().debug("closing a lost connection: %s", type(exc).__name__)
-
-    _worker.submit(close)
-
-
-def _close_after(running: _worker.Call[Any], driver: Driver) -> None:
-    """Close an abandoned driver once the call that hung on it has come back, on a thread of its own."""
-
-    def close() -> None:
-        try:
-            running.result(float("inf"))
-        except BaseException as exc:
-            _log().debug("an abandoned call ended: %s", type(exc).__name__)
-        _close_in_background(driver)
-
-    _worker.submit(close)
-
-
-def _log() -> Logger:
-    from logging import getLogger
-
-    return getLogger("hvsdk")
 
 
 _doors: weakref.WeakSet[Door] = weakref.WeakSet()
