@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hvsdk._deadline import Deadline
-from hvsdk._door import NoAnswer
+from hvsdk._door import NoAnswer, cause_of
 from hvsdk.capability import Capability
-from hvsdk.errors import HvsdkError, InvalidSpecError, OperationFailedError, UnsupportedError
+from hvsdk.errors import ConnectError, InvalidSpecError, OperationFailedError, UnsupportedError
 
 if TYPE_CHECKING:
     from hvsdk._door import Connection
@@ -53,12 +54,13 @@ class _Stream:
         deadline = Deadline(self._host._deadline_seconds)
         try:
             return self._host._door.on(self._connection, self._operation, lambda driver, limit: call(), deadline)
-        except NoAnswer as exc:
-            cause = exc.__cause__
-            assert isinstance(cause, HvsdkError)
+        except NoAnswer as silence:
+            cause = cause_of(silence)
             raise cause from cause.__cause__
 
     def _check(self, offset: int, length: int) -> None:
+        if not isinstance(offset, int) or not isinstance(length, int):
+            raise InvalidSpecError(f"offset and length are whole numbers, not {offset!r} and {length!r}")
         if offset < 0 or length < 0 or offset + length > self._size:
             raise InvalidSpecError(f"{length} bytes at {offset} are not within the disk's {self._size} bytes")
 
@@ -123,7 +125,8 @@ class DiskReader(_Stream):
         """Give it up; twice is harmless."""
         if not self._closed:
             self._closed = True
-            self._through(self._reader.close)
+            with contextlib.suppress(ConnectError):  # what was lost or closed with the connection is given up already
+                self._through(self._reader.close)
 
     def __enter__(self) -> Self:
         return self
@@ -148,8 +151,11 @@ class VolumeWriter(_Stream):
         Raises:
             InvalidSpecError: It does not all fit within the volume; nothing was written.
         """
-        self._check(offset, len(data) if not isinstance(data, memoryview) else data.nbytes)
-        self._do(lambda: self._writer.write(offset, data))
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise InvalidSpecError(f"data is bytes, a bytearray or a memoryview, not a {type(data).__name__}")
+        plain = memoryview(data.tobytes() if isinstance(data, memoryview) and not data.contiguous else data).cast("B")
+        self._check(offset, len(plain))
+        self._do(lambda: self._writer.write(offset, plain))
 
     def zero(self, offset: int, length: int) -> None:
         """Make a range read as zeros, without storing them where the format can."""
@@ -170,7 +176,8 @@ class VolumeWriter(_Stream):
         """Give it up; what was written may be lost. Harmless after `close`."""
         if not self._closed:
             self._closed = True
-            self._through(self._writer.abort)
+            with contextlib.suppress(ConnectError):  # what was lost or closed with the connection is given up already
+                self._through(self._writer.abort)
 
     def __enter__(self) -> Self:
         return self

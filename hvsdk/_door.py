@@ -371,8 +371,8 @@ class Door:
                 if limit.remaining() < AT_ONCE_SECONDS:  # the client library's own limit ran out a moment before ours
                     raise NoAnswer from self._late(operation.verb, limit, cause=exc)
                 raise NoAnswer from exc
-            except BaseException:
-                if not running.done:  # Ctrl-C, or what another signal's handler raised
+            except BaseException as exc:
+                if not running.raised(exc):  # Ctrl-C, or what another signal's handler raised
                     self._leave(connection, running, limit)
                     if interrupted is not None:
                         interrupted(connection, running)

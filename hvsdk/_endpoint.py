@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -168,8 +169,8 @@ def _whose(location: Location) -> str:
 def _seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name}= is a number of seconds")
-    if not value > 0:
-        raise ValueError(f"{name}= is a number of seconds above 0")
+    if not 0 < value <= TIMEOUT_MAX:
+        raise ValueError(f"{name}= is a number of seconds above 0, and not without end")
     return float(value)
 
 

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hvsdk import _context, _hook_calls
 from hvsdk._deadline import Deadline
-from hvsdk._door import NoAnswer
+from hvsdk._door import NoAnswer, cause_of
 from hvsdk._driver.base import Driver, Operation
 from hvsdk.capability import Capability
-from hvsdk.errors import CancelledError, HvsdkError, OutcomeUnknownError, PermissionDeniedError, UnsupportedError
+from hvsdk.errors import (
+    CancelledError,
+    HvsdkError,
+    InvalidSpecError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from hvsdk._door import Door
@@ -65,7 +72,12 @@ class Doing:
         deadline = self.deadline
         if late and deadline.remaining() < LATE_SECONDS:
             deadline = Deadline(min(LATE_SECONDS, self.door.timeout))
-        self.info = info = self.read(lambda d, limit: d.get_domain(native_id, include, deadline=limit), deadline)
+        try:
+            self.info = info = self.read(lambda d, limit: d.get_domain(native_id, include, deadline=limit), deadline)
+        except HvsdkError as exc:
+            if late:
+                exc.message += f"; {self.operation.verb} itself had been accepted before"
+            raise
         return info
 
 
@@ -108,6 +120,14 @@ def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     )
 
 
+def check_seconds(name: str, value: Any) -> None:
+    """Raise `InvalidSpecError` unless it is `None` or a number of seconds that is not negative."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise InvalidSpecError(f"{name}= is a number of seconds, 0 or more, not {value!r}")
+
+
 def check_capability(host: Host, capability: Capability, info: DomainInfo | None = None) -> None:
     """Raise `UnsupportedError` with the reason if it is not there for this host or domain."""
     reason = host._why_not(capability, info)
@@ -141,6 +161,7 @@ def operate(
         also_ask: Further verbs that the before-hooks must allow, such as the power_off of a shutdown.
     """
     check_allowed(host, verb, changes=changes)
+    check_seconds("timeout", timeout)
     deadline = Deadline(timeout).sooner(host._deadline_seconds)
     host._door.open(deadline)
     for capability in needs:
@@ -173,9 +194,8 @@ def _plain_errors() -> Iterator[None]:
     """Let nothing of the door's inner signals out: an unanswered call is an `OutcomeUnknownError` or its cause."""
     try:
         yield
-    except NoAnswer as exc:
-        cause = exc.__cause__
-        assert isinstance(cause, HvsdkError)
+    except NoAnswer as silence:
+        cause = cause_of(silence)
         raise cause from cause.__cause__
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from hvsdk._deadline import Deadline
 from hvsdk._disk_io import VolumeWriter
 from hvsdk._fields import Field
-from hvsdk._operation import operate
+from hvsdk._operation import Doing, operate
 from hvsdk._verbs import carry_out
 from hvsdk.capability import Capability
 from hvsdk.errors import AmbiguousNameError, InvalidSpecError, StoragePoolNotFoundError, VolumeNotFoundError
@@ -119,6 +120,8 @@ class StoragePool:
             if name is None or size is None:
                 raise InvalidSpecError("a volume needs a name and a size")
             spec = VolumeSpec(name=name, size=size, format=format)
+        elif not isinstance(spec, VolumeSpec):
+            raise InvalidSpecError(f"create_volume takes a VolumeSpec, or name= and size=, not {spec!r}")
         elif name is not None or size is not None or format is not None:
             raise InvalidSpecError("give a spec, or name and size, not both")
         wanted, pool_id = spec, self._info.id
@@ -130,6 +133,7 @@ class StoragePool:
                 doing,
                 lambda driver, limit: driver.create_volume(pool_id, wanted, deadline=limit),
                 creates=True,
+                undo=lambda info: _remove(doing, pool_id, info.id),
                 progress=progress,
                 cancel=cancel,
             )
@@ -146,6 +150,15 @@ class StoragePool:
 
     def __repr__(self) -> str:
         return f"<StoragePool {self._info.name!r}>"
+
+
+def _remove(doing: Doing, pool_id: str, volume_id: str) -> None:
+    """Undo what was made just before Ctrl-C."""
+    doing.door.change(
+        doing.operation,
+        lambda driver, limit: driver.delete_volume(pool_id, volume_id, deadline=limit),
+        Deadline(doing.door.timeout),
+    )
 
 
 class Volume:

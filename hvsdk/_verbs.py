@@ -6,12 +6,13 @@ that allows the verb is a lost race and tried again, anything else is an error t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hvsdk import _worker
 from hvsdk._deadline import Deadline
-from hvsdk._door import Connection, NoAnswer
+from hvsdk._door import Connection, NoAnswer, cause_of
 from hvsdk._driver.base import Driver
 from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, STATE, Doing
@@ -183,16 +184,16 @@ def _undo_late(
         result = running.result(INTERRUPT_SECONDS)
     except (_worker.NoAnswerError, Exception):
         return  # nothing was made, or nothing can be known in time; KeyboardInterrupt goes on to the caller
-    if isinstance(result, Task):
-        stop(doing, connection, result)
-    elif undo is not None:
-        undo(result)
+    with contextlib.suppress(HvsdkError, NoAnswer):  # nothing may take the place of KeyboardInterrupt
+        if isinstance(result, Task):
+            stop(doing, connection, result)
+        elif undo is not None:
+            undo(result)
 
 
 def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInfo], bool] | None) -> DomainInfo:
     """Look whether a call whose answer was lost was carried out."""
-    cause = silence.__cause__
-    assert isinstance(cause, HvsdkError)
+    cause = cause_of(silence)
     last_seen: PowerState | None = None
     if not doing.door.reopens and isinstance(cause, ConnectionLostError):
         raise cause from cause.__cause__

@@ -75,9 +75,12 @@ def finish(
     pauses = Pauses(doing.deadline)
     still = Deadline(NO_PROGRESS_SECONDS)
     seen: float | None = None
+    asking = True
     try:
         while True:
+            asking = True
             done, share, result = _poll(doing, connection, task, doing.deadline)
+            asking = False  # what comes from here on is the caller's own: its callbacks, its time
             if done:
                 made: T = result
                 return made
@@ -92,11 +95,11 @@ def finish(
                 why = f"made no progress for {NO_PROGRESS_SECONDS:.0f} s" if stuck else "was not done in time"
                 state = None if doing.info is None else doing.info.power_state
                 raise OperationTimeoutError(f"{doing.operation.verb} of {doing.subject} {why}", last_seen=state)
+            asking = True
             _pause(doing, connection, task, pauses)
     except BaseException as exc:
-        if not isinstance(exc, (CancelledError, OperationTimeoutError, KeyboardInterrupt)) and isinstance(
-            exc, (HvsdkError, NoAnswer)
-        ):
+        own = not asking or isinstance(exc, (CancelledError, OperationTimeoutError))
+        if not own and isinstance(exc, (HvsdkError, NoAnswer)):
             raise  # the task itself failed, or nothing can be said of it any more
         _say(exc, stop(doing, connection, task) if creates else "; it goes on at the server")
         raise

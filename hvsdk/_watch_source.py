@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hvsdk._deadline import Deadline
-from hvsdk._door import Connection, Door, NoAnswer
+from hvsdk._door import Connection, Door, NoAnswer, cause_of
 from hvsdk._driver.base import Driver
 from hvsdk._operation import STATE, new_operation
 from hvsdk.capability import Capability
-from hvsdk.errors import ConnectionLostError, HostClosedError, HvsdkError
+from hvsdk.errors import ConnectionLostError, HostClosedError
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -85,9 +85,8 @@ class HostWatchSource:
         connection = self._connection = self._door.open(deadline)
         try:
             return self._door.on(connection, self._operation, call, deadline)
-        except NoAnswer as exc:
-            cause = exc.__cause__
-            assert isinstance(cause, HvsdkError)
+        except NoAnswer as silence:
+            cause = cause_of(silence)
             if isinstance(cause, ConnectionLostError):
                 raise cause from cause.__cause__
             raise ConnectionLostError(

@@ -54,15 +54,28 @@ class Call(Generic[T]):
         Raises:
             NoAnswerError: It was still going on after `seconds`.
         """
-        if not self._done.wait(None if seconds > threading.TIMEOUT_MAX else seconds):
+        if not self.wait(seconds):
             raise NoAnswerError
         error = self._error
         if error is not None:
             try:
                 raise error
             finally:
-                del error  # no cycle through this frame
+                del error, self  # no cycle through this frame: it would keep what the call used, such as a driver
         return self._result  # type: ignore[return-value]
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the call's end; return whether it came in time."""
+        return self._done.wait(None if seconds > threading.TIMEOUT_MAX else seconds)
+
+    def raised(self, exc: BaseException) -> bool:
+        """Return whether `exc` came from the call and not from the thread that waited for it."""
+        return self._error is exc
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._done.is_set()
 
 
 class _Worker:

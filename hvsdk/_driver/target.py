@@ -59,6 +59,7 @@ class Target:
     _credentials: Callable[[], Credentials | None] = attrs.field(
         default=_no_credentials, repr=False, alias="credentials"
     )
+    _used: set[str] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     def credentials(self, *kinds: Literal["password", "token", "key", "kerberos"]) -> Credentials | None:
         """Find the credentials: argument, `hvsdk_credentials` hooks, environment, keyring; `None` when there are none.
@@ -69,6 +70,10 @@ class Target:
             AuthenticationError: They are of another kind than the `kinds` that the driver can use.
         """
         found = self._credentials()
+        for name in ("password", "token", "passphrase"):
+            secret = getattr(found, name, None)
+            if secret and secret != self.username:
+                self._used.add(secret)
         if found is not None and kinds and found.kind not in kinds:
             from hvsdk.errors import AuthenticationError
 
@@ -77,6 +82,10 @@ class Target:
                 hint=f"it takes: {', '.join(kinds)}",
             )
         return found
+
+    def used_secrets(self) -> frozenset[str]:
+        """Return what was handed out, for the core to take it out of errors."""
+        return frozenset(self._used)
 
     def shown(self) -> str:
         """Return the URL as it may be shown."""
