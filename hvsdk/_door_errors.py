@@ -1,0 +1,93 @@
+"""What becomes of a driver's errors on their way to the caller: translated, named, without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from hvsdk._connection import log
+from hvsdk._driver.base import Driver, Operation, current_operation
+from hvsdk.errors import ConnectionLostError, HostClosedError, HvsdkError, OperationTimeoutError
+
+if TYPE_CHECKING:
+    from hvsdk._deadline import Deadline
+    from hvsdk._driver.backend import Backend
+    from hvsdk._driver.target import Target
+
+__all__ = ["DoorErrors"]
+
+T = TypeVar("T")
+
+
+class DoorErrors:
+    """The part of the door that makes errors."""
+
+    backend: Backend
+    target: Target
+
+    def _opening(self) -> Operation:
+        return Operation(id="", verb="open", backend=self.backend.name, host=self.target.shown())
+
+    def _closed(self) -> HostClosedError:
+        return HostClosedError("this host was closed", backend=self.backend.name, host=self.target.shown())
+
+    def _translated(self, driver: Driver, operation: Operation, call: Callable[[], T]) -> T:
+        current_operation.set(operation)  # in the worker's own copy of the context
+        try:
+            return call()
+        except HvsdkError as exc:
+            self._dress(exc)
+            self._redacted(exc)
+            raise
+        except Exception as exc:
+            error = self._translate(driver, exc, operation)
+            if error is None:
+                self._redacted(exc)
+                raise
+            self._redacted(error)
+            raise self._dress(error) from (exc if self._redacted(exc) else None)
+
+    def _redacted(self, exc: BaseException) -> bool:
+        """Take the secrets out of an error; return whether none is left."""
+        secrets = self.target.used_secrets()
+        if not secrets:
+            return True
+        from hvsdk._redaction import redact
+
+        return redact(exc, secrets)
+
+    @staticmethod
+    def _translate(driver: Driver, exc: Exception, operation: Operation) -> HvsdkError | None:
+        try:
+            return type(driver).translate(exc, operation)
+        except Exception as broken:
+            log().error("%s.translate failed: %s", type(driver).__name__, type(broken).__name__)
+            return None
+
+    def _dress(self, error: HvsdkError) -> HvsdkError:
+        error.backend = error.backend or self.backend.name
+        error.host = error.host or self.target.shown()
+        return error
+
+    def _late(
+        self, verb: str, limit: Deadline, where: str = "", *, cause: BaseException | None = None
+    ) -> OperationTimeoutError:
+        error = OperationTimeoutError(
+            f"no answer to {verb}{where} in time",
+            hint="see whether the server is up; timeout= of connect sets how long one answer may take",
+        )
+        self._dress(error)
+        error.__cause__ = cause
+        return error
+
+    @staticmethod
+    def _copy(error: BaseException) -> BaseException:
+        """Return an error for a second thread: a traceback belongs to one."""
+        if isinstance(error, HvsdkError):
+            function, arguments = error.__reduce__()[:2]
+            copy: HvsdkError = function(*arguments)
+            copy.__cause__ = error.__cause__
+            return copy
+        if isinstance(error, Exception):
+            return error
+        return ConnectionLostError("the opening of the connection was interrupted")
