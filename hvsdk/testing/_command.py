@@ -70,6 +70,8 @@ def conformance_command(argv: Sequence[str]) -> int:
     try:
         with wishes.connect() as host:
             matrix = Matrix.begin(host)
+            if wishes.domain is not None:
+                host.domain(wishes.domain)
     except (HvsdkError, ValueError, TypeError) as exc:
         print(f"hvsdk conformance: {exc}", file=sys.stderr)
         return 2

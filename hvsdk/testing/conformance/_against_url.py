@@ -41,8 +41,8 @@ class TestBackend(BackendConformance):
         return wishes.patience
 
     @pytest.fixture
-    def guest_obeys(self, wishes: Wishes) -> bool:
-        return wishes.guest_obeys
+    def guest_obeys(self, wishes: Wishes) -> bool | None:
+        return True if wishes.guest_obeys else None
 
     @pytest.fixture
     def guest_agent(self, wishes: Wishes) -> bool | None:
@@ -127,9 +127,10 @@ def _relabel(domain: Domain, before: DomainInfo) -> None:
         domain.set_notes(before.notes)
     if now.tags != before.tags:
         domain.set_tags(before.tags)
-    mine = {key: before.metadata.get(key) for key in now.metadata if not key.startswith("hvsdk.")}
-    if any(now.metadata[key] != value for key, value in mine.items()):
-        domain.set_metadata(mine)
+    keys = {key for key in now.metadata.keys() | before.metadata.keys() if not key.startswith("hvsdk.")}
+    changed = {key: before.metadata.get(key) for key in keys if now.metadata.get(key) != before.metadata.get(key)}
+    if changed:
+        domain.set_metadata(changed)
     if (now.moved_from, now.superseded_by) != (before.moved_from, before.superseded_by):
         domain.set_lineage(moved_from=before.moved_from, superseded_by=before.superseded_by)
     if now.autostart is not before.autostart and before.autostart is not None:

@@ -140,9 +140,10 @@ class DiskDevices(Kit):
         needs(host, Capability.RESIZE_DISK)
         needs_hotplug(host, state, Capability.RESIZE_DISK_RUNNING)
         disk = own_disk(reach(domain, state))
-        grown = domain.resize_disk(disk, "32MiB")
+        size = (disk.capacity_bytes or 16 * MIB) + 16 * MIB
+        grown = domain.resize_disk(disk, size)
         assert grown.id == disk.id
-        assert grown.capacity_bytes in (32 * MIB, None)
+        assert grown.capacity_bytes in (size, None)
         (seen,) = [item for item in stands_in(domain).info.disks if item.id == disk.id]
         assert seen == grown
 

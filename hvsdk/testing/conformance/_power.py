@@ -66,7 +66,7 @@ class PowerTable(Kit):
         host: Host,
         reach: Reach,
         patience: float,
-        guest_obeys: bool,
+        guest_obeys: bool | None,
         state: PowerState,
         verb: str,
         expected: str,
@@ -155,7 +155,9 @@ class PowerTable(Kit):
         assert domain.power_state is OFF
         assert stands_in(domain).power_state is OFF
 
-    def test_reboot_keeps_the_uuid(self, host: Host, running: Domain, patience: float, guest_obeys: bool) -> None:
+    def test_reboot_keeps_the_uuid(
+        self, host: Host, running: Domain, patience: float, guest_obeys: bool | None
+    ) -> None:
         needs(host, Capability.REBOOT)
         if not guest_obeys:
             unchecked("the guest does not answer: reboot cannot be seen to work")

@@ -37,7 +37,7 @@ class Shutdown(Kit):
         assert stands_in(deaf).power_state is PowerState.SHUTOFF
 
     def test_shutdown_repeats_its_request(
-        self, host: Host, running: Domain, patience: float, guest_obeys: bool, guest_ignores: Any
+        self, host: Host, running: Domain, patience: float, guest_obeys: bool | None, guest_ignores: Any
     ) -> None:
         needs(host, Capability.SHUTDOWN)
         if not guest_obeys or guest_ignores is None:
@@ -47,7 +47,7 @@ class Shutdown(Kit):
         assert stands_in(running).power_state is PowerState.SHUTOFF
 
     def test_a_shutdown_guest_starts_again(
-        self, host: Host, running: Domain, patience: float, guest_obeys: bool
+        self, host: Host, running: Domain, patience: float, guest_obeys: bool | None
     ) -> None:
         needs(host, Capability.SHUTDOWN, Capability.START)
         if not guest_obeys:

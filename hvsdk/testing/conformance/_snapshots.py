@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -179,15 +179,22 @@ class SnapshotKinds(Kit):
         needs(host, CREATE, REVERT)
         labels = (Capability.RENAME, Capability.SET_NOTES, Capability.SET_TAGS, Capability.SET_METADATA)
         snapshot = domain.create_snapshot(names("before"))
-        new = {"name": names("renamed"), "notes": "after", "tags": frozenset({"after"}), "metadata": {"kit.key": "x"}}
+        new: dict[str, Any] = {
+            "name": names("renamed"),
+            "notes": "after",
+            "tags": frozenset({"after"}),
+            "metadata": {"kit.key": "x"},
+        }
+        old = domain.refresh().info
         for capability, (label, value) in zip(labels, new.items(), strict=True):
             if host.supports(capability):
                 getattr(domain, f"set_{label}" if label != "name" else "rename")(value)
             else:
-                new[label] = getattr(domain.refresh().info, label)
+                new[label] = getattr(old, label)
         snapshot.revert(timeout=patience)
         info = stands_in(domain).info
-        assert {label: getattr(info, label) for label in new} == new
+        wanted = new | {"metadata": {**old.metadata, **new["metadata"]}}
+        assert {label: getattr(info, label) for label in new} == wanted
 
     def test_a_fenced_domain_is_not_reverted(self, host: Host, domain: Domain, names: Names, patience: float) -> None:
         needs(host, CREATE, REVERT, LIST)

@@ -67,7 +67,7 @@ class Pools(Kit):
         assert info.allocated_bytes is None or info.allocated_bytes >= 0
 
     def test_a_volume_is_made_and_found(self, host: Host, make_volume: Callable[..., Volume], names: Names) -> None:
-        needs(host, Capability.LIST_VOLUMES)
+        needs(host, Capability.LIST_VOLUMES, Capability.CREATE_VOLUME)
         volume = make_volume(size="8MiB")
         assert volume.capacity_bytes == 8 * MIB
         keys = [volume.id, volume.name, *([volume.path] if volume.path else [])]

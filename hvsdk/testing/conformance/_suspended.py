@@ -26,7 +26,7 @@ REFUSED: Final[dict[str, Callable[[Domain, Names], object]]] = {
     "reconfigure": lambda domain, names: domain.reconfigure(vcpus=2),
     "attach_disk": lambda domain, names: domain.attach_disk(DiskSpec(size="4MiB")),
     "detach_disk": lambda domain, names: domain.detach_disk(domain.info.disks[0]),
-    "resize_disk": lambda domain, names: domain.resize_disk(domain.info.disks[0], "64MiB"),
+    "resize_disk": lambda domain, names: domain.resize_disk(domain.info.disks[0], "64TiB"),
     "attach_nic": lambda domain, names: domain.attach_nic(NicSpec()),
     "detach_nic": lambda domain, names: domain.detach_nic(domain.info.nics[0]),
 }
