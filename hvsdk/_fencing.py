@@ -9,6 +9,7 @@ from hvsdk import _context
 from hvsdk._operation import CONFIG, Doing, operate
 from hvsdk._verbs import carry_out
 from hvsdk.capability import Capability
+from hvsdk.enums import PowerState
 from hvsdk.errors import HvsdkError
 from hvsdk.models._hardware import FenceMark
 from hvsdk.models._marks import FENCE_KEY, write_mark
@@ -64,7 +65,8 @@ def _mark(domain: Handle, doing: Doing, reason: str) -> None:
         domain._info = info
         return
     host = doing.host
-    links = tuple(nic.id for nic in info.nics if nic.link_up is not False)
+    suspended = info.power_state is PowerState.SUSPENDED  # its devices cannot change, and the mark keeps it from running
+    links = () if suspended else tuple(nic.id for nic in info.nics if nic.link_up is not False)
     mark = FenceMark(
         reason=reason,
         at=datetime.now(UTC),
