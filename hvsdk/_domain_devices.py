@@ -27,6 +27,15 @@ def _nic(info: DomainInfo, key: str) -> Nic | None:
     return next((nic for nic in info.nics if nic.id == key or nic.mac == mac), None)
 
 
+def _same_disk(mine: Disk | None, disk: Disk) -> bool:
+    return mine is not None and (mine.device != "disk" or mine.source == disk.source)
+
+
+def _must_be(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise InvalidSpecError(f"{what}, not {value!r}")
+
+
 def _plugs(capability: Capability) -> Callable[[Doing], None]:
     """Return the check that the domain does not run, where the product cannot do this to one that runs."""
 
@@ -112,7 +121,10 @@ class DeviceVerbs(Handle):
             PowerStateError: The product cannot plug this disk into a running domain.
             InvalidSpecError: The product has no such bus, format or pool.
         """
+        from hvsdk.models import DiskSpec
+
         found: list[Disk] = []
+        _must_be(disk, DiskSpec, "attach_disk takes a DiskSpec")
         self._change(
             "attach_disk",
             lambda driver, limit: driver.attach_disk(self._info.native_id, disk, deadline=limit),
@@ -176,7 +188,10 @@ class DeviceVerbs(Handle):
 
     def attach_nic(self, nic: NicSpec, *, timeout: float = 60.0) -> Nic:
         """Add a network adapter, and return it as the domain now has it."""
+        from hvsdk.models import NicSpec
+
         found: list[Nic] = []
+        _must_be(nic, NicSpec, "attach_nic takes a NicSpec")
         self._change(
             "attach_nic",
             lambda driver, limit: driver.attach_nic(self._info.native_id, nic, deadline=limit),
@@ -207,6 +222,7 @@ class DeviceVerbs(Handle):
 
     def set_nic_link(self, nic: Nic | str, up: bool, *, timeout: float = 60.0) -> None:
         """Plug or unplug an adapter's cable. Down means that no frame passes, and no carrier where the product can."""
+        _must_be(up, bool, "up is True or False")
         nic_id = self._nic_id(nic)
         self._change(
             "set_nic_link",
@@ -222,6 +238,8 @@ class DeviceVerbs(Handle):
         Args:
             source: The image's path on the host, or `pool/volume`.
         """
+        if not isinstance(source, str) or not source:
+            raise InvalidSpecError(f"insert_media takes the image's path, or pool/volume, not {source!r}")
         drive_id = None if drive is None else self._disk_id(drive)
         found: list[Disk] = []
         self._change(
@@ -244,19 +262,42 @@ class DeviceVerbs(Handle):
         )
 
     def _disk_id(self, disk: Disk | str) -> str:
-        disk_id = disk if isinstance(disk, str) else disk.id
-        if "disks" in self._info.loaded and _disk(self._info, disk_id) is None:
+        from hvsdk.models import Disk
+
+        if isinstance(disk, Disk):
+            return self._own_disk(disk)
+        _must_be(disk, str, "a disk is named by its record or its id")
+        if "disks" in self._info.loaded and _disk(self._info, disk) is None:
             self.refresh()
-            if _disk(self._info, disk_id) is None:
-                raise self._no_disk(disk_id)
-        return disk_id
+            if _disk(self._info, disk) is None:
+                raise self._no_disk(disk)
+        return disk
+
+    def _own_disk(self, disk: Disk) -> str:
+        """Return the id of a disk that this domain has: another domain may have another disk of the same id."""
+        if "disks" in self._info.loaded and _same_disk(_disk(self._info, disk.id), disk):
+            return disk.id
+        self.refresh()
+        mine = _disk(self._info, disk.id)
+        if mine is None:
+            raise self._no_disk(disk.id)
+        if not _same_disk(mine, disk):
+            error = self._no_disk(disk.id)
+            error.message += f" that lies on {disk.source!r}: its own lies on {mine.source!r}"
+            raise error
+        return disk.id
 
     def _nic_id(self, nic: Nic | str) -> str:
+        from hvsdk.models import Nic
+
+        if not isinstance(nic, Nic):
+            _must_be(nic, str, "an adapter is named by its record, its id or its MAC")
         key = nic if isinstance(nic, str) else nic.id
         if "nics" not in self._info.loaded or _nic(self._info, key) is None:
             self.refresh()
         found = _nic(self._info, key)
-        if found is None:
+        foreign = isinstance(nic, Nic) and found is not None and found.mac != nic.mac
+        if found is None or foreign:
             known = ", ".join(nic.id for nic in self._info.nics) or "none"
             raise NicNotFoundError(
                 f"{self._host._words(self._info)} has no adapter {key!r}",

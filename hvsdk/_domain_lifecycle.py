@@ -110,7 +110,10 @@ class LifecycleVerbs(Handle):
         Raises:
             OperationTimeoutError: It was not in time; `last_seen` has the state then.
         """
-        wanted = PowerState(state)
+        try:
+            wanted = PowerState(state)
+        except ValueError as exc:
+            raise InvalidSpecError(f"{exc}", hint=f"there are: {', '.join(PowerState)}") from None
         self._info = self._host._reading(
             "wait_for",
             lambda doing: _await_state(doing, wanted),
@@ -180,8 +183,11 @@ class LifecycleVerbs(Handle):
         Args:
             live: Keep a running domain running; with `False` it must be shut off.
         """
+        from hvsdk._host import Host
         from hvsdk._making import migrate
 
+        if not isinstance(to, Host):
+            raise InvalidSpecError(f"migrate takes the host to move to, not {to!r}")
         check_allowed(to, "migrate", changes=True)
         return migrate(self._domain, to, live=live, timeout=timeout, progress=progress, cancel=cancel)
 

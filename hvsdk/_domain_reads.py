@@ -12,7 +12,7 @@ from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError
 if TYPE_CHECKING:
     from hvsdk._disk_io import DiskReader
     from hvsdk._snapshot import Snapshot
-    from hvsdk.models import Console, Disk, DomainStats
+    from hvsdk.models import Console, Disk, DomainInfo, DomainStats
 
 __all__ = ["Reads"]
 
@@ -80,7 +80,7 @@ class Reads(Handle):
         from hvsdk._power import AT_REST, Verdict
         from hvsdk._verbs import refuse_state
 
-        disk_id = disk if isinstance(disk, str) else disk.id
+        disk_id = _disk_key(self._info, disk, snapshot)
         snapshot_id = snapshot if snapshot is None or isinstance(snapshot, str) else snapshot.id
         needs = [Capability.OPEN_DISK] + ([Capability.DISK_READ_SNAPSHOT] if snapshot_id is not None else [])
         arguments = {"disk": disk_id, "snapshot_id": snapshot_id}
@@ -146,6 +146,24 @@ class Reads(Handle):
         from hvsdk._display import neutralise
 
         return f"<Domain {neutralise(repr(self._info.name))} {self._info.power_state}>"
+
+
+def _disk_key(info: DomainInfo, disk: Disk | str, snapshot: Snapshot | str | None) -> str:
+    """Return the disk's id, and refuse what is no disk, or a snapshot of another domain."""
+    from hvsdk._snapshot import Snapshot
+    from hvsdk.models import Disk
+
+    if not isinstance(disk, (str, Disk)):
+        raise InvalidSpecError(f"a disk is named by its record or its id, not {disk!r}")
+    if not isinstance(snapshot, (str, Snapshot, type(None))):
+        raise InvalidSpecError(f"a snapshot is named by its handle or its id, not {snapshot!r}")
+    if isinstance(snapshot, Snapshot) and snapshot.domain.native_id != info.native_id:
+        raise InvalidSpecError(f"{snapshot!r} is a snapshot of another domain")
+    if isinstance(disk, Disk) and snapshot is None and "disks" in info.loaded:
+        mine = next((one for one in info.disks if one.id == disk.id), None)
+        if mine is not None and mine.source != disk.source:
+            raise InvalidSpecError(f"disk {disk.id!r} on {disk.source!r} is no disk of domain {info.name!r}")
+    return disk if isinstance(disk, str) else disk.id
 
 
 READS = frozenset(

@@ -45,7 +45,10 @@ class DoorErrors:
                 self._redacted(exc)
                 raise
             self._redacted(error)
-            raise self._dress(error) from (exc if self._redacted(exc) else None)
+            try:
+                raise self._dress(error) from (exc if self._redacted(exc) else None)
+            finally:
+                del error  # no cycle through this frame: it would keep the driver
 
     def _redacted(self, exc: BaseException) -> bool:
         """Take the secrets out of an error; return whether none is left."""

@@ -100,11 +100,11 @@ class Host:
             ...     host.supports("snapshot_memory"), host.supports("multiprocess")
             (True, False)
         """
-        return Capability(capability) in self.capabilities
+        return _capability(capability) in self.capabilities
 
     def why_not(self, capability: Capability | str) -> str | None:
         """Return in words why this connection cannot do it, or `None` if it can."""
-        return self._why_not(Capability(capability), None)
+        return self._why_not(_capability(capability), None)
 
     def _why_not(self, capability: Capability, info: DomainInfo | None) -> str | None:
         if capability in self.capabilities:
@@ -174,7 +174,7 @@ class Host:
             DomainNotFoundError: There is none.
             AmbiguousNameError: Several have that name; `candidates` tells them apart.
         """
-        return _listing.find(self, str(key))
+        return _listing.find(self, _listing.key_text(key))
 
     def create_domain(
         self,
@@ -353,6 +353,13 @@ class Host:
     def __repr__(self) -> str:
         marks = "".join([", read-only" if self._readonly else "", ", closed" if self.closed else ""])
         return f"<Host {self.url}{marks}>"
+
+
+def _capability(name: Capability | str) -> Capability:
+    try:
+        return Capability(name)
+    except ValueError:
+        raise ValueError(f"there is no capability {name!r}; there are: {', '.join(sorted(Capability))}") from None
 
 
 def open_host(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -32,6 +32,8 @@ def groups(include: Iterable[str], *, full: bool, tag: str | None) -> frozenset[
     Raises:
         InvalidSpecError: There is no such group.
     """
+    if not isinstance(include, Iterable):
+        raise InvalidSpecError(f"include= takes names of field groups, not {include!r}")
     asked = frozenset([include] if isinstance(include, str) else include)
     unknown = asked - EVERYTHING
     if unknown:
@@ -44,6 +46,8 @@ def groups(include: Iterable[str], *, full: bool, tag: str | None) -> frozenset[
 def _states(value: PowerState | str | Iterable[PowerState | str] | None) -> frozenset[PowerState] | None:
     if value is None:
         return None
+    if not isinstance(value, Iterable):
+        raise InvalidSpecError(f"state= is a state or several, not {value!r}")
     texts = [value] if isinstance(value, str) else list(value)
     try:
         return frozenset(map(PowerState, texts))
@@ -51,15 +55,25 @@ def _states(value: PowerState | str | Iterable[PowerState | str] | None) -> froz
         raise InvalidSpecError(f"{exc}", hint=f"there are: {', '.join(PowerState)}") from None
 
 
+def _text(instance: object, attribute: Any, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidSpecError(f"{attribute.name}= is a text, not {value!r}")
+
+
+def _predicate(instance: object, attribute: Any, value: object) -> None:
+    if value is not None and not callable(value):
+        raise InvalidSpecError(f"where= is a function that takes a DomainInfo, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Filter:
     """Which domains a listing keeps."""
 
-    name: str | None = None
+    name: str | None = attrs.field(default=None, validator=_text)
     state: frozenset[PowerState] | None = attrs.field(default=None, converter=_states)
-    tag: str | None = None
-    hypervisor: str | None = None
-    where: Callable[[DomainInfo], bool] | None = None
+    tag: str | None = attrs.field(default=None, validator=_text)
+    hypervisor: str | None = attrs.field(default=None, validator=_text)
+    where: Callable[[DomainInfo], bool] | None = attrs.field(default=None, validator=_predicate)
     templates: bool = False
     control: bool = False
     superseded: bool = False
@@ -146,6 +160,19 @@ def uuid_spellings(key: str) -> frozenset[str]:
     except ValueError:
         return frozenset()
     return frozenset({str(value), str(UUID(bytes=value.bytes_le))})
+
+
+def key_text(key: object) -> str:
+    """Return what `domain()` was asked for as a text; a `UUID` object will do.
+
+    Raises:
+        InvalidSpecError: It is something else.
+    """
+    if isinstance(key, str):
+        return key
+    if type(key).__name__ == "UUID":
+        return str(key)
+    raise InvalidSpecError(f"domain() takes a native id, a UUID or a name, not {key!r}")
 
 
 def find(host: Host, key: str) -> Domain:

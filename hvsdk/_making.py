@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from hvsdk._deadline import Deadline
@@ -15,10 +16,12 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.errors import (
     AlreadyExistsError,
+    ConnectError,
     DomainNotFoundError,
     HvsdkError,
     InvalidSpecError,
     OperationFailedError,
+    OperationTimeoutError,
     OutcomeUnknownError,
     UnsupportedError,
 )
@@ -36,6 +39,10 @@ def create(
     host: Host, spec: DomainSpec, *, timeout: float | None, progress: Progress | None, cancel: Cancel | None
 ) -> Domain:
     """Make a domain."""
+    from hvsdk.models import DomainSpec
+
+    if not isinstance(spec, DomainSpec):
+        raise InvalidSpecError(f"create_domain takes a DomainSpec, not {spec!r}")
     arguments = {"name": spec.name, "vcpus": spec.vcpus, "memory_bytes": spec.memory_bytes, "uuid": spec.uuid}
     needs = [Capability.CREATE_DOMAIN]
     needs += [Capability.UEFI] if spec.firmware == "uefi" else []
@@ -78,7 +85,8 @@ def _made(doing: Doing, info: DomainInfo | None) -> Domain:
     host = doing.host
     if not info.has("config"):
         native_id = info.native_id
-        info = doing.read(lambda d, limit: d.get_domain(native_id, CONFIG, deadline=limit), _a_moment(doing))
+        with suppress(ConnectError, OperationTimeoutError):  # it is made: what cannot be read of it now is not loaded
+            info = doing.read(lambda d, limit: d.get_domain(native_id, CONFIG, deadline=limit), _a_moment(doing))
     doing.info = info = info.without("guest")
     return host._handle(info)
 
@@ -167,7 +175,8 @@ def clone(
             _confirm_taken(doing, exc, name)
             raise
         made = _made(doing, outcome.result)
-        domain._info = domain._host._get_config(domain.info)
+        with suppress(ConnectError, OperationTimeoutError):
+            domain._info = domain._host._get_config(domain.info)
         return made
 
 
@@ -175,7 +184,6 @@ def migrate(
     domain: Domain, to: Host, *, live: bool, timeout: float | None, progress: Progress | None, cancel: Cancel | None
 ) -> Domain:
     """Move a domain to another host."""
-    check_capability(domain.host, Capability.MIGRATE, domain.info)
     check_capability(domain.host, Capability.MIGRATE, domain.info)
     if to is domain.host:
         raise InvalidSpecError(f"{domain.host._words(domain.info)} is on that host already")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -230,3 +231,12 @@ def _check(manager: pluggy.PluginManager, plugin: Plugin) -> None:
 
 
 plugins = PluginSet()
+
+
+def _new_locks() -> None:
+    """In a forked child: another thread of the parent may have held them."""
+    plugins._lock, plugins._scan_lock, plugins._scanning = threading.RLock(), threading.RLock(), False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_locks)

@@ -11,7 +11,7 @@ from hvsdk._power_verbs import check_fence
 from hvsdk._verbs import carry_out, fresh, refuse_state
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
-from hvsdk.errors import HvsdkError, PowerStateError, UnsupportedError
+from hvsdk.errors import HvsdkError, InvalidSpecError, PowerStateError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +148,11 @@ class Snapshot:
     def changed_blocks(self, since: Snapshot, disk: Disk | str) -> list[Extent]:
         """Return what differs on a disk between an earlier snapshot and this one."""
         domain = self._domain
-        disk_id = disk if isinstance(disk, str) else disk.id
+        if not isinstance(since, Snapshot) or since._domain != domain:
+            raise InvalidSpecError(
+                f"changed_blocks compares with an earlier snapshot of {domain!r}, not with {since!r}"
+            )
+        disk_id = domain._disk_id(disk)
         return domain.host._ask(
             "changed_blocks",
             lambda driver, limit: list(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hvsdk import errors
@@ -26,6 +28,30 @@ _SLICE = 5.0
 _RESUBSCRIBE = 0.1
 """Seconds before subscribing again after lost changes: a product that always loses them must not be asked without a
 pause."""
+
+
+class _Stop:
+    """An event that a finalizer may set: unlike `threading.Event` it holds no lock that the same thread may have.
+
+    The garbage collector may run the finalizer of a watch on the very thread that waits here. One thread waits.
+    """
+
+    def __init__(self) -> None:
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._set = False
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        self._wake.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        if not self._set:
+            with suppress(Empty):
+                self._wake.get(timeout=min(seconds, TIMEOUT_MAX))
+        return self._set
 
 
 class WatchSource(Protocol):
@@ -95,7 +121,7 @@ class Feed:
         self._interval = interval
         self._delays = delays
         self._table = DomainTable(shown)
-        self._stop = threading.Event()
+        self._stop = _Stop()
         self._pushes = False
         self._token: Any = None
         self._fresh = True

@@ -47,6 +47,8 @@ class EventQueue:
         Raises:
             BaseException: What `end` was given, once the events before it have been read.
         """
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout is a number of seconds, 0 or more, not {timeout!r}")
         until = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while True:
@@ -57,7 +59,7 @@ class EventQueue:
                 left = None if until is None else until - time.monotonic()
                 if self._ended or (left is not None and left <= 0):
                     return None
-                self._changed.wait(left)
+                self._changed.wait(None if left is None else min(left, threading.TIMEOUT_MAX))
 
     def _take(self) -> Event:
         event = self._events[self._next]

@@ -47,6 +47,8 @@ class Call(Generic[T]):
             self._result = context.run(function)
         except BaseException as exc:  # handed to the caller
             self._error = exc
+        finally:
+            del self  # the error's traceback leads to this frame
 
     def result(self, seconds: float) -> T:
         """Return what the call returned, or raise what it raised.

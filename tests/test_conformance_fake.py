@@ -28,3 +28,10 @@ class TestFakeWithoutAgent(FakeFixtures):
         control(domain.host).guest(domain, agent="absent")
         domain.start()
         return domain
+
+
+@pytest.mark.full
+class TestFakeWithTasks(FakeFixtures, BackendConformance):
+    """Long verbs answer with a task."""
+
+    url = "fake://root@kit?domains=6&templates=1&control=1&tasks=1"

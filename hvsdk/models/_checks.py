@@ -29,6 +29,8 @@ def check_name(value: Any) -> str:
 
 def check_metadata(values: Mapping[str, str | None]) -> None:
     """Raise `InvalidSpecError` unless keys and values can be stored everywhere and are the user's to set."""
+    if not isinstance(values, Mapping):
+        raise InvalidSpecError(f"metadata is a mapping of texts, not {values!r}")
     for key, value in values.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}", key):
             raise InvalidSpecError(
@@ -61,6 +63,8 @@ def check_tags(values: Iterable[str]) -> frozenset[str]:
     """
     if isinstance(values, str):
         raise InvalidSpecError(f"tags are several texts, not one: [{values!r}]?")
+    if not isinstance(values, Iterable):
+        raise InvalidSpecError(f"tags are several texts, not {values!r}")
     tags = frozenset(values)
     for tag in tags:
         check_text("a tag", tag)

@@ -61,6 +61,20 @@ def _positive(instance: Any, attribute: Any, value: Any) -> None:
         raise InvalidSpecError(f"{attribute.name.removesuffix('_bytes')} must be more than 0")
 
 
+def _text(instance: Any, attribute: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidSpecError(f"{attribute.name} is a text, not {value!r}")
+
+
+def _all(kind: type) -> Any:
+    def check(instance: Any, attribute: Any, value: Any) -> None:
+        for one in value:
+            if not isinstance(one, kind):
+                raise InvalidSpecError(f"{attribute.name} are {kind.__name__}s, not {one!r}")
+
+    return check
+
+
 def _name(instance: Any, attribute: Any, value: Any) -> None:
     check_name(value)
 
@@ -71,11 +85,11 @@ class DiskSpec(Record):
 
     size_bytes: int | None = attrs.field(default=None, converter=_size, alias="size", validator=_positive)
     """Bytes or a text such as `"40GiB"`."""
-    source: str | None = None
+    source: str | None = attrs.field(default=None, validator=_text)
     """An existing volume: its path, or its name in `pool`. It is attached as it is, unless `copy` is set."""
     copy: bool = False
     """Copy `source` into a new volume instead of attaching it."""
-    pool: str | None = None
+    pool: str | None = attrs.field(default=None, validator=_text)
     """Name or id of the storage pool; the product's default without it."""
     bus: str | None = None
     """`virtio sata scsi ide`; the product's paravirtual bus without it."""
@@ -101,7 +115,7 @@ class DiskSpec(Record):
 class NicSpec(Record):
     """A network adapter to make."""
 
-    network: str | None = None
+    network: str | None = attrs.field(default=None, validator=_text)
     """Name or id of the network, bridge or port group; the product's default without it."""
     mac: str | None = attrs.field(default=None, converter=_mac)
     """A new one is made without it."""
@@ -150,12 +164,12 @@ class DomainSpec(Record):
     max_vcpus: int | None = attrs.field(default=None, validator=_at_least_one)
     memory_bytes: int = attrs.field(converter=parse_size, alias="memory", validator=_positive)
     max_memory_bytes: int | None = attrs.field(default=None, converter=_size, alias="max_memory", validator=_positive)
-    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=_disks)
-    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=_nics)
+    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=_disks, validator=_all(DiskSpec))
+    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=_nics, validator=_all(NicSpec))
     firmware: Literal["bios", "uefi"] = "bios"
     secure_boot: bool = False
     uuid: str | None = attrs.field(default=None, converter=_uuid_text)
-    media: str | None = None
+    media: str | None = attrs.field(default=None, validator=_text)
     """An ISO image to put in a CD-ROM drive: a path, or `pool/volume`."""
     cloud_init: CloudInit | None = None
     template: str | None = None
