@@ -35,7 +35,7 @@ class Listing(Kit):
 
     def test_a_listing_has_the_whole_summary(self, host: Host, domain: Domain) -> None:
         (listed,) = [item for item in host.domains() if item.native_id == domain.native_id]
-        assert ALWAYS <= listed.info.loaded
+        assert listed.info.loaded >= ALWAYS
         assert listed.name == domain.name
         assert listed.uuid == domain.uuid
         assert listed.power_state is PowerState.SHUTOFF
