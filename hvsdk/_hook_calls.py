@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from hvsdk._plugins import Implementation, plugins
@@ -20,6 +21,24 @@ _BEFORE = "hvsdk_before_operation"
 _AFTER = "hvsdk_after_operation"
 
 
+_inside: ContextVar[tuple[Implementation, ...]] = ContextVar("hvsdk_hooks_inside", default=())
+
+
+def _call(implementation: Implementation, **arguments: object) -> None:
+    """Call an implementation, unless this is about something that it does itself: it would go on without end.
+
+    So a hook may make a snapshot before a delete; the other hooks are asked about that.
+    """
+    inside = _inside.get()
+    if any(outer.plugin is implementation.plugin for outer in inside):
+        return
+    token = _inside.set((*inside, implementation))
+    try:
+        implementation.call(**arguments)
+    finally:
+        _inside.reset(token)
+
+
 def has_operation_hooks() -> bool:
     """Whether anybody wants to know of operations. Loads the installed plugins: a policy must not be missed."""
     return bool(plugins.implementations(_BEFORE) or plugins.implementations(_AFTER))
@@ -33,7 +52,7 @@ def before_operation(operation: Operation) -> None:
     """
     for implementation in plugins.implementations(_BEFORE):
         try:
-            implementation.call(operation=operation)
+            _call(implementation, operation=operation)
         except VetoError as veto:
             raise _signed(veto, implementation, operation) from veto.__cause__
         except Exception as exc:  # fails closed: a policy that cannot be asked has not agreed
@@ -51,7 +70,7 @@ def after_operation(operation: Operation, outcome: Outcome) -> None:
     """Tell all after-hooks."""
     for implementation in plugins.implementations(_AFTER):
         try:
-            implementation.call(operation=operation, outcome=outcome)
+            _call(implementation, operation=operation, outcome=outcome)
         except Exception as exc:  # an audit that fails does not undo what was done
             _log(implementation, _AFTER, exc)
 

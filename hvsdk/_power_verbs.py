@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from hvsdk._deadline import Deadline
 from hvsdk._driver.base import Driver, Result
 from hvsdk._driver.task import Task
-from hvsdk._operation import CONFIG, STATE, Doing, operate
+from hvsdk._operation import CONFIG, STATE, Doing, check_seconds, operate
 from hvsdk._power import DISCARDING, RULES, Rule, Verdict
 from hvsdk._verbs import Outcome, carry_out, fresh, refuse_state
 from hvsdk._waiting import Pauses
@@ -167,6 +167,7 @@ def shutdown(domain: Domain, *, timeout: float, then: Literal["fail", "power_off
     """Ask the guest to switch off until it does."""
     if then not in ("fail", "power_off"):
         raise InvalidSpecError(f"then= is 'fail' or 'power_off', not {then!r}")
+    check_seconds("timeout", timeout)
     cuts = then == "power_off"
     needs = (Capability.SHUTDOWN, Capability.POWER_OFF) if cuts else (Capability.SHUTDOWN,)
     also = ("power_off",) if cuts else ()
