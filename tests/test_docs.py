@@ -65,7 +65,18 @@ def test_every_public_class_and_function_is_in_the_reference(module: object) -> 
     page = (DOCS / "api.md").read_text("utf-8")
     shown = set(re.findall(r"hvsdk\.(?:\w+\.)?(\w+)$", page, re.MULTILINE))
     credentials = {name for name in module.__all__ if name.endswith("Credentials")} | {"ASK", "SecretRef"}
-    plain = {"errors", "hookimpl", "Result", "frozen", "read_marks", "current_operation", "FIELD_GROUPS", "FrozenDict"}
+    plain = {
+        "errors",
+        "hookimpl",
+        "Result",
+        "frozen",
+        "read_marks",
+        "write_mark",
+        "FENCE_KEY",
+        "current_operation",
+        "FIELD_GROUPS",
+        "FrozenDict",
+    }
     missing = set(module.__all__) - shown - credentials - plain - {"Deadline"}
     assert not missing
 

@@ -1,4 +1,4 @@
-"""All that `make test` checks, in two lanes beside each other; a step that fails does not keep the others from running.
+"""All that `make test` checks, in lanes beside each other; a step that fails does not keep the others from running.
 
 Guests spend most of their time asleep, so the plugins' tests run beside everything else. The last lines of the output are
 pytest's closing lines, one for each suite, and their sum.
@@ -67,12 +67,20 @@ def lanes(*, full: bool) -> list[list[Step]]:
             Step("core", pytest),
             Step("testbed", (*pytest, *map(str, files))),
         ],
-        [Step(path.parent.name, (*pytest, str(path))) for path in sorted((ROOT / "plugins").glob("*/tests"))],
+        *([step] for tests in sorted((ROOT / "plugins").glob("*/tests")) for step in plugin_steps(tests, pytest)),
     ]
 
 
+def plugin_steps(tests: Path, pytest: tuple[str, ...]) -> list[Step]:
+    """Return one step for each run of the conformance kit, and one for the rest of a plugin's tests."""
+    kits = sorted(tests.glob("test_conformance*.py"))
+    others = [f"--ignore={kit}" for kit in kits]
+    steps = [Step(f"{tests.parent.name} {kit.stem.removeprefix('test_')}", (*pytest, str(kit))) for kit in kits]
+    return [Step(tests.parent.name, (*pytest, str(tests), *others)), *steps]
+
+
 def run(step: Step) -> Result:
-    """Run one step, and show what it said when it has ended, so that two lanes do not mix."""
+    """Run one step, and show what it said when it has ended, so that lanes do not mix."""
     print(f"---- {step.name} begins", flush=True)
     began = time.monotonic()
     done = subprocess.run(
@@ -109,7 +117,7 @@ def report(results: list[Result], seconds: float) -> None:
             said = "never came to its end"
         else:
             said = f"{'failed' if result.failed else 'ok'} in {result.seconds:.2f}s"
-        print(f"{'FAILED' if result.failed else 'passed'}  {result.step.name:12} {said}")
+        print(f"{'FAILED' if result.failed else 'passed'}  {result.step.name:36} {said}")
     total["failed"] += sum(result.failed for result in results if not (result.closing and result.closing["counts"]))
     counts = ", ".join(f"{number} {word}" for word, number in total.items() if number) or "no tests ran"
     print(f"{'=' * 20} {counts} in {seconds:.2f}s {'=' * 20}", flush=True)
