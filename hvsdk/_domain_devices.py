@@ -5,35 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hvsdk._device_lookup import disk_id_of, find_disk, find_nic, must_be, nic_id_of, no_disk
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, Doing
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
-from hvsdk.errors import DiskNotFoundError, InvalidSpecError, NicNotFoundError, PowerStateError
+from hvsdk.errors import InvalidSpecError, PowerStateError
 
 if TYPE_CHECKING:
     from hvsdk._verbs import Outcome
     from hvsdk.models import Applied, CpuTopology, Disk, DiskSpec, DomainInfo, Nic, NicSpec
 
 __all__ = ["DeviceVerbs"]
-
-
-def _disk(info: DomainInfo, disk_id: str) -> Disk | None:
-    return next((disk for disk in info.disks if disk.id == disk_id), None)
-
-
-def _nic(info: DomainInfo, key: str) -> Nic | None:
-    mac = key.lower()
-    return next((nic for nic in info.nics if nic.id == key or nic.mac == mac), None)
-
-
-def _same_disk(mine: Disk | None, disk: Disk) -> bool:
-    return mine is not None and (mine.device != "disk" or mine.source == disk.source)
-
-
-def _must_be(value: object, kind: type, what: str) -> None:
-    if not isinstance(value, kind):
-        raise InvalidSpecError(f"{what}, not {value!r}")
 
 
 def _plugs(capability: Capability) -> Callable[[Doing], None]:
@@ -124,14 +107,14 @@ class DeviceVerbs(Handle):
         from hvsdk.models import DiskSpec
 
         found: list[Disk] = []
-        _must_be(disk, DiskSpec, "attach_disk takes a DiskSpec")
+        must_be(disk, DiskSpec, "attach_disk takes a DiskSpec")
         self._change(
             "attach_disk",
             lambda driver, limit: driver.attach_disk(self._info.native_id, disk, deadline=limit),
             arguments={"size_bytes": disk.size_bytes, "source": disk.source, "pool": disk.pool},
             timeout=timeout,
             before=_plugs(Capability.HOTPLUG_DISK),
-            after=_until(lambda info, made: _disk(info, made), found, "there"),
+            after=_until(lambda info, made: find_disk(info, made), found, "there"),
         )
         return found[0]
 
@@ -142,15 +125,15 @@ class DeviceVerbs(Handle):
             DiskNotFoundError: The domain has no such disk.
             OperationTimeoutError: The guest did not let it go in time; the disk is still there, the request stands.
         """
-        disk_id = self._disk_id(disk)
+        disk_id = disk_id_of(self, disk)
         self._change(
             "detach_disk",
             lambda driver, limit: driver.detach_disk(self._info.native_id, disk_id, deadline=limit),
             arguments={"disk": disk_id},
             timeout=timeout,
             before=_plugs(Capability.HOTPLUG_DISK),
-            reached=lambda info: _disk(info, disk_id) is None,
-            after=_gone(lambda info: _disk(info, disk_id) is None, f"rid of disk {disk_id}"),
+            reached=lambda info: find_disk(info, disk_id) is None,
+            after=_gone(lambda info: find_disk(info, disk_id) is None, f"rid of disk {disk_id}"),
         )
 
     def resize_disk(self, disk: Disk | str, size: int | str, *, timeout: float | None = None) -> Disk:
@@ -161,14 +144,14 @@ class DeviceVerbs(Handle):
         """
         from hvsdk._units import parse_size
 
-        disk_id, size_bytes = self._disk_id(disk), parse_size(size)
+        disk_id, size_bytes = disk_id_of(self, disk), parse_size(size)
         runs = _plugs(Capability.RESIZE_DISK_RUNNING)
 
         def check(doing: Doing) -> None:
             runs(doing)
-            now = _disk(doing.look(CONFIG), disk_id)
+            now = find_disk(doing.look(CONFIG), disk_id)
             if now is None:
-                raise self._no_disk(disk_id)
+                raise no_disk(self, disk_id)
             if now.capacity_bytes is not None and size_bytes < now.capacity_bytes:
                 raise InvalidSpecError(
                     f"disk {disk_id} of {doing.subject} has {now.capacity_bytes} bytes; {size_bytes} would cut it"
@@ -181,9 +164,9 @@ class DeviceVerbs(Handle):
             timeout=timeout,
             before=check,
         )
-        resized = _disk(self._info, disk_id)
+        resized = find_disk(self._info, disk_id)
         if resized is None:
-            raise self._no_disk(disk_id)
+            raise no_disk(self, disk_id)
         return resized
 
     def attach_nic(self, nic: NicSpec, *, timeout: float = 60.0) -> Nic:
@@ -191,14 +174,14 @@ class DeviceVerbs(Handle):
         from hvsdk.models import NicSpec
 
         found: list[Nic] = []
-        _must_be(nic, NicSpec, "attach_nic takes a NicSpec")
+        must_be(nic, NicSpec, "attach_nic takes a NicSpec")
         self._change(
             "attach_nic",
             lambda driver, limit: driver.attach_nic(self._info.native_id, nic, deadline=limit),
             arguments={"network": nic.network, "mac": nic.mac},
             timeout=timeout,
             before=_plugs(Capability.HOTPLUG_NIC),
-            after=_until(lambda info, made: _nic(info, made), found, "there"),
+            after=_until(lambda info, made: find_nic(info, made), found, "there"),
         )
         return found[0]
 
@@ -209,27 +192,27 @@ class DeviceVerbs(Handle):
             NicNotFoundError: The domain has no such adapter.
             OperationTimeoutError: The guest did not let it go in time; the request stands.
         """
-        nic_id = self._nic_id(nic)
+        nic_id = nic_id_of(self, nic)
         self._change(
             "detach_nic",
             lambda driver, limit: driver.detach_nic(self._info.native_id, nic_id, deadline=limit),
             arguments={"nic": nic_id},
             timeout=timeout,
             before=_plugs(Capability.HOTPLUG_NIC),
-            reached=lambda info: _nic(info, nic_id) is None,
-            after=_gone(lambda info: _nic(info, nic_id) is None, f"rid of adapter {nic_id}"),
+            reached=lambda info: find_nic(info, nic_id) is None,
+            after=_gone(lambda info: find_nic(info, nic_id) is None, f"rid of adapter {nic_id}"),
         )
 
     def set_nic_link(self, nic: Nic | str, up: bool, *, timeout: float = 60.0) -> None:
         """Plug or unplug an adapter's cable. Down means that no frame passes, and no carrier where the product can."""
-        _must_be(up, bool, "up is True or False")
-        nic_id = self._nic_id(nic)
+        must_be(up, bool, "up is True or False")
+        nic_id = nic_id_of(self, nic)
         self._change(
             "set_nic_link",
             lambda driver, limit: driver.set_nic_link(self._info.native_id, nic_id, up, deadline=limit),
             arguments={"nic": nic_id, "up": up},
             timeout=timeout,
-            reached=lambda info: getattr(_nic(info, nic_id), "link_up", None) is up,
+            reached=lambda info: getattr(find_nic(info, nic_id), "link_up", None) is up,
         )
 
     def insert_media(self, source: str, *, drive: Disk | str | None = None, timeout: float = 60.0) -> Disk:
@@ -240,80 +223,25 @@ class DeviceVerbs(Handle):
         """
         if not isinstance(source, str) or not source:
             raise InvalidSpecError(f"insert_media takes the image's path, or pool/volume, not {source!r}")
-        drive_id = None if drive is None else self._disk_id(drive)
+        drive_id = None if drive is None else disk_id_of(self, drive)
         found: list[Disk] = []
         self._change(
             "insert_media",
             lambda driver, limit: driver.insert_media(self._info.native_id, source, drive=drive_id, deadline=limit),
             arguments={"source": source, "drive": drive_id},
             timeout=timeout,
-            after=_until(lambda info, made: _disk(info, made), found, "there"),
+            after=_until(lambda info, made: find_disk(info, made), found, "there"),
         )
         return found[0]
 
     def eject_media(self, *, drive: Disk | str | None = None, timeout: float = 60.0) -> None:
         """Empty a CD-ROM drive (the first one without `drive`); an empty one is left as it is."""
-        drive_id = None if drive is None else self._disk_id(drive)
+        drive_id = None if drive is None else disk_id_of(self, drive)
         self._change(
             "eject_media",
             lambda driver, limit: driver.eject_media(self._info.native_id, drive=drive_id, deadline=limit),
             arguments={"drive": drive_id},
             timeout=timeout,
-        )
-
-    def _disk_id(self, disk: Disk | str) -> str:
-        from hvsdk.models import Disk
-
-        if isinstance(disk, Disk):
-            return self._own_disk(disk)
-        _must_be(disk, str, "a disk is named by its record or its id")
-        if "disks" in self._info.loaded and _disk(self._info, disk) is None:
-            self.refresh()
-            if _disk(self._info, disk) is None:
-                raise self._no_disk(disk)
-        return disk
-
-    def _own_disk(self, disk: Disk) -> str:
-        """Return the id of a disk that this domain has: another domain may have another disk of the same id."""
-        if "disks" in self._info.loaded and _same_disk(_disk(self._info, disk.id), disk):
-            return disk.id
-        self.refresh()
-        mine = _disk(self._info, disk.id)
-        if mine is None:
-            raise self._no_disk(disk.id)
-        if not _same_disk(mine, disk):
-            error = self._no_disk(disk.id)
-            error.message += f" that lies on {disk.source!r}: its own lies on {mine.source!r}"
-            raise error
-        return disk.id
-
-    def _nic_id(self, nic: Nic | str) -> str:
-        from hvsdk.models import Nic
-
-        if not isinstance(nic, Nic):
-            _must_be(nic, str, "an adapter is named by its record, its id or its MAC")
-        key = nic if isinstance(nic, str) else nic.id
-        if "nics" not in self._info.loaded or _nic(self._info, key) is None:
-            self.refresh()
-        found = _nic(self._info, key)
-        foreign = isinstance(nic, Nic) and found is not None and found.mac != nic.mac
-        if found is None or foreign:
-            known = ", ".join(nic.id for nic in self._info.nics) or "none"
-            raise NicNotFoundError(
-                f"{self._host._words(self._info)} has no adapter {key!r}",
-                hint=f"it has: {known}",
-                backend=self._host.backend,
-                host=self._host.url,
-            )
-        return found.id
-
-    def _no_disk(self, disk_id: str) -> DiskNotFoundError:
-        known = ", ".join(disk.id for disk in self._info.disks) or "none"
-        return DiskNotFoundError(
-            f"{self._host._words(self._info)} has no disk {disk_id!r}",
-            hint=f"it has: {known}",
-            backend=self._host.backend,
-            host=self._host.url,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hvsdk._device_lookup import disk_id_of, id_of
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, check_allowed, operate
 from hvsdk.capability import Capability
@@ -80,8 +81,9 @@ class Reads(Handle):
         from hvsdk._power import AT_REST, Verdict
         from hvsdk._verbs import refuse_state
 
-        disk_id = _disk_key(self._info, disk, snapshot)
-        snapshot_id = snapshot if snapshot is None or isinstance(snapshot, str) else snapshot.id
+        snapshot_id = _snapshot_id(self._info, snapshot)
+        # A snapshot may hold a disk that the domain has no more.
+        disk_id = disk_id_of(self, disk) if snapshot_id is None else id_of(disk)
         needs = [Capability.OPEN_DISK] + ([Capability.DISK_READ_SNAPSHOT] if snapshot_id is not None else [])
         arguments = {"disk": disk_id, "snapshot_id": snapshot_id}
         native_id = self._info.native_id
@@ -148,22 +150,17 @@ class Reads(Handle):
         return f"<Domain {neutralise(repr(self._info.name))} {self._info.power_state}>"
 
 
-def _disk_key(info: DomainInfo, disk: Disk | str, snapshot: Snapshot | str | None) -> str:
-    """Return the disk's id, and refuse what is no disk, or a snapshot of another domain."""
+def _snapshot_id(info: DomainInfo, snapshot: Snapshot | str | None) -> str | None:
+    """Return the snapshot's id, and refuse what is no snapshot, or one of another domain."""
     from hvsdk._snapshot import Snapshot
-    from hvsdk.models import Disk
 
-    if not isinstance(disk, (str, Disk)):
-        raise InvalidSpecError(f"a disk is named by its record or its id, not {disk!r}")
-    if not isinstance(snapshot, (str, Snapshot, type(None))):
+    if isinstance(snapshot, Snapshot):
+        if snapshot.domain.native_id != info.native_id:
+            raise InvalidSpecError(f"{snapshot!r} is a snapshot of another domain")
+        return snapshot.id
+    if snapshot is not None and not isinstance(snapshot, str):
         raise InvalidSpecError(f"a snapshot is named by its handle or its id, not {snapshot!r}")
-    if isinstance(snapshot, Snapshot) and snapshot.domain.native_id != info.native_id:
-        raise InvalidSpecError(f"{snapshot!r} is a snapshot of another domain")
-    if isinstance(disk, Disk) and snapshot is None and "disks" in info.loaded:
-        mine = next((one for one in info.disks if one.id == disk.id), None)
-        if mine is not None and mine.source != disk.source:
-            raise InvalidSpecError(f"disk {disk.id!r} on {disk.source!r} is no disk of domain {info.name!r}")
-    return disk if isinstance(disk, str) else disk.id
+    return snapshot
 
 
 READS = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hvsdk._device_lookup import id_of
 from hvsdk._driver.base import Driver
 from hvsdk._operation import CONFIG, Doing, operate
 from hvsdk._power import NOT_SUSPENDED, RULES
@@ -152,7 +153,7 @@ class Snapshot:
             raise InvalidSpecError(
                 f"changed_blocks compares with an earlier snapshot of {domain!r}, not with {since!r}"
             )
-        disk_id = domain._disk_id(disk)
+        disk_id = id_of(disk)
         return domain.host._ask(
             "changed_blocks",
             lambda driver, limit: list(

@@ -156,13 +156,19 @@ class PrivateLibvirtd:
         """Start the daemon after `kill`, and wait until it takes connections."""
         self._ask(do="start")
         deadline = time.monotonic() + self._start_timeout
-        while not _answers(self.socket_path):
+        while not all(map(_answers, self._addresses())):
             if not self.is_running:
                 raise TestbedError(f"libvirtd ended at once; it logged:\n{self.log[-4000:]}")
             if time.monotonic() >= deadline:
                 patience = f"{self._start_timeout:g} s"
                 raise TestbedError(f"libvirtd did not listen within {patience}; log:\n{self.log[-4000:]}")
             time.sleep(0.02)
+
+    def _addresses(self) -> list[Path | int]:
+        """Return where it listens, as far as this process can reach it: its socket opens before its ports."""
+        ports = (self.tcp_port, self.tls_port) if self._network == "host" else ()
+        reachable = [port for port in ports if port is not None]
+        return [self.socket_path, *reachable]
 
     def freeze(self) -> None:
         """Stop the daemon in its tracks: connections stay open and nothing answers. Guests run on."""
@@ -339,11 +345,13 @@ def network_xml(name: str, number: int = 1) -> str:
     return ET.tostring(network, encoding="unicode")
 
 
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
+def _answers(address: Path | int) -> bool:
+    """Return whether something listens on a unix socket or on a port of the loopback device."""
+    port = isinstance(address, int)
+    with socket.socket(socket.AF_INET if port else socket.AF_UNIX) as client:
         client.settimeout(1.0)
         try:
-            client.connect(str(path))
+            client.connect(("127.0.0.1", address) if port else str(address))
         except OSError:
             return False
     return True
