@@ -47,7 +47,9 @@ class DeleteVerbs(Session):
         return BackgroundTask(work)
 
     def _own_volumes(self, domain: libvirt.virDomain, store: Store) -> list[VolumeInfo]:
-        """Return the volumes of a domain's disks. CD-ROM images and floppies are nobody's own.
+        """Return the volumes of a domain's disks.
+
+        CD-ROM images and floppies are nobody's own, nor is what it only reads or shares with others.
 
         Raises:
             BusyError: One is a disk of another domain, or below another volume.
@@ -55,7 +57,7 @@ class DeleteVerbs(Session):
         """
         chosen = []
         for disk in self.read_xml(domain).iterfind("devices/disk"):
-            if disk.get("device", "disk") != "disk" or disk.find("source") is None:
+            if disk.get("device", "disk") != "disk" or disk.find("source") is None or _lent(disk):
                 continue
             volume = disk_source(disk, store)
             if volume is None or not volume.pool:
@@ -63,13 +65,15 @@ class DeleteVerbs(Session):
                     f"the disk {_target(disk)} of {domain.name()!r} lies in no storage pool of this host",
                     hint="detach it first, or delete with disks='keep' and remove it by hand",
                 )
+            if volume.format == "iso" or (volume.path or "").lower().endswith(".iso"):
+                continue
             chosen.append(volume)
             if volume.path:
                 chosen += frozen_below(store.chain(volume.path))
-        usage = Usage(self, but=domain.UUIDString())
+        usage = Usage(self, store, but=domain.UUIDString())
         together = {path for volume in chosen if volume.path for path in _chain(store, volume.path)}
         for volume in chosen:
-            holder = usage.holder(volume, store, lying_on=together)
+            holder = usage.holder(volume, lying_on=together)
             if holder is not None:
                 raise errors.BusyError(
                     f"{domain.name()!r} was not removed: its volume {volume.path or volume.id!r} has to stay, {holder}",
@@ -104,7 +108,7 @@ class DeleteVerbs(Session):
             if pool.active:
                 with suppress(errors.VolumeNotFoundError):
                     found.append(store.volume(pool.id, name))
-        usage = Usage(self, but=domain.UUIDString()) if found else None
+        usage = Usage(self, store, but=domain.UUIDString()) if found else None
         return [volume for volume in found if usage is not None and usage.user(volume) is None]
 
 
@@ -134,6 +138,10 @@ def _refuse_state(domain: libvirt.virDomain) -> None:
 
 def _chain(store: Store, path: str) -> list[str]:
     return [volume.path for volume in store.chain(path) if volume.path]
+
+
+def _lent(disk: ET.Element) -> bool:
+    return disk.find("readonly") is not None or disk.find("shareable") is not None
 
 
 def _target(disk: ET.Element) -> str:

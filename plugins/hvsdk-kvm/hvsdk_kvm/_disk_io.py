@@ -31,8 +31,9 @@ from hvsdk_kvm._nbd_process import NbdProcess, chain_node, find_qemu_nbd
 from hvsdk_kvm._pool_store import PoolStore
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshot_xml import read_snapshots
-from hvsdk_kvm._store import Store, store_of
+from hvsdk_kvm._store import Store, lies_on, store_of
 from hvsdk_kvm._usage import Usage, disk_source
+from hvsdk_kvm._volumes import known_format
 
 __all__ = ["DiskIoVerbs"]
 
@@ -51,7 +52,7 @@ class DiskIoVerbs(Session):
         return limits
 
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
-        domain = self.lookup(native_id)
+        domain = self.find(native_id)
         store = store_of(self)
         inside = None
         definition = self.read_xml(domain)
@@ -68,8 +69,8 @@ class DiskIoVerbs(Session):
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         store = store_of(self)
-        volume = store.volume(pool_id, volume_id)
-        Usage(self).refuse(volume, store)
+        volume = known_format(store.volume(pool_id, volume_id), None)
+        Usage(self, store).refuse(volume)
         return _Writer(_Opened(self, store, _layers(store, volume), read_only=False))
 
 
@@ -90,9 +91,8 @@ def _show_as_of(domain: libvirt.virDomain, disk: ET.Element, disk_id: str, snaps
 
 def _layers(store: Store, volume: VolumeInfo) -> list[VolumeInfo]:
     """Return a volume and those it lies on; all of them must be there to read the disk."""
-    below = list(store.chain(volume.backing)) if volume.backing else []
-    layers = [volume, *below]
-    missing = layers[-1].backing
+    layers = [volume, *store.below(volume)]
+    missing = lies_on(layers[-1])
     if missing is not None:
         raise errors.VolumeNotFoundError(f"{layers[-1].path} lies on {missing}, which cannot be seen")
     return layers

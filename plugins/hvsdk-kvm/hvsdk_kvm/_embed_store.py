@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ __all__ = ["EmbedStore", "file_format"]
 
 POOL = "default"
 _QCOW2 = b"QFI\xfb"
+_EXTERNAL_DATA = 4
+"""Feature of a qcow2 file whose content is in another file."""
 _FORMATS = {".qcow2": "qcow2", ".raw": "raw", ".iso": "raw"}
 
 
@@ -81,11 +84,11 @@ class EmbedStore(Store):
 
     def locate(self, path: str) -> VolumeInfo | None:
         file = Path(path)
-        if not file.is_file():
+        if not file.is_absolute() or not file.is_file():
             return None
         ours = file.parent == self._directory
         format = file_format(file, probe=ours)
-        about = _facts(path, format or "raw")
+        about = _facts(path, format or ("qcow2" if ours and _header(file)[:4] == _QCOW2 else "raw"))
         return VolumeInfo(
             id=file.name,
             name=file.name,
@@ -94,9 +97,12 @@ class EmbedStore(Store):
             allocated_bytes=about.get("actual-size"),
             format=format,
             path=path,
-            backing=about.get("full-backing-filename", about.get("backing-filename")),
-            details={"kvm.type": "file", "kvm.pool": POOL if ours else ""},
+            backing=_plain_path(about.get("full-backing-filename", about.get("backing-filename"))),
+            details={"kvm.type": "file", "kvm.pool": POOL if ours else "", **_told_format(about)},
         )
+
+    def same(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def thin_format(self, pool: StoragePoolInfo) -> str:
         return "qcow2"
@@ -156,13 +162,44 @@ class EmbedStore(Store):
 def file_format(path: Path, *, probe: bool) -> str | None:
     """Return the format that a file's name tells, or its first bytes where `probe` allows to trust them.
 
-    What a guest writes on a raw disk can look like another format, so names go first.
+    What a guest writes on a raw disk can look like another format, so names go first. Bytes that point at a further
+    file are never trusted: they would open it to the guest.
     """
     known = _FORMATS.get(path.suffix)
     if known is not None or not probe:
         return known
+    header = _header(path)
+    if header[:4] != _QCOW2:
+        return "raw"
+    version, backing = struct.unpack_from(">IQ", header, 4)
+    features = struct.unpack_from(">Q", header, 72)[0] if version > 2 else 0
+    return None if backing or features & _EXTERNAL_DATA else "qcow2"
+
+
+def _header(path: Path) -> bytes:
     with path.open("rb") as file:
-        return "qcow2" if file.read(4) == _QCOW2 else "raw"
+        return file.read(80).ljust(80, b"\0")
+
+
+def _plain_path(name: str | None) -> str | None:
+    """Return the path in QEMU's name of a file, where it is written with a protocol; other names stay as they are."""
+    if name is None or not name.startswith(("json:", "file:")):
+        return name
+    if name.startswith("file:"):
+        return name.removeprefix("file:")
+    try:
+        node = json.loads(name.removeprefix("json:"))
+        while isinstance(node.get("file"), dict):
+            node = node["file"]
+    except (ValueError, AttributeError):
+        return name
+    found = node.get("filename", node.get("file.filename"))
+    return found if isinstance(found, str) else name
+
+
+def _told_format(about: dict[str, Any]) -> dict[str, str]:
+    told = about.get("backing-filename-format")
+    return {} if told is None else {"kvm.backing_format": str(told)}
 
 
 def _facts(path: str, format: str) -> dict[str, Any]:

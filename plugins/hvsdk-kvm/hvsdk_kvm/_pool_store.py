@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import libvirt
 from hvsdk.driver import StoragePoolInfo, VolumeInfo, errors
 
-from hvsdk_kvm._store import Store
+from hvsdk_kvm._store import Store, lies_on
 from hvsdk_kvm._xml import parse_xml, write_xml
 
 if TYPE_CHECKING:
@@ -120,7 +121,11 @@ class PoolStore(Store):
     def create(self, pool: StoragePoolInfo, name: str, size_bytes: int, format: str | None) -> VolumeInfo:
         return self._make(pool, _volume_xml(pool, name, size_bytes, format or self.thin_format(pool)))
 
+    def same(self, path: str) -> str:
+        return os.path.realpath(path) if self._session.local else super().same(path)
+
     def copy(self, source: VolumeInfo, pool: StoragePoolInfo, name: str, format: str | None) -> VolumeInfo:
+        _refuse_disguise(source, self.volume(source.pool, source.id))
         xml = _volume_xml(pool, name, source.capacity_bytes or 0, format or self.thin_format(pool))
         return self._make(pool, xml, source)
 
@@ -185,6 +190,22 @@ def _refuse_taken(pool: libvirt.virStoragePool, name: str) -> None:
     raise errors.AlreadyExistsError(f"the storage pool {pool.name()!r} already has a volume {name!r}")
 
 
+def _refuse_disguise(source: VolumeInfo, seen: VolumeInfo) -> None:
+    """Raise where libvirt, which looks at the first bytes, would read a volume as another format than it has.
+
+    A guest writes what it likes to a raw disk, the name of a file of the host too, which would then be copied.
+    """
+    if (
+        lies_on(source) is None
+        and (seen.format, seen.backing) != ("raw", None)
+        and seen.format not in ("iso", source.format)
+    ):
+        raise errors.OperationFailedError(
+            f"the volume {source.id!r} is {source.format}, but libvirt takes what is in it for {seen.format}: not copied",
+            hint="read it with open_disk, which is told the format",
+        )
+
+
 def _volume_xml(pool: StoragePoolInfo, name: str, size_bytes: int, format: str) -> ET.Element:
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
@@ -229,8 +250,14 @@ def _volume_info(volume: libvirt.virStorageVol, pool: libvirt.virStoragePool) ->
         format="raw" if format is None else format.get("type"),
         path=root.findtext("target/path"),
         backing=root.findtext("backingStore/path"),
-        details={"kvm.type": _KINDS.get(root.get("type", "file"), "network"), "kvm.pool": pool.name()},
+        details=_details(root, pool.name()),
     )
+
+
+def _details(root: ET.Element, pool: str) -> dict[str, str]:
+    details = {"kvm.type": _KINDS.get(root.get("type", "file"), "network"), "kvm.pool": pool}
+    below = root.find("backingStore/format")
+    return details if below is None else {**details, "kvm.backing_format": below.get("type", "raw")}
 
 
 def _bytes(element: ET.Element | None) -> int | None:

@@ -32,5 +32,5 @@ class PoolVerbs(Session):
     def delete_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> None:
         store = store_of(self)
         volume = store.volume(pool_id, volume_id)
-        Usage(self).refuse(volume, store)
+        Usage(self, store).refuse(volume)
         store.delete(volume)

@@ -66,6 +66,11 @@ class SnapshotRecord:
         return self.xml.find("disks/disk[@snapshot='external']") is not None
 
     @property
+    def outside(self) -> set[str]:
+        """Targets of the disks that go on in another file since it was made."""
+        return {disk.get("name", "") for disk in self.xml.iterfind("disks/disk[@snapshot='external']")}
+
+    @property
     def definition(self) -> ET.Element:
         """The domain's definition at that time.
 
@@ -89,7 +94,7 @@ class SnapshotRecord:
         return dict(self._layers().values())
 
     def _layers(self) -> dict[str, tuple[str, str]]:
-        outside = {disk.get("name") for disk in self.xml.iterfind("disks/disk[@snapshot='external']")}
+        outside = self.outside
         found = {}
         for disk in self.definition.iterfind("devices/disk"):
             target, source, driver = disk.find("target"), disk.find("source"), disk.find("driver")
@@ -127,10 +132,14 @@ class SnapshotRecord:
         )
 
 
-def read_snapshots(domain: libvirt.virDomain) -> list[SnapshotRecord]:
-    """Return all snapshots of a domain, parents before children."""
+def read_snapshots(domain: libvirt.virDomain, *, secure: bool = True) -> list[SnapshotRecord]:
+    """Return all snapshots of a domain, parents before children.
+
+    Args:
+        secure: With the passwords in the definitions, which a document that is written back must keep.
+    """
     handles = domain.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL)
-    flags = libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE if secure else 0
     return [SnapshotRecord(handle, parse_xml(handle.getXMLDesc(flags))) for handle in handles]
 
 
@@ -170,7 +179,7 @@ def check_snapshot_name(name: str) -> None:
     """Raise `InvalidSpecError` unless libvirt can keep a snapshot of this name: it becomes the name of a file."""
     if "/" in name or name.startswith("."):
         raise errors.InvalidSpecError(f"libvirt keeps no snapshot named {name!r}", hint="no / in it, and no . first")
-    if re.search("[\x00-\x1f\x7f\ufffe\uffff]", name):
+    if re.search("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", name):
         raise errors.InvalidSpecError(f"the snapshot's name {name!r} holds a control character")
     if len(name.encode()) > 200:
         raise errors.InvalidSpecError("a snapshot's name is at most 200 bytes long here")

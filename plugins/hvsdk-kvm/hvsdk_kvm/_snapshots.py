@@ -49,9 +49,9 @@ class SnapshotVerbs(Session):
         return limits
 
     def list_snapshots(self, native_id: str, *, deadline: Deadline) -> Iterable[SnapshotInfo]:
-        domain = self.lookup(native_id)
+        domain = self.find(native_id)
         current = _current(domain)
-        return [snapshot.info(current) for snapshot in read_snapshots(domain)]
+        return [snapshot.info(current) for snapshot in read_snapshots(domain, secure=False)]
 
     def create_snapshot(
         self, native_id: str, name: str, *, memory: bool, quiesce: bool, description: str, deadline: Deadline
@@ -101,7 +101,7 @@ class SnapshotVerbs(Session):
         return BackgroundTask(lambda: self._revert(domain, snapshot))
 
     def _revert(self, domain: libvirt.virDomain, snapshot: SnapshotRecord) -> None:
-        saved = not self.is_test and domain.hasManagedSaveImage()
+        saved = bool(domain.hasManagedSaveImage())
         if snapshot.external:
             ExternalSnapshots(self, store_of(self), domain).revert(snapshot)
         else:

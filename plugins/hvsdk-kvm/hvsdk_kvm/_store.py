@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import secrets
 from abc import ABC, abstractmethod
@@ -13,16 +14,20 @@ from hvsdk.driver import StoragePoolInfo, VolumeInfo, errors
 if TYPE_CHECKING:
     from hvsdk_kvm._session import Session
 
-__all__ = ["SUFFIXES", "Store", "check_volume_name", "fresh_name", "store_of"]
+__all__ = ["SUFFIXES", "Store", "check_volume_name", "fresh_name", "lies_on", "store_of"]
 
 SUFFIXES = {"qcow2": ".qcow2", "raw": ".raw", "iso": ".iso"}
 """How names of volumes end that are made here."""
 
 
+_FLAT = frozenset({"raw", "iso"})
+
+
 class Store(ABC):
     """Pools and their volumes. Ids of volumes are their names.
 
-    `VolumeInfo.details` has `kvm.type` (`file block network`, as a disk's source names it) and `kvm.pool`, the pool's name.
+    `VolumeInfo.details` has `kvm.type` (`file block network`, as a disk's source names it), `kvm.pool`, the pool's name,
+    and `kvm.backing_format`, where the volume tells the format of what it lies on.
     """
 
     sees_files: ClassVar[bool] = False
@@ -81,22 +86,37 @@ class Store(ABC):
     def delete(self, volume: VolumeInfo) -> None:
         """Remove a volume, whoever uses it; see `Usage` in `_usage.py`."""
 
+    def same(self, path: str) -> str:
+        """Return one spelling of a path for all the ways to write it, as far as they can be told apart from here."""
+        return posixpath.normpath("/" + path.lstrip("/"))
+
     def chain(self, path: str) -> Iterable[VolumeInfo]:
         """Return the volume at a path and those below it, as far as they can be seen, the uppermost first."""
-        seen: set[str] = set()
-        here: str | None = path
-        while here is not None and here not in seen:
-            seen.add(here)
-            volume = self.locate(here)
-            if volume is None:
-                return
+        volume = self.locate(path)
+        if volume is not None:
             yield volume
-            here = volume.backing
+            yield from self.below(volume)
+
+    def below(self, volume: VolumeInfo) -> Iterable[VolumeInfo]:
+        """Return what a volume lies on, as far as it can be seen, with the formats that the volumes above tell.
+
+        A raw volume lies on nothing, whatever a guest has written to its beginning.
+        """
+        seen = {volume.path}
+        while (path := lies_on(volume)) is not None and path not in seen:
+            seen.add(path)
+            lower = self.locate(path)
+            if lower is None:
+                return
+            volume = lower.replace(format=volume.details.get("kvm.backing_format") or lower.format)
+            yield volume
 
     def lying_on(self, path: str) -> list[VolumeInfo]:
         """Return the volumes in active pools that have this one directly below them."""
         active = [pool.id for pool in self.pools() if pool.active]
-        return [volume for pool in active for volume in self.volumes(pool) if volume.backing == path]
+        volumes = (volume for pool in active for volume in self.volumes(pool))
+        wanted = self.same(path)
+        return [volume for volume in volumes if volume.backing is not None and self.same(volume.backing) == wanted]
 
 
 def store_of(session: Session) -> Store:
@@ -108,6 +128,11 @@ def store_of(session: Session) -> Store:
     from hvsdk_kvm._pool_store import PoolStore
 
     return PoolStore(session)
+
+
+def lies_on(volume: VolumeInfo) -> str | None:
+    """Return the path that a volume of its format lies on, if it can lie on any."""
+    return None if volume.format in _FLAT else volume.backing
 
 
 def fresh_name(domain: str, part: str, format: str) -> str:
@@ -122,7 +147,7 @@ def check_volume_name(name: str) -> str:
     Raises:
         InvalidSpecError: It holds a slash or control character, or is longer than a file name can be.
     """
-    if "/" in name or re.search(r"[\x00-\x1f\x7f]", name) or name in (".", ".."):
+    if "/" in name or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", name) or name in (".", ".."):
         raise errors.InvalidSpecError(f"a volume cannot be named {name!r}", hint="no '/', no control characters")
     if len(name.encode()) > 240:
         raise errors.InvalidSpecError(f"a volume's name has at most 240 bytes; {name!r} has {len(name.encode())}")

@@ -12,7 +12,7 @@ from hvsdk.driver import DiskSpec, StoragePoolInfo, VolumeInfo, errors
 
 from hvsdk_kvm._store import SUFFIXES, Store, fresh_name
 
-__all__ = ["DiskWish", "Making", "find_media", "resolve_disk"]
+__all__ = ["DiskWish", "Making", "find_media", "known_format", "resolve_disk"]
 
 _BY_SUFFIX = {suffix: "raw" if kind == "iso" else kind for kind, suffix in SUFFIXES.items()}
 
@@ -57,7 +57,7 @@ def _resolve_copy(store: Store, spec: DiskSpec, name: str) -> DiskWish:
         raise errors.InvalidSpecError(
             f"{name!r} lies in no storage pool of this host, so it cannot be copied", hint="put it into one"
         )
-    source = _of_format(source, None)
+    source = known_format(source, None)
     if spec.size_bytes is not None and spec.size_bytes < (source.capacity_bytes or 0):
         raise errors.InvalidSpecError(
             f"a copy of {name!r} cannot have {spec.size_bytes} bytes: the source has {source.capacity_bytes}"
@@ -73,7 +73,7 @@ def find_source(store: Store, source: str, pool: str | None, format: str | None)
         VolumeNotFoundError: It is not there, as far as this can be seen.
         InvalidSpecError: It lies in no pool, and its format is not plain.
     """
-    return _of_format(_locate(store, source, pool), format)
+    return known_format(_locate(store, source, pool), format)
 
 
 def _locate(store: Store, source: str, pool: str | None) -> VolumeInfo:
@@ -88,7 +88,19 @@ def _locate(store: Store, source: str, pool: str | None) -> VolumeInfo:
     return _unseen(source)
 
 
-def _of_format(volume: VolumeInfo, format: str | None) -> VolumeInfo:
+def known_format(volume: VolumeInfo, format: str | None) -> VolumeInfo:
+    """Return a volume with the format that was asked for, else with its own.
+
+    Raises:
+        InvalidSpecError: Nothing tells it, or its first bytes and its name tell different ones: a guest can write the
+            former on a raw disk.
+    """
+    named = _BY_SUFFIX.get(posixpath.splitext(volume.path or volume.name)[1])
+    if format is None and named == "raw" and volume.format not in ("raw", "iso", None):
+        raise errors.InvalidSpecError(
+            f"{volume.path!r} is raw by its name, but begins like {volume.format}, as any guest could have written it",
+            hint=f"say format='raw', or format={volume.format!r} if that is where it comes from",
+        )
     format = format or volume.format
     if format is None:
         raise errors.InvalidSpecError(

@@ -8,6 +8,7 @@ import pytest
 from hvsdk import DiskSpec, Domain, Host
 from hvsdk.errors import BusyError, DomainNotFoundError, InvalidSpecError, PowerStateError
 from hvsdk.models import CloudInit
+from hvsdk_testbed.domainxml import DiskXML, domain_xml
 from kvm_support import soon
 from making_support import boot_disk, spec, volume_names
 
@@ -111,3 +112,25 @@ def test_snapshots_go_before_the_domain_does(embed_host: Host, tmp_path: Path) -
     domain.create_snapshot("two")
     domain.delete(disks="delete")
     assert volume_names(embed_host) == before
+
+
+def test_what_a_domain_only_reads_or_shares_is_not_its_own(embed_host: Host) -> None:
+    pool = embed_host.storage_pool("default")
+    template = pool.create_volume(name="template.raw", size="1MiB", format="raw")
+    cluster = pool.create_volume(name="cluster.raw", size="1MiB", format="raw")
+    domain = embed_host.create_domain(
+        spec(disks=[DiskSpec(source="template.raw", readonly=True), DiskSpec(source="cluster.raw", shareable=True)])
+    )
+    domain.delete(disks="delete")
+    assert {template.name, cluster.name} <= volume_names(embed_host)
+
+
+def test_a_volume_of_another_domain_is_known_by_every_path(embed_host: Host, tmp_path: Path) -> None:
+    first = embed_host.create_domain(spec("first", disks=[DiskSpec(size="1MiB")]))
+    (path,) = sources(first)
+    (tmp_path / "elsewhere").symlink_to(path.parent)
+    alias = tmp_path / "elsewhere" / path.name
+    embed_host.native().defineXML(domain_xml("second", [DiskXML(path=alias)]))
+    with pytest.raises(BusyError, match="second"):
+        first.delete(disks="delete")
+    assert path.exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+from hvsdk import DiskSpec
 from hvsdk.errors import (
     AlreadyExistsError,
     HvsdkError,
@@ -19,6 +21,7 @@ from making_support import MIB, ODD_NAMES
 
 from hvsdk_kvm._embed_store import EmbedStore
 from hvsdk_kvm._store import check_volume_name, fresh_name
+from hvsdk_kvm._volumes import resolve_disk
 
 
 @pytest.fixture
@@ -164,3 +167,34 @@ def test_volumes_are_named_after_their_domain_as_far_as_files_can(name: str) -> 
     assert check_volume_name(first).endswith(".qcow2")
     assert not first.startswith(("-", "."))
     assert first.isascii()
+
+
+def test_first_bytes_that_name_a_further_file_tell_no_format(store: EmbedStore) -> None:
+    base = store.create(store.pool(None), "base.raw", MIB, "raw")
+    above = store.overlay(base, store.pool(None), "above")
+    assert (above.format, above.backing) == (None, base.path)
+    assert [volume.id for volume in store.lying_on(base.path or "")] == ["above"]
+    with pytest.raises(InvalidSpecError, match="format"):
+        resolve_disk(store, DiskSpec(source="above"))
+    assert resolve_disk(store, DiskSpec(source="above", format="qcow2")).format == "qcow2"
+
+
+def test_what_lies_below_has_the_format_that_is_told_above(store: EmbedStore) -> None:
+    secret = store.create(store.pool(None), "secret.raw", MIB, "raw")
+    forged = store.overlay(secret, store.pool(None), "guest")
+    above = store.overlay(forged.replace(format="raw"), store.pool(None), "above.qcow2")
+    assert [(volume.id, volume.format) for volume in store.chain(above.path or "")] == [
+        ("above.qcow2", "qcow2"),
+        ("guest", "raw"),
+    ]
+
+
+def test_a_backing_file_is_known_however_its_name_is_written(store: EmbedStore) -> None:
+    base = store.create(store.pool(None), "base.raw", MIB, "raw")
+    node = {"driver": "raw", "file": {"driver": "file", "filename": base.path}}
+    directory = Path(base.path or "").parent
+    for number, name in enumerate(("json:" + json.dumps(node), f"file:{base.path}", f"{directory}/../images/base.raw")):
+        above = directory / f"above-{number}.qcow2"
+        made = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", name, "-F", "raw", str(above)]
+        subprocess.run(made, check=True, capture_output=True)
+    assert len(store.lying_on(base.path or "")) == 3

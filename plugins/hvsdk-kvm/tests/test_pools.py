@@ -22,6 +22,8 @@ from hvsdk.errors import (
     VolumeNotFoundError,
 )
 from hvsdk.models import CloudInit
+from hvsdk_testbed.bootsector import make_disk
+from hvsdk_testbed.domainxml import DiskXML, domain_xml
 from hvsdk_testbed.libvirtd import PrivateLibvirtd, pool_xml
 from kvm_support import discard_all, finish, soon
 from making_support import MIB, ODD_NAMES, boot_disk, definition, spec
@@ -257,3 +259,55 @@ def test_a_driver_makes_domains_with_tasks_only_where_something_is_copied(
 ) -> None:
     info = finish(daemon.create_domain(spec("plain", disks=[DiskSpec(size="1MiB")]), deadline=soon()))
     assert info.name == "plain"
+
+
+def test_a_raw_volume_that_looks_like_another_format_is_not_copied_as_that(
+    host: Host, pool: StoragePool, libvirtd: PrivateLibvirtd, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.raw"
+    secret.write_bytes(b"of the host" * 100)
+    disk = libvirtd.pool_directory / "guest.raw"
+    forged = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(disk)]
+    subprocess.run(forged, check=True, capture_output=True)
+    host.native().storagePoolLookupByName("default").refresh()
+    host.native().defineXML(domain_xml("guest", [DiskXML(path=disk, format="raw")]))
+    with pytest.raises(OperationFailedError, match=r"guest\.raw.*raw.*qcow2"):
+        host.domain("guest").clone("leak")
+    with pytest.raises(InvalidSpecError, match="any guest could have written"):
+        host.create_domain(spec(disks=[DiskSpec(source="guest.raw", copy=True)]))
+    with pytest.raises(InvalidSpecError, match="any guest could have written"):
+        host.create_domain(spec(disks=[DiskSpec(source="guest.raw")]))
+    assert [volume.name for volume in pool.volumes()] == ["guest.raw"]
+    with host.domain("guest").open_disk("vda") as reader:
+        assert reader.read(0, 4) == b"QFI\xfb"
+
+
+def test_a_volume_below_a_file_that_libvirt_has_not_listed_yet_stays(
+    host: Host, pool: StoragePool, libvirtd: PrivateLibvirtd
+) -> None:
+    base = pool.create_volume(name="base.raw", size=MIB, format="raw")
+    above = libvirtd.pool_directory / "above.qcow2"
+    made = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base.path), "-F", "raw", str(above)]
+    subprocess.run(made, check=True, capture_output=True)
+    host.native().defineXML(domain_xml("guest", [DiskXML(path=above)]))
+    with pytest.raises(BusyError, match=r"above\.qcow2|guest"):
+        base.delete()
+
+
+def test_a_volume_that_a_snapshot_needs_stays(host: Host, pool: StoragePool, libvirtd: PrivateLibvirtd) -> None:
+    disk = make_disk(libvirtd.pool_directory / "web.raw", "web", format="raw")
+    host.native().defineXML(domain_xml("web", [DiskXML(path=disk, format="raw")]))
+    web = host.domain("web")
+    web.create_snapshot("one")
+    web.create_snapshot("two")
+    aside = web.refresh().disks[0].source or ""
+    web.snapshot("one").revert()
+    frozen = next(volume for volume in pool.volumes() if volume.backing == str(disk) and volume.path != aside)
+    with pytest.raises(BusyError, match=r"(snapshot|disk) of the domain 'web'"):
+        frozen.delete()
+
+
+def test_a_pool_that_is_off_is_no_matter_of_power(host: Host, tmp_path: Path) -> None:
+    add_pool(host, "off", tmp_path / "off", active=False)
+    with pytest.raises(OperationFailedError, match="not active"):
+        host.storage_pool("off").volumes()
