@@ -17,12 +17,17 @@ __all__ = ["active_chain", "commit", "find_disk", "running_for_a_while"]
 
 
 @contextmanager
-def running_for_a_while(domain: libvirt.virDomain) -> Iterator[None]:
-    """Have QEMU hold the domain's disks, vCPUs stopped, where it is off: block jobs need it."""
+def running_for_a_while(domain: libvirt.virDomain, *, embedded: bool) -> Iterator[None]:
+    """Have QEMU hold the domain's disks, vCPUs stopped, where it is off: block jobs need it.
+
+    Should this process end meanwhile, a daemon ends QEMU; an embedded driver cannot, and it stays paused. The files are
+    whole at every moment of a merge.
+    """
     if domain.isActive():
         yield
         return
-    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    ends_with_us = 0 if embedded else libvirt.VIR_DOMAIN_START_AUTODESTROY
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED | ends_with_us)
     try:
         yield
     finally:

@@ -103,6 +103,7 @@ class _Cloning:
                 done += part.volume.capacity_bytes or 0
                 self.progress = done / total if total else None
             self._check()
+            _refuse_state(self._domain)  # what was copied while it ran is no disk of any moment
             return self._define(name, disks)
 
     def link(self, name: str) -> DomainInfo:
@@ -135,6 +136,9 @@ class _Cloning:
         try:
             yield
         except BaseException as exc:
+            if self._domain.isActive():
+                exc.add_note("the original was started meanwhile, so it stays in its new files")
+                raise
             self._session.connection.defineXML(before)
             for path in fronts.values():
                 volume = self._store.locate(path)

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import copy
 import itertools
+import posixpath
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import libvirt
-from hvsdk.driver import PowerState, errors
+from hvsdk.driver import Capability, PowerState, VolumeInfo, errors
 
-from hvsdk_kvm._block_jobs import commit, running_for_a_while
+from hvsdk_kvm._block_jobs import commit, find_disk, running_for_a_while
 from hvsdk_kvm._overlay_names import is_overlay, new_overlays
-from hvsdk_kvm._overlays import add_overlays, disk_sources
+from hvsdk_kvm._overlays import disk_sources
 from hvsdk_kvm._snapshot_xml import SnapshotRecord, read_snapshots, strip_backing
+from hvsdk_kvm._usage import Usage
 from hvsdk_kvm._xml import parse_xml, write_xml
+from hvsdk_kvm._xml_devices import set_source
 
 if TYPE_CHECKING:
     from hvsdk_kvm._session import Session
@@ -36,6 +39,7 @@ class ExternalSnapshots:
     """The external snapshots of one domain."""
 
     def __init__(self, session: Session, store: Store, domain: libvirt.virDomain) -> None:
+        self._session = session
         self._connection = session.connection
         self._embedded = session.embedded
         self._store = store
@@ -43,27 +47,60 @@ class ExternalSnapshots:
 
     def revert(self, snapshot: SnapshotRecord) -> None:
         """Bring the domain back to a snapshot, off. When that fails it keeps the disks and the definition it had."""
-        states = snapshot.states
-        for path in states.values():
-            if self._store.locate(path) is None:
-                raise errors.VolumeNotFoundError(f"the snapshot {snapshot.name!r} lies in {path}, which is not there")
+        states = self._states(snapshot)
+        if not self._domain.isPersistent():
+            raise errors.PowerStateError(
+                f"domain {self._domain.name()!r} has no definition, and would be gone once it is off",
+                hint="define it first",
+            )
         made = self._made(read_snapshots(self._domain))
         if self._domain.isActive():
             self._domain.destroy()
         before = self._domain.XMLDesc(_SECURE)
         left = [path for chain in self._chains().values() for path in chain if path in made or is_overlay(path)]
-        overlays = new_overlays(states)
+        definition = _definition(snapshot, parse_xml(before))
+        overlays: list[VolumeInfo] = []
         try:
-            definition = _definition(snapshot, parse_xml(before))
+            # The files come first: at no moment does the domain have a disk that others lie on.
+            for target, path in new_overlays({target: state.path or "" for target, state in states.items()}).items():
+                overlays.append(self._overlay(states[target], path))
+                set_source(find_disk(definition, target), overlays[-1])
             self._connection.defineXML(write_xml(definition))
-            add_overlays(self._domain, definition, overlays)
             self._redefine(snapshot, current=True)
-        except BaseException:
-            self._connection.defineXML(before)
-            with suppress(errors.HvsdkError, libvirt.libvirtError, OSError):  # the first failure is the one to tell
-                self._remove(overlays.values())
+        except BaseException as exc:
+            self._undo(before, overlays, exc)
             raise
         self._collect(read_snapshots(self._domain), left)
+
+    def _states(self, snapshot: SnapshotRecord) -> dict[str, VolumeInfo]:
+        """Return the files that hold the content of a snapshot's disks, by target."""
+        found = {}
+        states, formats = snapshot.states, snapshot.formats
+        beyond = sorted(snapshot.outside - states.keys())
+        if beyond:
+            raise errors.UnsupportedError(
+                f"disk {beyond[0]} of the snapshot {snapshot.name!r} lies in no file, and none can be put on top of it",
+                capability=Capability.REVERT_SNAPSHOT,
+            )
+        for target, path in states.items():
+            volume = self._store.locate(path)
+            if volume is None:
+                raise errors.VolumeNotFoundError(f"the snapshot {snapshot.name!r} lies in {path}, which is not there")
+            found[target] = volume.replace(format=formats[path])
+        return found
+
+    def _overlay(self, state: VolumeInfo, path: str) -> VolumeInfo:
+        return self._store.overlay(state, self._store.pool(state.pool or None), posixpath.basename(path))
+
+    def _undo(self, before: str, overlays: Iterable[VolumeInfo], because: BaseException) -> None:
+        """Give the domain its definition back and remove the new files, unless somebody has started it on them."""
+        if self._domain.isActive():
+            because.add_note("the domain was started meanwhile, so nothing was undone")
+            return
+        self._connection.defineXML(before)
+        for volume in overlays:
+            with suppress(errors.HvsdkError, libvirt.libvirtError, OSError):  # the first failure is the one to tell
+                self._store.delete(volume)
 
     def drop(self, dropped: Sequence[SnapshotRecord], *, orphans: bool = False) -> None:
         """Remove snapshots; the domain's disks keep their present content.
@@ -101,10 +138,11 @@ class ExternalSnapshots:
         kept: Sequence[SnapshotRecord],
         formats: Mapping[str, str],
     ) -> None:
-        plan = {target: self._runs(chain, released, kept) for target, chain in chains.items()}
+        others = Usage(self._session, self._store, but=self._domain.UUIDString())
+        plan = {target: self._runs(chain, released, kept, others) for target, chain in chains.items()}
         if not any(plan.values()):
             return
-        with running_for_a_while(self._domain):
+        with running_for_a_while(self._domain, embedded=self._embedded):
             for target, runs in plan.items():
                 for top, base in runs:
                     commit(self._domain, target, base=base, top=None if top == chains[target][0] else top)
@@ -118,7 +156,9 @@ class ExternalSnapshots:
                 used_up += chain[chain.index(top) : chain.index(base)]
         self._collect(kept, used_up)
 
-    def _runs(self, chain: list[str], released: set[str], kept: Iterable[SnapshotRecord]) -> list[tuple[str, str]]:
+    def _runs(
+        self, chain: list[str], released: set[str], kept: Iterable[SnapshotRecord], others: Usage
+    ) -> list[tuple[str, str]]:
         """Return (top, base) pairs to commit, the lowest first: runs of files that nobody else lies on."""
         above: dict[str, set[str]] = {}
         for path in (*chain[:1], *(state for snapshot in kept for state in snapshot.states.values())):
@@ -130,7 +170,12 @@ class ExternalSnapshots:
         while base > 0:
             top = base
             if chain[base] in released:
-                while top > 0 and (top == base or chain[top] in released) and self._only(chain, top, above):
+                while (
+                    top > 0
+                    and (top == base or chain[top] in released)
+                    and self._only(chain, top, above)
+                    and others.holder_of_path(chain[top]) is None
+                ):
                     top -= 1
             if top < base:
                 runs.append((chain[top], chain[base]))

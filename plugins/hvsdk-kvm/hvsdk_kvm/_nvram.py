@@ -43,7 +43,8 @@ def copy_variables(session: Session, original: ET.Element, clone: ET.Element) ->
         return
     try:
         helper = session.connection.createXML(
-            write_xml(_helper(clone, program, variables, wanted)), libvirt.VIR_DOMAIN_START_PAUSED
+            write_xml(_helper(clone, program, variables, wanted)),
+            libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY,
         )
     except libvirt.libvirtError as exc:
         if exc.get_error_code() != libvirt.VIR_ERR_SYSTEM_ERROR:  # else the template is not there: nothing to copy
