@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import libvirt
 from hvsdk.driver import Operation, errors
 
@@ -59,7 +61,14 @@ _SSH = _codes("SSH", "LIBSSH")
 _POWER = frozenset(("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume"))
 _GUEST_ANSWERS = frozenset(("shutdown", "reboot"))
 _MAKES = frozenset(("create_domain", "clone", "rename", "create_snapshot", "create_volume", "attach_disk", "migrate"))
+_NOT_OF_DOMAINS = frozenset(
+    (
+        *("list_storage_pools", "list_volumes", "create_volume", "delete_volume", "open_volume"),
+        *("list_networks", "list_nodes", "list_domains", "host_info"),
+    )
+)
 _AMBIGUOUS = _codes("INTERNAL_ERROR", "OPERATION_FAILED", "OPERATION_INVALID")
+_NO_ROOM = ("free space", "not enough", "allocate memory", "free memory", "out of memory", "insufficient memory")
 
 _HINTS = (
     ("virtlogd-sock", 'no virtlogd runs here: write stdio_handler = "file" into <root>/etc/qemu.conf'),
@@ -87,11 +96,27 @@ def is_lost(exc: BaseException) -> bool:
 def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
     """Return hvsdk's error for libvirt's."""
     if not isinstance(exc, libvirt.libvirtError):
-        return None
+        return _of_python(exc)
     code = exc.get_error_code()
     message = exc.get_error_message() or str(exc)
     hint = next((hint for words, hint in _HINTS if words in message), None)
     return _class(exc, code, message, operation.verb)(message, native_code=code, hint=hint)
+
+
+def _of_python(exc: BaseException) -> errors.HvsdkError | None:
+    """Return hvsdk's error for what goes wrong on this side: files of an embedded driver, texts that C cannot hold."""
+    if isinstance(exc, UnicodeEncodeError) or (isinstance(exc, ValueError) and "null character" in str(exc)):
+        return errors.InvalidSpecError("libvirt takes no text with a NUL or half a surrogate pair in it")
+    if not isinstance(exc, OSError) or isinstance(exc, errors.HvsdkError):
+        return None
+    kind = (
+        errors.PermissionDeniedError
+        if isinstance(exc, PermissionError)
+        else errors.InsufficientResourcesError
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+        else errors.OperationFailedError
+    )
+    return kind(str(exc))
 
 
 def _class(exc: libvirt.libvirtError, code: int | None, message: str, verb: str) -> type[errors.HvsdkError]:
@@ -121,14 +146,15 @@ def _by_verb(code: int, message: str, verb: str) -> type[errors.HvsdkError] | No
     if code in _codes("INVALID_ARG") and "unsupported flags" in message:
         return errors.UnsupportedError
     if "No space left on device" in message or (
-        code in _codes("INTERNAL_ERROR")
-        and any(word in message.lower() for word in ("free space", "not enough", "memory"))
+        code in _codes("INTERNAL_ERROR") and any(words in message.lower() for words in _NO_ROOM)
     ):
         return errors.InsufficientResourcesError
     if code in _codes("INTERNAL_ERROR") and verb in _POWER:
         return errors.PowerStateError  # the test driver says so; the core reads the state before it believes it
     if code in _AMBIGUOUS and verb in _MAKES and "already" in message:
         return errors.AlreadyExistsError  # the core looks the name up
+    if code in _codes("OPERATION_INVALID") and verb in _NOT_OF_DOMAINS:
+        return errors.OperationFailedError  # a pool or network that is not active has no power state
     if code in _codes("AGENT_UNRESPONSIVE") and verb in _GUEST_ANSWERS:
         return errors.GuestAgentError
     return None

@@ -6,6 +6,7 @@ The element holds JSON, so that texts which XML would alter (blanks only, traili
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from hvsdk_kvm._xml import HVSDK_NAMESPACE
 __all__ = ["Labels", "labels_element", "parse_labels", "read_labels"]
 
 _NAME = "labels"
+_NO_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What XML does not hold, or not unchanged; JSON has escapes for it."""
 _QUALIFIED = f"{{{HVSDK_NAMESPACE}}}{_NAME}"
 ET.register_namespace("hvsdk", HVSDK_NAMESPACE)
 
@@ -36,7 +39,8 @@ def labels_element(labels: Labels, *, bare: bool = False) -> ET.Element | None:
         return None
     element = ET.Element(_NAME if bare else _QUALIFIED)
     values = {"tags": sorted(labels.tags), "metadata": dict(labels.metadata)}
-    element.text = json.dumps(values, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(values, ensure_ascii=False, sort_keys=True)
+    element.text = json.dumps(values, sort_keys=True) if _NO_XML.search(text) else text
     return element
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterable
@@ -40,6 +41,8 @@ _HYPERVISORS = {"qemu": "kvm", "xen": "xen"}
 _DOM0 = "00000000-0000-0000-0000-000000000000"
 _IN_FLIGHT = 5
 """A daemon answers so many requests of one connection at once."""
+
+_NO_NAME = re.compile("[\x00\ud800-\udfff]")
 
 Row = tuple[libvirt.virDomain, dict[str, Any]]
 
@@ -95,7 +98,8 @@ class ListingReads(Session):
             asked = uuid.UUID(key)
             for candidate in dict.fromkeys((str(asked), str(uuid.UUID(bytes_le=asked.bytes)))):
                 self._try(found, lambda candidate=candidate: connection.lookupByUUIDString(candidate))
-        self._try(found, lambda: connection.lookupByName(key))
+        if _NO_NAME.search(key) is None:  # the binding would not even ask
+            self._try(found, lambda: connection.lookupByName(key))
         return list(found)
 
     # ---- for the other parts -----------------------------------------------------------------------------

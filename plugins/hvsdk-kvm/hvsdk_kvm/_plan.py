@@ -131,7 +131,7 @@ def check_domain_name(name: str) -> str:
     Raises:
         InvalidSpecError: It has a newline, control character or slash, or is too long for the name of a file.
     """
-    if "/" in name or re.search(r"[\x00-\x1f\x7f\ufffe\uffff]", name):
+    if "/" in name or re.search(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", name):
         raise errors.InvalidSpecError(
             f"libvirt cannot hold the name {name!r}", hint="no '/', no newline or other control character"
         )

@@ -57,7 +57,14 @@ class PowerVerbs(Session):
         self.lookup(native_id).suspend()
 
     def unpause(self, native_id: str, *, deadline: Deadline) -> None:
-        self.lookup(native_id).resume()
+        domain = self.lookup(native_id)
+        try:
+            domain.resume()
+        except libvirt.libvirtError as exc:
+            asleep = libvirt.VIR_DOMAIN_PMSUSPENDED  # by its own wish
+            if code_of(exc) != libvirt.VIR_ERR_OPERATION_INVALID or domain_state(domain)[0] != asleep:
+                raise
+            domain.pMWakeup()
 
     def suspend(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
         domain = self.lookup(native_id)

@@ -75,8 +75,11 @@ class Session(Driver):
             connection.close()
 
     def abandon(self) -> None:
-        _abandoned.append((self._connection, self.events))
-        self._connection = self.events = None
+        if self._connection is not None:
+            # The binding closes a connection whose object goes, at the interpreter's end too: it must not find it.
+            _abandoned.append((self._connection, self._connection._o, self.events))
+            self._connection._o = None
+        self._connection = self.events = self._opened = None
 
     def sibling(self) -> Driver:
         """Return an instance on the same connection where the world is in this process: another sees another world."""

@@ -6,6 +6,9 @@ import threading
 import time
 from typing import Any
 
+import libvirt
+
+from hvsdk_kvm._errors import is_lost
 from hvsdk_kvm._events import EventHub
 
 __all__ = ["XmlCache"]
@@ -23,15 +26,24 @@ class XmlCache:
         self._lock = threading.Lock()
         self._texts: dict[str, tuple[str, float]] = {}
         self._changed: dict[str, float] = {}
+        self._follows = False
         self._live = False
+        """Whether events arrive: set after they were asked for, so that none is missed for what is remembered."""
 
     def follow(self, events: EventHub | None) -> None:
         """Begin to remember, and to forget what events say has changed. Doing so twice is harmless."""
         with self._lock:
-            if self._live or events is None:
+            if self._follows or events is None:
                 return
-            self._live = True
-        events.listen(self._told, closed=self._lost)
+            self._follows = True
+        try:
+            events.listen(self._told, closed=self._lost)
+        except libvirt.libvirtError as exc:
+            if is_lost(exc):
+                raise
+            return  # a hypervisor without events, or a user who may not have them
+        with self._lock:
+            self._live = self._follows
 
     def get(self, uuid: str) -> str | None:
         """Return the XML, if it is known and true."""
@@ -65,5 +77,5 @@ class XmlCache:
 
     def _lost(self) -> None:
         with self._lock:
-            self._live = False
+            self._follows = self._live = False
             self._texts.clear()

@@ -157,3 +157,35 @@ def test_a_daemon_that_is_not_there_is_named_with_a_hint(open_driver: OpenDriver
     error = told(caught.value, "open")
     assert type(error) is errors.ConnectError
     assert "daemon running" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("exc", "expected"),
+    [
+        (PermissionError(13, "Permission denied"), errors.PermissionDeniedError),
+        (OSError(28, "No space left on device"), errors.InsufficientResourcesError),
+        (OSError(5, "Input/output error"), errors.OperationFailedError),
+        (ValueError("embedded null character"), errors.InvalidSpecError),
+    ],
+)
+def test_what_fails_on_this_side_is_told_in_hvsdks_words_too(exc: Exception, expected: type) -> None:
+    assert type(told(exc, "delete")) is expected
+
+
+@pytest.mark.parametrize("exc", [ValueError("a bug"), KeyError("a bug"), errors.OperationTimeoutError("ours")])
+def test_what_is_not_libvirts_is_left_alone(exc: Exception) -> None:
+    assert told(exc) is None
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\ud800"])
+def test_a_text_that_no_name_can_be_finds_nothing(test_host: hvsdk.Host, key: str) -> None:
+    with pytest.raises(errors.DomainNotFoundError):
+        test_host.domain(key)
+    with pytest.raises(errors.InvalidSpecError):
+        test_host.domain("one").rename(key)
+
+
+def test_a_state_of_what_is_no_domain_is_no_power_state() -> None:
+    exc = made(libvirt.VIR_ERR_OPERATION_INVALID, "storage pool 'x' is not active")
+    assert type(told(exc, "create_volume")) is errors.OperationFailedError
+    assert type(told(exc, "suspend")) is errors.PowerStateError

@@ -29,6 +29,17 @@ assert [d.name for d in host.domains()] == ["d"]
 host.domain("d").set_notes("the parent's connection still works")
 """
 
+FORK_AND_LEAVE = """
+import os, sys, hvsdk
+host = hvsdk.connect(sys.argv[1])
+assert [d.name for d in host.domains(full=True)] == ["d"]
+if (child := os.fork()) == 0:
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+host.domain("d").set_notes("the parent's connection still works")
+assert host.native().isAlive()
+"""
+
 LEAVE = """
 import sys, hvsdk
 host = hvsdk.connect(sys.argv[1])
@@ -46,11 +57,12 @@ def run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_forked_child_connects_anew_and_leaves_the_parents_connection_alone() -> None:
+@pytest.mark.parametrize("program", [FORK, FORK_AND_LEAVE])
+def test_a_forked_child_connects_anew_and_leaves_the_parents_connection_alone(program: str) -> None:
     with PrivateLibvirtd() as daemon:
         with hvsdk.connect(daemon.uri) as host:
             host.native().defineXML(domain_xml("d"))
-        run(FORK, daemon.uri)
+        run(program, daemon.uri)
 
 
 def test_a_process_ends_with_a_connection_and_a_watch_open(libvirtd: PrivateLibvirtd) -> None:
