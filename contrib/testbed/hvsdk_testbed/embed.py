@@ -5,6 +5,7 @@ A process can use one root only, and a root serves one process at a time.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,19 @@ stdio_handler = "file"
 """
 """QEMU runs as root, so that a define does not probe it anew each time, and libvirt writes the log files
 itself, so that a start needs no virtlogd."""
+
+SCREENS = 100
+"""How many guests of one process can have a VNC server."""
+
+
+def screen_ports() -> str:
+    """Return the settings of the ports that VNC servers of this process may have.
+
+    libvirt looks for a free one and QEMU takes it a moment later; two processes with one range would meet there.
+    """
+    first = 5900 + os.getpid() % 250 * SCREENS
+    return f"remote_display_port_min = {first}\nremote_display_port_max = {first + SCREENS - 1}\n"
+
 
 ROOT_MAX = 30
 """libvirt makes unix sockets below the root, whose paths end at 107 bytes; the agent's takes up to 77."""
@@ -38,7 +52,7 @@ def prepare_root(path: str | Path) -> str:
         raise ValueError(f"root is {str(root)!r}; give a path of at most {ROOT_MAX} characters")
     etc = root / "etc"
     etc.mkdir(parents=True, exist_ok=True)
-    (etc / "qemu.conf").write_text(QEMU_CONF, encoding="ascii")
+    (etc / "qemu.conf").write_text(QEMU_CONF + screen_ports(), encoding="ascii")
     return f"qemu:///embed?root={root}"
 
 

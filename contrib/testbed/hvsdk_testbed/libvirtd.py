@@ -29,6 +29,7 @@ from urllib.parse import quote
 from . import _namespace
 from ._run import TestbedError
 from .certs import Certificates
+from .embed import screen_ports
 
 QEMU_CONF = """\
 user = "root"
@@ -260,7 +261,7 @@ class PrivateLibvirtd:
             (state / name).mkdir(mode=0o755)
         state.chmod(0o755)
         etc = state / "etc"
-        (etc / "qemu.conf").write_text(QEMU_CONF)
+        (etc / "qemu.conf").write_text(QEMU_CONF + screen_ports())
         settings = [f"{key} = {json.dumps(value)}\n" for key, value in self._conf()]
         (etc / "libvirtd.conf").write_text("".join(settings))
         storage = etc / "storage"
