@@ -27,7 +27,7 @@ SCREENS = 100
 def screen_ports() -> str:
     """Return the settings of the ports that VNC servers of this process may have.
 
-    libvirt looks for a free one and QEMU takes it a moment later; two processes with one range would meet there.
+    libvirt looks for a free one and QEMU takes it a moment later: processes with one range would meet there.
     """
     first = 5900 + os.getpid() % 250 * SCREENS
     return f"remote_display_port_min = {first}\nremote_display_port_max = {first + SCREENS - 1}\n"
