@@ -65,7 +65,8 @@ def _mark(domain: Handle, doing: Doing, reason: str) -> None:
         domain._info = info
         return
     host = doing.host
-    suspended = info.power_state is PowerState.SUSPENDED  # its devices cannot change, and the mark keeps it from running
+    # The devices of a suspended domain cannot change, and the mark keeps it from running.
+    suspended = info.power_state is PowerState.SUSPENDED
     links = () if suspended else tuple(nic.id for nic in info.nics if nic.link_up is not False)
     mark = FenceMark(
         reason=reason,
