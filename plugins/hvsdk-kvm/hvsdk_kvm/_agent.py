@@ -13,7 +13,6 @@ from hvsdk.driver import Address, Deadline
 
 from hvsdk_kvm._errors import code_of, is_lost
 from hvsdk_kvm._parallel import in_parallel
-from hvsdk_kvm._xml import parse_xml
 from hvsdk_kvm._xml_read import agent_channel
 
 __all__ = ["GuestQuestions", "addresses_of_agent", "addresses_of_host"]
@@ -33,20 +32,25 @@ Fields = dict[str, Any]
 class GuestQuestions:
     """Asks the guests of one connection. A silent agent costs two seconds, and is not asked again while it is silent."""
 
-    def __init__(self, *, has_leases: bool = True) -> None:
+    def __init__(self, *, has_leases: bool = True, far: bool = True) -> None:
         self._has_leases = has_leases
+        self._far = far
         self._lock = threading.Lock()
         self._owing: set[str] = set()
 
     def ask(
-        self, domains: Mapping[str, libvirt.virDomain], texts: Mapping[str, str], deadline: Deadline
+        self, domains: Mapping[str, libvirt.virDomain], roots: Mapping[str, ET.Element], deadline: Deadline
     ) -> dict[str, Fields]:
         """Return the fields of the group `guest` of running domains, by UUID."""
-        roots = {key: parse_xml(text) for key, text in texts.items()}
         fields = {key: self.silent(root) for key, root in roots.items()}
         if self._has_leases:
-            plugged = [key for key, root in roots.items() if root.find("devices/interface") is not None]
-            seen = in_parallel(lambda key: addresses_of_host(domains[key]), plugged, width=_AT_ONCE, deadline=deadline)
+            plugged = {key: macs for key, root in roots.items() if (macs := _seen_by_host(root))}
+            seen = in_parallel(
+                lambda key: addresses_of_host(domains[key], plugged[key]),
+                plugged,
+                width=_AT_ONCE if self._far else 1,  # without latency, threads gain nothing
+                deadline=deadline,
+            )
             for key, addresses in seen.items():
                 fields[key]["addresses"] = addresses
         with self._lock:
@@ -140,11 +144,25 @@ def addresses_of_agent(told: Mapping[str, Any]) -> tuple[Address, ...]:
     return tuple(found)
 
 
-def addresses_of_host(domain: libvirt.virDomain) -> tuple[Address, ...]:
-    """Return what the host itself knows: DHCP leases of its networks, then its ARP table."""
-    leases = _quietly(lambda: domain.interfaceAddresses(_LEASE)) or {}
+def _seen_by_host(root: ET.Element) -> dict[str, bool]:
+    """Return the MACs of the adapters of which the host may know addresses, and whether DHCP of a network gave them."""
+    nics = root.iterfind("devices/interface")
+    kinds = {(nic.find("mac"), nic.get("type")) for nic in nics if nic.get("type") not in ("user", "hostdev", "vdpa")}
+    return {mac.get("address", "").lower(): kind == "network" for mac, kind in kinds if mac is not None}
+
+
+def addresses_of_host(domain: libvirt.virDomain, macs: Mapping[str, bool]) -> tuple[Address, ...]:
+    """Return what the host itself knows: DHCP leases of its networks, and its ARP table where a lease is missing.
+
+    Args:
+        macs: Those to find addresses of, and whether each is on a network of libvirt's own.
+    """
+    leases = (_quietly(lambda: domain.interfaceAddresses(_LEASE)) or {}) if any(macs.values()) else {}
+    leased = tuple(_addresses(leases, "lease"))
+    if macs.keys() <= {address.mac for address in leased}:
+        return leased
     arp = _quietly(lambda: domain.interfaceAddresses(_ARP)) or {}
-    return _merge(tuple(_addresses(leases, "lease")), tuple(_addresses(arp, "arp")))
+    return _merge(leased, tuple(_addresses(arp, "arp")))
 
 
 def _addresses(answer: Mapping[str, Any], source: Literal["agent", "lease", "arp"]) -> Iterable[Address]:

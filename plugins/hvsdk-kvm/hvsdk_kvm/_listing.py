@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -70,10 +71,22 @@ class ListingReads(Session):
             return self.summaries(rows, saved)
         texts = self._texts(rows, deadline)
         autostart = self.uuids_with(_AUTOSTART) if "config" in include else frozenset()
-        guests = self._guests(rows, texts, deadline) if "guest" in include else {}
+        roots = self._running(rows, texts) if "guest" in include else {}
+        running = {key: domain for domain, _ in rows if (key := domain.UUIDString()) in roots} if roots else {}
+        guests = self.guest_questions.ask(running, roots, deadline) if running else {}
         seen_at = datetime.now(UTC)
         return [
-            self._record(key, domain.name(), record, key in saved, include, texts[key], autostart, guests, seen_at)
+            self._record(
+                key,
+                domain.name(),
+                record,
+                key in saved,
+                include,
+                parse_xml(texts[key]) if (root := roots.pop(key, None)) is None else root,
+                autostart,
+                guests,
+                seen_at,
+            )
             for domain, record in rows
             if (key := domain.UUIDString()) in texts  # else it went while it was being listed
         ]
@@ -88,8 +101,10 @@ class ListingReads(Session):
         text = domain.XMLDesc()
         self.xml_cache.put(key, text, asked_at=asked_at)
         autostart = frozenset((key,)) if "config" in include and _autostart(domain) else frozenset()
-        guests = self._guests([(domain, record)], {key: text}, deadline) if "guest" in include else {}
-        return self._record(key, domain.name(), record, saved, include, text, autostart, guests, datetime.now(UTC))
+        root = parse_xml(text)
+        asked = "guest" in include and state == libvirt.VIR_DOMAIN_RUNNING
+        guests = self.guest_questions.ask({key: domain}, {key: root}, deadline) if asked else {}
+        return self._record(key, domain.name(), record, saved, include, root, autostart, guests, datetime.now(UTC))
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
         connection = self.connection
@@ -191,19 +206,19 @@ class ListingReads(Session):
             answers = {key: fetch(key) for key in missing}  # without latency, threads gain nothing
         return texts | {key: text for key, text in answers.items() if text is not None}
 
-    def _guests(self, rows: Iterable[Row], texts: dict[str, str], deadline: Deadline) -> dict[str, dict[str, Any]]:
-        running = {
-            key: domain
+    def _running(self, rows: Iterable[Row], texts: dict[str, str]) -> dict[str, ET.Element]:
+        """Return the XML of those domains whose guests can be asked, read."""
+        return {
+            key: parse_xml(texts[key])
             for domain, record in rows
             if record.get("state.state") == libvirt.VIR_DOMAIN_RUNNING and (key := domain.UUIDString()) in texts
         }
-        return self.guest_questions.ask(running, {key: texts[key] for key in running}, deadline)
 
     @property
     def guest_questions(self) -> GuestQuestions:
         """What asks the guests; it remembers which agents still owe an answer."""
         if self._guest_questions is None:
-            self._guest_questions = GuestQuestions(has_leases=not self.embedded)
+            self._guest_questions = GuestQuestions(has_leases=not self.embedded, far=not self.local)
         return self._guest_questions
 
     _guest_questions: GuestQuestions | None = None
@@ -215,7 +230,7 @@ class ListingReads(Session):
         record: dict[str, Any],
         saved: bool,
         include: frozenset[str],
-        text: str,
+        root: ET.Element,
         autostart: frozenset[str],
         guests: dict[str, dict[str, Any]],
         seen_at: datetime,
@@ -223,7 +238,6 @@ class ListingReads(Session):
         xen = self.kind == "xen"
         state = power_state(record.get("state.state"), record.get("state.reason"), saved, xen=xen)
         base = (key, key, name, state, self.hypervisor, self.node_name, xen and key == _DOM0, seen_at)
-        root = parse_xml(text)
         config = config_fields(root, autostart=key in autostart)
         values = [*base, config["vcpus"], config["memory_bytes"]]
         if "config" in include:
