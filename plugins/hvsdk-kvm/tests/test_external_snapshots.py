@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -338,3 +339,51 @@ def test_a_linked_clone_outlives_the_snapshots_of_its_original(web: Guest) -> No
     clone.delete(disks="delete")
     web.domain.delete(disks="delete")
     assert web.files == 0
+
+
+def test_a_domain_without_a_definition_is_not_reverted_since_it_would_be_gone(
+    embed_host: hvsdk.Host, images: Path, tmp_path: Path
+) -> None:
+    web = Guest(embed_host, images, tmp_path / "log", raw=False)
+    web.domain.start()
+    snapshot = web.domain.create_snapshot("one")
+    embed_host.native().lookupByName("web").undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
+    with pytest.raises(errors.PowerStateError, match="no definition"):
+        snapshot.revert()
+    assert web.domain.refresh().power_state == "running"
+
+
+def test_a_snapshot_of_a_disk_that_is_no_file_is_not_reverted(
+    embed_host: hvsdk.Host, images: Path, tmp_path: Path
+) -> None:
+    web = Guest(embed_host, images, tmp_path / "log")
+    snapshot = web.freeze("one")
+    domain = embed_host.native().lookupByName("web")
+    document = ET.fromstring(domain.snapshotLookupByName("one").getXMLDesc())
+    for disk in (*document.iterfind("domain/devices/disk"), *document.iterfind("inactiveDomain/devices/disk")):
+        disk.set("type", "block")
+        source = disk.find("source")
+        assert source is not None
+        source.attrib.clear()
+        source.set("dev", "/dev/loop99")
+        for below in disk.findall("backingStore"):
+            disk.remove(below)
+    domain.snapshotCreateXML(ET.tostring(document, encoding="unicode"), libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+    before = web.disk
+    with pytest.raises(errors.UnsupportedError, match="vda"):
+        snapshot.revert()
+    assert web.disk == before
+
+
+def test_nothing_is_merged_into_a_file_that_another_domain_uses(web: Guest) -> None:
+    web.mark(1)
+    web.freeze("one")
+    web.mark(2)
+    other = DiskXML(path=web.directory / "web.raw", format="raw")
+    web.host.native().defineXML(domain_xml("other", [other]))
+    web.domain.snapshot("one").delete()
+    assert web.shows(2)
+    assert web.files == 2
+    web.host.domain("other").delete()
+    web.domain.delete()
+    assert web.files == 1
