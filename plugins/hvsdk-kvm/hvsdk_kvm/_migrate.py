@@ -31,7 +31,8 @@ class MigrateVerbs(Session):
         domain = self.lookup(native_id)
         there = cast("Session", target)
         refuse_states(domain, live=live)
-        flags = libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+        lasts = libvirt.VIR_MIGRATE_PERSIST_DEST | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+        flags = lasts if domain.isPersistent() else 0
         parameters: dict[str, Any] = {}
         uri = there.target.options.get("migrate_uri")
         if uri:
@@ -97,5 +98,11 @@ def _move(
             hint="use cache='none', or connect to the target with migrate_unsafe=True if both see the same data",
         ) from exc
     if autostart:
-        moved.setAutostart(1)
+        try:
+            moved.setAutostart(1)
+        except libvirt.libvirtError as exc:
+            raise errors.OperationFailedError(
+                f"{moved.name()!r} has moved, but could not be made to start with its new host: {exc.get_error_message()}",
+                hint="set_autostart(True) there",
+            ) from exc
     return str(moved.UUIDString())

@@ -132,6 +132,12 @@ def _processor(here: libvirt.virConnect, definition: ET.Element, there: libvirt.
 def _storage(here: Session, definition: ET.Element, there: Session, *, active: bool) -> str | None:
     store, other = store_of(here), store_of(there)
     sharing = _Sharing(store, other)
+    unseen = None if there.target.options.get("migrate_unsafe") else next(_unseen(definition, store), None)
+    if unseen is not None:
+        return (
+            f"disk {unseen} lies in no storage pool of this host, so that nobody can tell whether the file of its name"
+            " there is the same (connect to the target with migrate_unsafe=True if it is)"
+        )
     for target, volume in _writable(definition, store):
         path = volume.path or ""
         if sharing.of(volume) is None and not active and other.locate(path) is None:
@@ -159,6 +165,17 @@ def _writable(definition: ET.Element, store: Store) -> Iterator[tuple[str, Volum
             target = disk.find("target")
             if volume is not None and volume.pool and target is not None:
                 yield target.get("dev", ""), volume
+
+
+def _unseen(definition: ET.Element, store: Store) -> Iterator[str]:
+    """Yield the targets of those writable disks in files and devices that lie in no pool."""
+    for disk in definition.iterfind("devices/disk"):
+        source, target = disk.find("source"), disk.find("target")
+        if disk.get("device", "disk") != "disk" or disk.find("readonly") is not None or source is None:
+            continue
+        path = source.get("file") or source.get("dev")
+        if path and target is not None and ((volume := store.locate(path)) is None or not volume.pool):
+            yield target.get("dev", "")
 
 
 class _Sharing:

@@ -244,3 +244,19 @@ def test_a_cancelled_migration_leaves_the_domain_where_it_was(pair: Pair, shared
         goes_on(console, ticks(console.text, "mover")[-1])
     assert domain.refresh().power_state == "running"
     assert target.domains() == []
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_disk_in_no_pool_could_be_another_one_there(
+    daemons: tuple[PrivateLibvirtd, PrivateLibvirtd], pair: Pair, tmp_path: Path, on: bool
+) -> None:
+    source, target = pair
+    domain = guest(source, tmp_path, tmp_path / "log")
+    if on:
+        domain.start()
+    with (
+        hvsdk.connect(daemons[1].uri) as careful,
+        pytest.raises(errors.HvsdkError, match=r"disk vda lies in no storage pool.*migrate_unsafe"),
+    ):
+        domain.migrate(careful)
+    assert domain.migrate(target).host is target
