@@ -108,3 +108,11 @@ def test_host(world: Callable[..., str]) -> Iterator[hvsdk.Host]:
 def emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """New domains of drivers are emulated."""
     monkeypatch.setenv("HVSDK_KVM_VIRT_TYPE", "qemu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the kit that a class leaves to `make test-full`."""
+    for item in items:
+        left = getattr(getattr(item, "cls", None), "left_to_full_runs", None)
+        if left is not None and left(getattr(item, "originalname", item.name)):
+            item.add_marker(pytest.mark.full)
