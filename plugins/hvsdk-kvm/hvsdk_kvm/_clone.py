@@ -177,7 +177,7 @@ def _parts(domain: libvirt.virDomain, original: ET.Element, store: Store) -> Ite
         own = disk.find("readonly") is None and disk.find("shareable") is None
         if disk.get("device", "disk") != "disk" or disk.find("source") is None or not own:
             continue
-        element, driver = disk.find("target"), disk.find("driver")
+        element = disk.find("target")
         target = element.get("dev", "") if element is not None else ""
         volume = disk_source(disk, store)
         if volume is None:
@@ -186,9 +186,12 @@ def _parts(domain: libvirt.virDomain, original: ET.Element, store: Store) -> Ite
                 capability=Capability.CLONE,
                 hint="make a pool of its directory",
             )
-        form = driver.get("type") if driver is not None else None
         pool = store.pool(volume.pool or None)
-        yield _Part(target=target, volume=volume.replace(format=form or volume.format or "raw"), pool=pool)
+        yield _Part(
+            target=target,
+            volume=volume.replace(format="raw" if volume.format in (None, "iso") else volume.format),
+            pool=pool,
+        )
 
 
 def _refuse_state(domain: libvirt.virDomain) -> None:

@@ -65,13 +65,11 @@ class DeleteVerbs(Session):
                     f"the disk {_target(disk)} of {domain.name()!r} lies in no storage pool of this host",
                     hint="detach it first, or delete with disks='keep' and remove it by hand",
                 )
-            if volume.format == "iso" or (volume.path or "").lower().endswith(".iso"):
+            if _is_iso(volume, store):
                 continue
-            chosen.append(volume)
-            if volume.path:
-                chosen += frozen_below(store.chain(volume.path))
+            chosen += [volume, *frozen_below([volume, *store.below(volume)])]
         usage = Usage(self, store, but=domain.UUIDString())
-        together = {path for volume in chosen if volume.path for path in _chain(store, volume.path)}
+        together = {layer.path for volume in chosen for layer in (volume, *store.below(volume))}
         for volume in chosen:
             holder = usage.holder(volume, lying_on=together)
             if holder is not None:
@@ -136,8 +134,12 @@ def _refuse_state(domain: libvirt.virDomain) -> None:
         )
 
 
-def _chain(store: Store, path: str) -> list[str]:
-    return [volume.path for volume in store.chain(path) if volume.path]
+def _is_iso(volume: VolumeInfo, store: Store) -> bool:
+    """Whether a volume is an ISO image by its name, or looks like one to libvirt; the definition calls it raw."""
+    if volume.path is None:
+        return False
+    seen = store.locate(volume.path)
+    return volume.path.lower().endswith(".iso") or (seen is not None and seen.format == "iso")
 
 
 def _lent(disk: ET.Element) -> bool:

@@ -62,9 +62,7 @@ class DiskIoVerbs(Session):
         volume = disk_source(disk, store)
         if volume is None:
             raise errors.DiskNotFoundError(f"what disk {disk_id!r} of domain {domain.name()!r} lies in cannot be seen")
-        driver = disk.find("driver")
-        form = driver.get("type") if driver is not None else None
-        layers = _layers(store, volume.replace(format=form or volume.format or "raw"))
+        layers = _layers(store, volume)
         return _Reader(_Opened(self, store, layers, read_only=True, snapshot=inside))
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
@@ -129,7 +127,7 @@ class _Opened:
             files = [_local_file(layer) for layer in self._layers]
         else:
             files = self._remote_files(directory)
-        formats = [layer.format or "raw" for layer in self._layers]
+        formats = ["raw" if layer.format in (None, "iso") else layer.format for layer in self._layers]
         return chain_node(list(zip(formats, files, strict=True)), read_only=self._read_only)
 
     def _remote_files(self, directory: Path) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class EventHub:
     def __init__(self, connection: libvirt.virConnect) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._registering = threading.Lock()
         self._listeners: list[WeakMethod[Listener]] = []
         self._closed_listeners: list[WeakMethod[Callable[[], None]]] = []
         self._registered: list[int] = []
@@ -49,9 +50,10 @@ class EventHub:
 
         Both are methods of an object that is kept elsewhere: when that object goes, they are called no longer.
         """
-        with self._lock:
+        with self._registering:  # a lock of its own: libvirt may take its time, and `close` must not wait for it
             if not self._registered:
                 self._register()
+        with self._lock:
             self._listeners = [known for known in self._listeners if known() is not None]
             self._closed_listeners = [known for known in self._closed_listeners if known() is not None]
             self._listeners.append(WeakMethod(listener))

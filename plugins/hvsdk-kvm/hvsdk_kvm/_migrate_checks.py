@@ -14,7 +14,7 @@ from hvsdk.driver import PowerState, VolumeInfo, errors
 
 from hvsdk_kvm._nvram import has_flash
 from hvsdk_kvm._session import Session
-from hvsdk_kvm._store import Store, store_of
+from hvsdk_kvm._store import Store, lies_on, store_of
 from hvsdk_kvm._usage import disk_source
 from hvsdk_kvm._xml import parse_xml, write_xml
 
@@ -148,7 +148,7 @@ def _storage(here: Session, definition: ET.Element, there: Session, *, active: b
             continue
         if not active:
             return f"the file of disk {target} is not seen there, and libvirt copies only those of running domains"
-        if volume.backing is not None:
+        if lies_on(volume) is not None:
             return f"the file of disk {target} is not seen there, and lies on another that libvirt would leave behind"
         if other.locate(path) is not None:
             return f"disk {target} would be copied, but there is another file {path} there"

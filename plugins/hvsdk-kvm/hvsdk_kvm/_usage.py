@@ -115,11 +115,21 @@ def source_paths(disks: Iterable[ET.Element]) -> Iterator[str]:
 
 
 def disk_source(disk: ET.Element, store: Store) -> VolumeInfo | None:
-    """Return the volume that a disk's own source names; `None` for an empty drive or what cannot be seen."""
+    """Return the volume that a disk's own source names; `None` for an empty drive or what cannot be seen.
+
+    Its format is the one that the definition says, since a guest can make a raw disk look like any.
+    """
     source = disk.find("source")
     if source is None:
         return None
     if source.get("volume"):
-        return store.volume(store.pool(source.get("pool")).id, source.get("volume", ""))
-    path = source.get("file") or source.get("dev")
-    return store.locate(path) if path else None
+        volume = store.volume(store.pool(source.get("pool")).id, source.get("volume", ""))
+    else:
+        path = source.get("file") or source.get("dev")
+        found = store.locate(path) if path else None
+        if found is None:
+            return None
+        volume = found
+    driver = disk.find("driver")
+    said = None if driver is None else driver.get("type")
+    return volume if said is None else volume.replace(format=said)

@@ -134,3 +134,10 @@ def test_a_volume_of_another_domain_is_known_by_every_path(embed_host: Host, tmp
     with pytest.raises(BusyError, match="second"):
         first.delete(disks="delete")
     assert path.exists()
+
+
+def test_an_image_stays_though_it_is_in_a_disk(embed_host: Host) -> None:
+    embed_host.storage_pool("default").create_volume(name="live.iso", size="1MiB", format="raw")
+    domain = embed_host.create_domain(spec(disks=[DiskSpec(source="live.iso"), DiskSpec(size="1MiB")]))
+    domain.delete(disks="delete")
+    assert volume_names(embed_host) == {"live.iso"}

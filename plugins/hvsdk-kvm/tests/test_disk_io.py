@@ -66,6 +66,7 @@ def place(
         discard_all(host.native())
         for file in libvirtd.pool_directory.iterdir():
             file.unlink()
+        host.native().storagePoolLookupByName("default").refresh()  # it does not notice by itself
 
 
 def test_a_disk_reads_as_the_guest_sees_it(place: Place) -> None:

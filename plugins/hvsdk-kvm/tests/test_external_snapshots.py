@@ -88,6 +88,7 @@ def web(
         discard_all(host.native())
         for file in libvirtd.pool_directory.iterdir():
             file.unlink()
+        host.native().storagePoolLookupByName("default").refresh()  # it does not notice by itself
 
 
 def test_a_running_guest_does_not_notice_a_snapshot_of_its_disks(

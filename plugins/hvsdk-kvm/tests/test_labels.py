@@ -13,7 +13,7 @@ from kvm_support import soon
 from making_support import ODD_NAMES, boot_disk, definition, spec
 
 from hvsdk_kvm._driver import KvmDriver
-from hvsdk_kvm._labels_xml import Labels, parse_labels
+from hvsdk_kvm._labels_xml import Labels, labels_element, parse_labels
 from hvsdk_kvm._xml import HVSDK_NAMESPACE
 
 ODD_TEXTS = {
@@ -124,3 +124,11 @@ def test_autostart_is_switched(domain: Domain) -> None:
     for enabled in (True, True, False):
         domain.set_autostart(enabled)
         assert domain.refresh().autostart is enabled
+
+
+def test_labels_that_somebody_else_wrote_in_escapes_can_be_written_again() -> None:
+    odd = Labels(frozenset(), {"a": "half \ud800", "b": "\ufffe\x85"})
+    element = labels_element(odd)
+    assert element is not None
+    assert (element.text or "").isascii()
+    assert parse_labels(element.text) == odd
