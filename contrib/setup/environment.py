@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / ".setup-done"
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-CORE = "[cli,testing]"
+CORE = "[testing]"
 """Extras of the core that its own tests and demo use."""
 
 
