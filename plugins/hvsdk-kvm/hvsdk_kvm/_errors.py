@@ -126,6 +126,8 @@ def _class(exc: libvirt.libvirtError, code: int | None, message: str, verb: str)
         return found
     if is_lost(exc):
         return errors.ConnectionLostError
+    if exc.get_error_domain() == libvirt.VIR_FROM_TEST and code in _codes("INTERNAL_ERROR") and verb in _POWER:
+        return errors.PowerStateError  # only the test driver says so; the core reads the state before it believes it
     return _by_verb(code, message, verb) or _TABLE.get(code) or errors.OperationFailedError
 
 
@@ -149,8 +151,6 @@ def _by_verb(code: int, message: str, verb: str) -> type[errors.HvsdkError] | No
         code in _codes("INTERNAL_ERROR") and any(words in message.lower() for words in _NO_ROOM)
     ):
         return errors.InsufficientResourcesError
-    if code in _codes("INTERNAL_ERROR") and verb in _POWER:
-        return errors.PowerStateError  # the test driver says so; the core reads the state before it believes it
     if code in _AMBIGUOUS and verb in _MAKES and "already" in message:
         return errors.AlreadyExistsError  # the core looks the name up
     if code in _codes("OPERATION_INVALID") and verb in _NOT_OF_DOMAINS:

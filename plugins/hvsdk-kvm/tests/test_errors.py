@@ -72,6 +72,7 @@ def test_codes_have_their_error(name: str, expected: type[errors.HvsdkError]) ->
         (1, libvirt.VIR_FROM_RPC, "pause", "client socket is closed", errors.ConnectionLostError),
         (38, libvirt.VIR_FROM_RPC, "pause", "Cannot recv data", errors.ConnectionLostError),
         (1, libvirt.VIR_FROM_TEST, "pause", "domain 'd' not running", errors.PowerStateError),
+        (1, libvirt.VIR_FROM_QEMU, "start", "process exited while connecting", errors.OperationFailedError),
         (1, libvirt.VIR_FROM_STORAGE, "create_volume", "Not enough free space", errors.InsufficientResourcesError),
         (68, libvirt.VIR_FROM_QEMU, "pause", "cannot acquire state change lock", errors.BusyError),
         (8, libvirt.VIR_FROM_QEMU, "set_notes", "unsupported flags (0x4)", errors.UnsupportedError),
