@@ -123,6 +123,8 @@ def test_what_a_domain_only_reads_or_shares_is_not_its_own(embed_host: Host) -> 
     )
     domain.delete(disks="delete")
     assert {template.name, cluster.name} <= volume_names(embed_host)
+    template.delete()
+    cluster.delete()
 
 
 def test_a_volume_of_another_domain_is_known_by_every_path(embed_host: Host, tmp_path: Path) -> None:
@@ -137,7 +139,9 @@ def test_a_volume_of_another_domain_is_known_by_every_path(embed_host: Host, tmp
 
 
 def test_an_image_stays_though_it_is_in_a_disk(embed_host: Host) -> None:
-    embed_host.storage_pool("default").create_volume(name="live.iso", size="1MiB", format="raw")
+    image = embed_host.storage_pool("default").create_volume(name="live.iso", size="1MiB", format="raw")
+    before = volume_names(embed_host)
     domain = embed_host.create_domain(spec(disks=[DiskSpec(source="live.iso"), DiskSpec(size="1MiB")]))
     domain.delete(disks="delete")
-    assert volume_names(embed_host) == {"live.iso"}
+    assert volume_names(embed_host) == before
+    image.delete()
