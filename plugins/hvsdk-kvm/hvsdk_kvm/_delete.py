@@ -49,17 +49,21 @@ class DeleteVerbs(Session):
     def _own_volumes(self, domain: libvirt.virDomain, store: Store) -> list[VolumeInfo]:
         """Return the volumes of a domain's disks.
 
-        CD-ROM images and floppies are nobody's own, nor is what it only reads or shares with others.
+        CD-ROM images and floppies are nobody's own, nor is what it only reads or may share; what it does share with
+        another domain is refused.
 
         Raises:
             BusyError: One is a disk of another domain, or below another volume.
             InvalidSpecError: One lies where libvirt cannot remove it.
         """
-        chosen = []
+        chosen, shared = [], []
         for disk in self.read_xml(domain).iterfind("devices/disk"):
-            if disk.get("device", "disk") != "disk" or disk.find("source") is None or _lent(disk):
+            if disk.get("device", "disk") != "disk" or disk.find("source") is None or disk.find("readonly") is not None:
                 continue
             volume = disk_source(disk, store)
+            if disk.find("shareable") is not None:
+                shared += [volume] if volume is not None else []
+                continue
             if volume is None or not volume.pool:
                 raise errors.InvalidSpecError(
                     f"the disk {_target(disk)} of {domain.name()!r} lies in no storage pool of this host",
@@ -70,7 +74,7 @@ class DeleteVerbs(Session):
             chosen += [volume, *frozen_below([volume, *store.below(volume)])]
         usage = Usage(self, store, but=domain.UUIDString())
         together = {layer.path for volume in chosen for layer in (volume, *store.below(volume))}
-        for volume in chosen:
+        for volume in [*chosen, *shared]:
             holder = usage.holder(volume, lying_on=together)
             if holder is not None:
                 raise errors.BusyError(
@@ -140,10 +144,6 @@ def _is_iso(volume: VolumeInfo, store: Store) -> bool:
         return False
     seen = store.locate(volume.path)
     return volume.path.lower().endswith(".iso") or (seen is not None and seen.format == "iso")
-
-
-def _lent(disk: ET.Element) -> bool:
-    return disk.find("readonly") is not None or disk.find("shareable") is not None
 
 
 def _target(disk: ET.Element) -> str:
