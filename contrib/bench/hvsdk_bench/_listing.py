@@ -51,7 +51,7 @@ def _summaries(uri: str, where: str, runs: int) -> Iterator[Row]:
 
 
 def _full(uri: str, where: str, runs: int) -> Iterator[Row]:
-    """Measure full listings on fresh connections: a second one would find the XML remembered."""
+    """Measure listings with XML on fresh connections: a second one would find the XML remembered."""
     hosts: list[hvsdk.Host] = []
 
     def before() -> None:
@@ -62,7 +62,15 @@ def _full(uri: str, where: str, runs: int) -> Iterator[Row]:
 
     with _raw_connection(uri) as raw:
         yield compare(
-            f"{where}: full, nothing remembered / raw info(), XMLDesc(), ElementTree",
+            f"{where}: config, nothing remembered / raw info(), XMLDesc(), ElementTree",
+            lambda: hosts[0].domains(include=("config",)),
+            lambda: _raw.config(raw),
+            target=1.2,
+            runs=runs,
+            before=before,
+        )
+        yield compare(
+            f"{where}: full, nothing remembered / the same and interfaceAddresses()",
             lambda: hosts[0].domains(full=True),
             lambda: _raw.full(raw),
             target=1.2,

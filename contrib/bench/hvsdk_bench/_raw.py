@@ -9,6 +9,7 @@ import libvirt
 from libcloud.compute.drivers.libvirt_driver import LibvirtNodeDriver
 
 STATS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+SOURCES = (libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP)
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 
 
@@ -25,15 +26,33 @@ def summary_one_by_one(connection: libvirt.virConnect) -> list[tuple[Any, ...]]:
     return [(d.name(), d.UUIDString(), *d.info()) for d in connection.listAllDomains()]
 
 
-def full(connection: libvirt.virConnect) -> list[tuple[Any, ...]]:
+def config(connection: libvirt.virConnect) -> list[tuple[Any, ...]]:
     """Return state and hardware of all domains: `info()` and the parsed XML of each."""
+    return [_facts(domain) for domain in connection.listAllDomains()]
+
+
+def full(connection: libvirt.virConnect) -> list[tuple[Any, ...]]:
+    """Return the same, and the addresses that the hypervisor's side knows of the guests that run."""
     found = []
     for domain in connection.listAllDomains():
-        root = ET.fromstring(domain.XMLDesc())
-        disks = [_parts(disk, "source", "target", "driver") for disk in root.iterfind("devices/disk")]
-        nics = [_parts(nic, "mac", "source", "model") for nic in root.iterfind("devices/interface")]
-        found.append((domain.name(), domain.UUIDString(), domain.info(), disks, nics))
+        facts = _facts(domain)
+        runs = facts[2][0] == libvirt.VIR_DOMAIN_RUNNING
+        found.append((*facts, [_addresses(domain, source) for source in SOURCES] if runs else []))
     return found
+
+
+def _facts(domain: libvirt.virDomain) -> tuple[Any, ...]:
+    root = ET.fromstring(domain.XMLDesc())
+    disks = [_parts(disk, "source", "target", "driver") for disk in root.iterfind("devices/disk")]
+    nics = [_parts(nic, "mac", "source", "model") for nic in root.iterfind("devices/interface")]
+    return domain.name(), domain.UUIDString(), domain.info(), disks, nics
+
+
+def _addresses(domain: libvirt.virDomain, source: int) -> Any:
+    try:
+        return domain.interfaceAddresses(source)
+    except libvirt.libvirtError:
+        return None
 
 
 def _parts(device: ET.Element, *tags: str) -> dict[str, dict[str, str]]:
