@@ -93,9 +93,9 @@ def carry_out(
     while True:
         try:
             if guard and rule is not None:
-                there = _judge(doing, rule, doing.look(CONFIG), None)
+                there = _judge(doing, rule, doing.look(STATE), None)
                 if there is not None:
-                    return Outcome(info=there)
+                    return Outcome(info=doing.look(CONFIG))
             return Outcome(result=_call(doing, call, creates, undo, progress, cancel))
         except NoAnswer as silence:
             return Outcome(info=_after_silence(doing, silence, reached))

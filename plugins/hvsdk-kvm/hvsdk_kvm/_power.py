@@ -31,7 +31,9 @@ class PowerVerbs(Session):
 
     def start(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
         domain = self.lookup(native_id)
-        return BackgroundTask(lambda: _start(domain), progress=job_progress(domain))
+        restores = bool(domain.hasManagedSaveImage())
+        progress = job_progress(domain) if restores else None  # a boot is no job that could be asked for
+        return BackgroundTask(lambda: _start(domain, restores=restores), progress=progress)
 
     def shutdown(self, native_id: str, *, deadline: Deadline) -> None:
         self.lookup(native_id).shutdown()
@@ -74,7 +76,7 @@ class PowerVerbs(Session):
         domain = self.lookup(native_id)
         if not domain.hasManagedSaveImage():  # libvirt would boot it
             raise errors.PowerStateError(f"domain {domain.name()!r} has no saved memory to resume from")
-        return BackgroundTask(lambda: _start(domain), progress=job_progress(domain))
+        return BackgroundTask(lambda: _start(domain, restores=True), progress=job_progress(domain))
 
     def tell_change(self, native_id: str) -> None:
         """Tell this connection's watches of a change that libvirt has no event for."""
@@ -82,8 +84,7 @@ class PowerVerbs(Session):
             self.events.tell(native_id)
 
 
-def _start(domain: libvirt.virDomain) -> None:
-    restores = bool(domain.hasManagedSaveImage())
+def _start(domain: libvirt.virDomain, *, restores: bool) -> None:
     domain.create()
     if restores and domain_state(domain)[0] == libvirt.VIR_DOMAIN_PAUSED:  # it was saved while paused
         domain.resume()
