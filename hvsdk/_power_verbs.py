@@ -38,6 +38,8 @@ INSISTING = frozenset({"power_off", "shutdown", "pause", "unpause"})
 ENDED = frozenset({PowerState.SHUTOFF, PowerState.CRASHED})
 GRACE_SECONDS = 2.0
 """How long a start that left the domain shut off is watched, before it counts as a guest that ended at once."""
+ANSWER_SECONDS = 1.0
+"""With less time than this left a request is not repeated: its outcome would be unknown for nothing."""
 REQUEST_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 """Pauses between two requests to shut down; the last one is repeated."""
 
@@ -203,7 +205,9 @@ class _Requests:
         """The last "tools are not running yet"."""
 
     def due(self) -> bool:
-        """Return whether the next request should be made now."""
+        """Return whether the next request should be made now; not when too little time is left for its answer."""
+        if self._sent and self._doing.deadline.remaining() < ANSWER_SECONDS:
+            return False
         return time.monotonic() >= self._next
 
     def send(self) -> DomainInfo | None:

@@ -234,6 +234,16 @@ def test_shutdown_of_a_guest_that_ignores_it_times_out_and_cuts_only_when_asked(
     assert web.power_state is PowerState.SHUTOFF
 
 
+def test_a_request_is_not_repeated_when_its_answer_would_come_too_late(host):
+    web = host.domain("web-1")
+    control(host).guest(web, shutdown="ignores")
+    control(host).latency = 0.2
+    with pytest.raises(errors.OperationTimeoutError, match="is still running") as caught:
+        web.shutdown(timeout=2.1)
+    assert caught.value.last_seen is PowerState.RUNNING
+    assert control(host).calls["shutdown"] == 1
+
+
 def test_unknown_verbs_of_why_not_are_named(host):
     with pytest.raises(errors.InvalidSpecError, match="shutdown"):
         host.domain("web-1").why_not("destroy")
