@@ -43,3 +43,11 @@ def test_installing_it_is_all_it_takes_to_use_it(installed: dict[str, str], tmp_
     listed = run(installed, "hvsdk", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "shed" in listed.stdout
+
+
+@pytest.mark.timeout(240)
+def test_it_passes_the_kit_from_the_shell(installed: dict[str, str], tmp_path: Path) -> None:
+    url = f"shed://{tmp_path}/machines?create=yes"
+    done = run(installed, "hvsdk", "conformance", url, "--create", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
