@@ -12,7 +12,7 @@ from hvsdk._power_verbs import check_fence
 from hvsdk._verbs import carry_out, fresh, refuse_state
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
-from hvsdk.errors import HvsdkError, InvalidSpecError, PowerStateError, UnsupportedError
+from hvsdk.errors import HvsdkError, InvalidSpecError, OperationFailedError, PowerStateError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,9 +207,33 @@ def create(
             progress=progress,
             cancel=cancel,
         )
-        assert outcome.result is not None
+        made = outcome.result
+        assert made is not None
+        lacks = "memory" if memory and made.has_memory is False else None
+        lacks = "file systems at rest" if quiesce and made.quiesced is False else lacks
+        if lacks is not None:
+            raise _weakened(doing, native_id, made, lacks)
         domain._info = doing.look(CONFIG, late=True)
-        return Snapshot(domain, outcome.result)
+        return Snapshot(domain, made)
+
+
+def _weakened(doing: Doing, native_id: str, made: SnapshotInfo, lacks: str) -> OperationFailedError:
+    """Remove a snapshot that is less than what was asked for, and return the error that says so."""
+    error = OperationFailedError(
+        f"the snapshot {made.name!r} of {doing.subject} was made without {lacks}, which was asked for",
+        backend=doing.host.backend,
+        host=doing.host.url,
+    )
+    try:
+        carry_out(
+            doing, lambda driver, limit: driver.delete_snapshot(native_id, made.id, children=False, deadline=limit)
+        )
+    except HvsdkError as exc:
+        error.message += f", and could not be removed again: {exc}"
+        error.hint = f"delete the snapshot {made.id!r} yourself"
+    else:
+        error.message += "; it is removed again"
+    return error
 
 
 def _check_state(doing: Doing, memory: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
@@ -85,3 +88,14 @@ def test_every_hook_has_a_docstring() -> None:
     specs = [value for name, value in vars(hooks).items() if name.startswith("hvsdk_")]
     assert specs
     assert all(spec.__doc__ for spec in specs)
+
+
+def test_the_examples_in_docstrings_run() -> None:
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(verbose=False)
+    for _, name, _ in pkgutil.walk_packages(hvsdk.__path__, "hvsdk."):
+        if not name.endswith("__main__"):
+            for example in finder.find(importlib.import_module(name)):
+                runner.run(example)
+    found = runner.summarize(verbose=False)
+    assert found.failed == 0
+    assert found.attempted > 30

@@ -26,10 +26,30 @@ class Lesser(FakeDriver):
     unfence = Driver.unfence
 
 
+class Weakening(FakeDriver):
+    """A fake that makes less of a snapshot than was asked for."""
+
+    def create_snapshot(self, native_id, name, *, memory, quiesce, description, deadline):
+        return super().create_snapshot(
+            native_id, name, memory=False, quiesce=False, description=description, deadline=deadline
+        )
+
+
+class Clinging(Weakening):
+    """It does not let such a snapshot go either."""
+
+    def delete_snapshot(self, native_id, snapshot_id, *, children, deadline):
+        raise errors.OperationFailedError("no")
+
+
 class LesserPlugin:
     @hookimpl
     def hvsdk_backends(self):
-        return [Backend(name="lesser", schemes=("lesser",), driver=f"{__name__}:Lesser")]
+        classes = {"lesser": Lesser, "weakening": Weakening, "clinging": Clinging}
+        return [
+            Backend(name=name, schemes=(name,), driver=f"{__name__}:{driver.__name__}")
+            for name, driver in classes.items()
+        ]
 
 
 class Recorder:
@@ -253,3 +273,23 @@ def test_fields_of_a_handle_cannot_be_set(host):
     web = host.domain("web-1")
     with pytest.raises(AttributeError, match="verbs"):
         web.name = "x"
+
+
+@pytest.mark.parametrize(("kind", "lacks"), [("memory", "memory"), ("quiesce", "file systems at rest")])
+def test_a_snapshot_that_is_less_than_was_asked_for_is_removed_again(register, kind, lacks):
+    register(LesserPlugin())
+    with hvsdk.connect("weakening://demo") as host:
+        domain = host.domains(state="running")[0]
+        with pytest.raises(errors.OperationFailedError, match=f"without {lacks}.*it is removed again"):
+            domain.create_snapshot("s", **{kind: True})
+        assert domain.snapshots() == []
+        assert domain.create_snapshot("s").has_memory is False
+
+
+def test_a_snapshot_that_is_too_little_and_stays_is_named(register):
+    register(LesserPlugin())
+    with hvsdk.connect("clinging://demo") as host:
+        domain = host.domains(state="running")[0]
+        with pytest.raises(errors.OperationFailedError, match="could not be removed again: no") as caught:
+            domain.create_snapshot("s", memory=True)
+        assert domain.snapshots()[0].id in str(caught.value)

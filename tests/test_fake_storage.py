@@ -132,6 +132,16 @@ def test_revert_brings_disk_settings_and_memory_back(host, small):
     assert content(small)[:6] == b"before"
 
 
+def test_a_domain_that_was_born_running_has_memory_to_keep(host):
+    for domain in host.domains(state="running"):
+        boot = control(host).boot_id(domain)
+        assert boot is not None
+        snapshot = domain.create_snapshot("s", memory=True)
+        assert snapshot.has_memory
+        snapshot.revert()
+        assert (domain.power_state, control(host).boot_id(domain)) == ("running", boot)
+
+
 def test_the_product_rolls_labels_back_and_the_core_puts_them_right(host, small):
     snapshot = small.create_snapshot("s")
     small.rename("renamed")

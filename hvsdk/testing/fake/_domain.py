@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "FakeDomain", "Guest", "Snapshot"]
 
+WITH_MEMORY = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
+
 
 class Guest:
     """How the system inside behaves; `FakeControl.guest` sets it.
@@ -158,8 +160,8 @@ class FakeDomain:
         """Whether it is fenced: start, resume and revert are refused."""
         self.boot: int = 0
         """Counts boots, so that what was planned for an earlier one can be told."""
-        self.memory: int | None = None
-        """Which boot's memory it has, running, paused or saved."""
+        self.memory: int | None = 0 if state in WITH_MEMORY else None
+        """Which boot's memory it has, running, paused or saved; 0 is the boot before the world began."""
         self.up_at: float = 0.0
         self.started_at: datetime | None = None
         self.run_since: float | None = None
