@@ -80,7 +80,7 @@ RECORDS = [
     models.Lineage(uuid="u", at=AT),
     models.FenceMark(reason="r", links=("a",)),
     models.DiskSpec(size="1GiB"),
-    models.NicSpec(mac="52:54:00:00:00:01", hints={"a": 1}),
+    models.NicSpec(mac="52:54:00:00:00:01", hints={"fake.a": 1}),
     models.VolumeSpec(name="v", size=1),
     models.DomainSpec(
         name="x",

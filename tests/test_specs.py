@@ -2,7 +2,7 @@ import pytest
 
 from hvsdk.errors import InvalidSpecError
 from hvsdk.models import Changes, CloudInit, CpuTopology, DiskSpec, DomainSpec, NicSpec, VolumeSpec
-from hvsdk.models._spec import check_metadata, check_name, check_tags
+from hvsdk.models._checks import check_metadata, check_name, check_tags
 
 HOSTILE_NAMES = ["a'b\"c", "$(reboot)", "a\nb", "<x>&amp;", "ünïcödé 机", "../../etc/passwd", "x" * 80, "-rf", "%s{0}"]
 
@@ -50,11 +50,90 @@ def test_what_no_product_can_store_is_no_name(name):
         {"tags": ["a,b"]},
         {"tags": [" a"]},
         {"tags": [7]},
+        {"firmware": "UEFI"},
+        {"firmware": None},
+        {"firmware": []},
+        {"secure_boot": 1},
+        {"autostart": "yes"},
+        {"pci_order": None},
+        {"clock": "UTC"},
+        {"clock": True},
+        {"clock": 1.5},
+        {"machine": 35},
+        {"guest_os": ["linux"]},
+        {"template": 7},
+        {"cloud_init": "#cloud-config"},
+        {"cpu_topology": (1, 2, 1)},
+        {"smbios": "serial"},
+        {"smbios": {"serial": 7}},
+        {"metadata": ["a"]},
+        {"hints": {"cpu_mode": "host"}},
+        {"hints": {"kvm.": 1}},
+        {"hints": {".x": 1}},
+        {"hints": {7: 1}},
+        {"hints": "kvm.x"},
+        {"disks": DiskSpec(size="1GiB")},
+        {"disks": "1GiB"},
+        {"disks": 7},
+        {"disks": [NicSpec()]},
+        {"nics": NicSpec()},
+        {"nics": ["default"]},
     ],
 )
 def test_a_domain_that_cannot_be_is_refused(wrong):
     with pytest.raises(InvalidSpecError):
         spec(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (DiskSpec, {"device": "floppy"}),
+        (DiskSpec, {"device": None}),
+        (DiskSpec, {"bus": 7}),
+        (DiskSpec, {"format": b"raw"}),
+        (DiskSpec, {"serial": 7}),
+        (DiskSpec, {"readonly": "no"}),
+        (DiskSpec, {"shareable": 1}),
+        (DiskSpec, {"copy": "yes"}),
+        (DiskSpec, {"hints": {"iops": 1}}),
+        (NicSpec, {"mac": 7}),
+        (NicSpec, {"model": 7}),
+        (NicSpec, {"link_up": "up"}),
+        (NicSpec, {"vlan": "7"}),
+        (NicSpec, {"vlan": 4096}),
+        (NicSpec, {"mtu": 0}),
+        (NicSpec, {"hints": {"type": "bridge"}}),
+        (VolumeSpec, {"format": 7}),
+        (VolumeSpec, {"hints": {"x": 1}}),
+        (Changes, {"cpu_topology": 4}),
+        (Changes, {"hints": {"cpu_mode": 1}}),
+    ],
+    ids=str,
+)
+def test_each_field_takes_its_own_kind_of_value(kind, wrong):
+    needed = {DiskSpec: {"size": 1}, VolumeSpec: {"name": "v", "size": 1}}.get(kind, {})
+    (field,) = wrong
+    with pytest.raises(InvalidSpecError, match=field):
+        kind(**{**needed, **wrong})
+
+
+def test_a_refusal_says_what_the_field_takes():
+    with pytest.raises(InvalidSpecError, match=r"^firmware is 'bios' or 'uefi', not 'UEFI'$"):
+        spec(firmware="UEFI")
+    with pytest.raises(InvalidSpecError, match=r"^disks are several DiskSpecs, not one \(write disks=\[DiskSpec"):
+        spec(disks=DiskSpec(size="1GiB"))
+    with pytest.raises(InvalidSpecError, match=r"^hints are named for a product, such as kvm\.cpu_mode"):
+        spec(hints={"cpu_mode": "host"})
+
+
+@pytest.mark.parametrize("field", ["user_data", "meta_data", "network_config"])
+def test_a_refused_secret_is_not_shown(field):
+    with pytest.raises(InvalidSpecError, match=field) as caught:
+        CloudInit(**{"user_data": "x", field: b"password: s3cret"})
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(InvalidSpecError, match="user_data"):
+        CloudInit(user_data=None)
 
 
 def test_defaults_are_the_documented_ones():

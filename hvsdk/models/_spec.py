@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import uuid as _uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -11,96 +9,45 @@ import attrs
 
 from hvsdk._units import parse_size
 from hvsdk.errors import InvalidSpecError
+from hvsdk.models import _spec_checks as checks
 from hvsdk.models._base import Record
-from hvsdk.models._checks import RESERVED, check_metadata, check_name, check_tags, check_text
+from hvsdk.models._checks import RESERVED, check_metadata, check_tags, check_text
 from hvsdk.models._hardware import CpuTopology
-from hvsdk.models._mapping import EMPTY, FrozenDict, frozen
+from hvsdk.models._mapping import EMPTY, FrozenDict
 
 __all__ = ["Changes", "CloudInit", "DiskSpec", "DomainSpec", "NicSpec", "VolumeSpec"]
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-
-def _size(value: int | str | None) -> int | None:
-    return None if value is None else parse_size(value)
-
 
 def _disks(values: Iterable[DiskSpec]) -> tuple[DiskSpec, ...]:
-    return tuple(values)
+    return checks.several("disks", DiskSpec, values)
 
 
 def _nics(values: Iterable[NicSpec]) -> tuple[NicSpec, ...]:
-    return tuple(values)
-
-
-def _mac(value: str | None) -> str | None:
-    if value is None:
-        return None
-    mac = value.strip().lower().replace("-", ":")
-    if not _MAC.fullmatch(mac):
-        raise InvalidSpecError(f"{value!r} is not a MAC address", hint="write it as 52:54:00:12:34:56")
-    if int(mac[:2], 16) & 1:
-        raise InvalidSpecError(f"{value!r} is a multicast address; an adapter cannot have it")
-    return mac
-
-
-def _uuid_text(value: str | _uuid.UUID | None) -> str | None:
-    try:
-        return None if value is None else str(_uuid.UUID(str(value)))
-    except ValueError:
-        raise InvalidSpecError(f"{value!r} is not a UUID") from None
-
-
-def _at_least_one(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InvalidSpecError(f"{attribute.name} must be a whole number of at least 1, not {value!r}")
-
-
-def _positive(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and value < 1:
-        raise InvalidSpecError(f"{attribute.name.removesuffix('_bytes')} must be more than 0")
-
-
-def _text(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidSpecError(f"{attribute.name} is a text, not {value!r}")
-
-
-def _all(kind: type) -> Any:
-    def check(instance: Any, attribute: Any, value: Any) -> None:
-        for one in value:
-            if not isinstance(one, kind):
-                raise InvalidSpecError(f"{attribute.name} are {kind.__name__}s, not {one!r}")
-
-    return check
-
-
-def _name(instance: Any, attribute: Any, value: Any) -> None:
-    check_name(value)
+    return checks.several("nics", NicSpec, values)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class DiskSpec(Record):
     """A disk to make or attach. Give `size` for a new empty one, `source` for one that exists, both for a grown copy."""
 
-    size_bytes: int | None = attrs.field(default=None, converter=_size, alias="size", validator=_positive)
+    size_bytes: int | None = attrs.field(default=None, converter=checks.size, alias="size", validator=checks.positive)
     """Bytes or a text such as `"40GiB"`."""
-    source: str | None = attrs.field(default=None, validator=_text)
+    source: str | None = attrs.field(default=None, validator=checks.text)
     """An existing volume: its path, or its name in `pool`. It is attached as it is, unless `copy` is set."""
-    copy: bool = False
+    copy: bool = attrs.field(default=False, validator=checks.flag)
     """Copy `source` into a new volume instead of attaching it."""
-    pool: str | None = attrs.field(default=None, validator=_text)
+    pool: str | None = attrs.field(default=None, validator=checks.text)
     """Name or id of the storage pool; the product's default without it."""
-    bus: str | None = None
+    bus: str | None = attrs.field(default=None, validator=checks.text)
     """`virtio sata scsi ide`; the product's paravirtual bus without it."""
-    format: str | None = None
+    format: str | None = attrs.field(default=None, validator=checks.text)
     """Format of the new volume; the pool's thin one without it."""
-    device: Literal["disk", "cdrom"] = "disk"
-    boot_order: int | None = attrs.field(default=None, validator=_at_least_one)
-    readonly: bool = False
-    shareable: bool = False
-    serial: str | None = None
-    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    device: Literal["disk", "cdrom"] = attrs.field(default="disk", validator=checks.one_of("disk", "cdrom"))
+    boot_order: int | None = attrs.field(default=None, validator=checks.at_least_one)
+    readonly: bool = attrs.field(default=False, validator=checks.flag)
+    shareable: bool = attrs.field(default=False, validator=checks.flag)
+    serial: str | None = attrs.field(default=None, validator=checks.text)
+    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
 
     def __attrs_post_init__(self) -> None:
         if self.size_bytes is None and self.source is None and self.device == "disk":
@@ -115,38 +62,38 @@ class DiskSpec(Record):
 class NicSpec(Record):
     """A network adapter to make."""
 
-    network: str | None = attrs.field(default=None, validator=_text)
+    network: str | None = attrs.field(default=None, validator=checks.text)
     """Name or id of the network, bridge or port group; the product's default without it."""
-    mac: str | None = attrs.field(default=None, converter=_mac)
+    mac: str | None = attrs.field(default=None, converter=checks.mac)
     """A new one is made without it."""
-    model: str | None = None
+    model: str | None = attrs.field(default=None, validator=checks.text)
     """`virtio e1000e …`; the product's paravirtual model without it."""
-    link_up: bool = True
-    vlan: int | None = None
-    mtu: int | None = None
-    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    link_up: bool = attrs.field(default=True, validator=checks.flag)
+    vlan: int | None = attrs.field(default=None, validator=checks.vlan)
+    mtu: int | None = attrs.field(default=None, validator=checks.at_least_one)
+    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class CloudInit(Record):
     """Data for cloud-init, handed to the guest on a small NoCloud disk where the product has no way of its own."""
 
-    user_data: str = attrs.field(repr=False)
+    user_data: str = attrs.field(repr=False, validator=checks.private_text)
     """Often holds passwords and keys: it is in no repr."""
-    meta_data: str | None = attrs.field(default=None, repr=False)
+    meta_data: str | None = attrs.field(default=None, repr=False, validator=checks.private_text)
     """Made from name and UUID without it."""
-    network_config: str | None = attrs.field(default=None, repr=False)
+    network_config: str | None = attrs.field(default=None, repr=False, validator=checks.private_text)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class VolumeSpec(Record):
     """A volume to make in a storage pool."""
 
-    name: str = attrs.field(validator=_name)
-    size_bytes: int = attrs.field(converter=parse_size, alias="size", validator=_positive)
-    format: str | None = None
+    name: str = attrs.field(validator=checks.name)
+    size_bytes: int = attrs.field(converter=parse_size, alias="size", validator=checks.positive)
+    format: str | None = attrs.field(default=None, validator=checks.text)
     """The pool's thin format without it."""
-    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -159,37 +106,39 @@ class DomainSpec(Record):
         4294967296
     """
 
-    name: str = attrs.field(validator=_name)
-    vcpus: int = attrs.field(default=1, validator=_at_least_one)
-    max_vcpus: int | None = attrs.field(default=None, validator=_at_least_one)
-    memory_bytes: int = attrs.field(converter=parse_size, alias="memory", validator=_positive)
-    max_memory_bytes: int | None = attrs.field(default=None, converter=_size, alias="max_memory", validator=_positive)
-    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=_disks, validator=_all(DiskSpec))
-    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=_nics, validator=_all(NicSpec))
-    firmware: Literal["bios", "uefi"] = "bios"
-    secure_boot: bool = False
-    uuid: str | None = attrs.field(default=None, converter=_uuid_text)
-    media: str | None = attrs.field(default=None, validator=_text)
+    name: str = attrs.field(validator=checks.name)
+    vcpus: int = attrs.field(default=1, validator=checks.at_least_one)
+    max_vcpus: int | None = attrs.field(default=None, validator=checks.at_least_one)
+    memory_bytes: int = attrs.field(converter=parse_size, alias="memory", validator=checks.positive)
+    max_memory_bytes: int | None = attrs.field(
+        default=None, converter=checks.size, alias="max_memory", validator=checks.positive
+    )
+    disks: tuple[DiskSpec, ...] = attrs.field(default=(), converter=_disks)
+    nics: tuple[NicSpec, ...] = attrs.field(default=(), converter=_nics)
+    firmware: Literal["bios", "uefi"] = attrs.field(default="bios", validator=checks.one_of("bios", "uefi"))
+    secure_boot: bool = attrs.field(default=False, validator=checks.flag)
+    uuid: str | None = attrs.field(default=None, converter=checks.uuid_text)
+    media: str | None = attrs.field(default=None, validator=checks.text)
     """An ISO image to put in a CD-ROM drive: a path, or `pool/volume`."""
-    cloud_init: CloudInit | None = None
-    template: str | None = None
+    cloud_init: CloudInit | None = attrs.field(default=None, validator=checks.a(CloudInit))
+    template: str | None = attrs.field(default=None, validator=checks.text)
     """Name or id of a template to make it from, where the product has templates."""
     tags: frozenset[str] = attrs.field(default=frozenset(), converter=check_tags)
     notes: str = ""
-    metadata: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=frozen, hash=False)
-    autostart: bool = False
-    cpu_topology: CpuTopology | None = None
-    clock: Literal["utc", "localtime"] | int = "utc"
+    metadata: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=checks.metadata, hash=False)
+    autostart: bool = attrs.field(default=False, validator=checks.flag)
+    cpu_topology: CpuTopology | None = attrs.field(default=None, validator=checks.a(CpuTopology))
+    clock: Literal["utc", "localtime"] | int = attrs.field(default="utc", validator=checks.clock)
     """What the guest finds in its hardware clock; a number is an offset to UTC in seconds."""
-    guest_os: str | None = None
+    guest_os: str | None = attrs.field(default=None, validator=checks.text)
     """A short family for profiles: `linux`, `windows`, or the product's own id."""
-    machine: str | None = None
+    machine: str | None = attrs.field(default=None, validator=checks.text)
     """The emulated board where there is a choice: `q35`, `pc`."""
-    smbios: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    smbios: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=checks.smbios, hash=False)
     """What the guest reads there: `manufacturer product version serial sku family`, and `uuid` where it differs."""
-    pci_order: bool = False
+    pci_order: bool = attrs.field(default=False, validator=checks.flag)
     """Give disks and adapters fixed addresses in the order of the spec, so that names in the guest are stable."""
-    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
     """Settings of one product, under its documented keys such as `kvm.cpu_mode`. Another product ignores them."""
 
     def __attrs_post_init__(self) -> None:
@@ -214,12 +163,16 @@ class DomainSpec(Record):
 class Changes(Record):
     """What `Domain.reconfigure` is asked to change; `None` leaves a setting as it is."""
 
-    vcpus: int | None = attrs.field(default=None, validator=_at_least_one)
-    max_vcpus: int | None = attrs.field(default=None, validator=_at_least_one)
-    memory_bytes: int | None = attrs.field(default=None, converter=_size, alias="memory", validator=_positive)
-    max_memory_bytes: int | None = attrs.field(default=None, converter=_size, alias="max_memory", validator=_positive)
-    cpu_topology: CpuTopology | None = None
-    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
+    vcpus: int | None = attrs.field(default=None, validator=checks.at_least_one)
+    max_vcpus: int | None = attrs.field(default=None, validator=checks.at_least_one)
+    memory_bytes: int | None = attrs.field(
+        default=None, converter=checks.size, alias="memory", validator=checks.positive
+    )
+    max_memory_bytes: int | None = attrs.field(
+        default=None, converter=checks.size, alias="max_memory", validator=checks.positive
+    )
+    cpu_topology: CpuTopology | None = attrs.field(default=None, validator=checks.a(CpuTopology))
+    hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
 
     @property
     def asked(self) -> frozenset[str]:
