@@ -17,9 +17,10 @@ from hvsdk_kvm._store import Store
 if TYPE_CHECKING:
     from hvsdk_kvm._session import Session
 
-__all__ = ["EmbedStore", "file_format"]
+__all__ = ["POOL", "EmbedStore", "file_format"]
 
 POOL = "default"
+"""Id and name of the one pool."""
 _QCOW2 = b"QFI\xfb"
 _EXTERNAL_DATA = 4
 """Feature of a qcow2 file whose content is in another file."""
@@ -33,6 +34,11 @@ class EmbedStore(Store):
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    @property
+    def directory(self) -> Path:
+        """Where the volumes are."""
+        return self._directory
 
     @classmethod
     def of(cls, session: Session) -> EmbedStore:

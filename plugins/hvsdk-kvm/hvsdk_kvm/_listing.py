@@ -15,6 +15,7 @@ import libvirt
 from hvsdk.driver import FIELD_GROUPS, Deadline, DomainInfo, HostInfo, domain_info_maker, frozen
 
 from hvsdk_kvm._agent import GuestQuestions
+from hvsdk_kvm._disk_facts import with_facts
 from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._parallel import in_parallel
 from hvsdk_kvm._session import Session
@@ -104,7 +105,11 @@ class ListingReads(Session):
         root = parse_xml(text)
         asked = "guest" in include and state == libvirt.VIR_DOMAIN_RUNNING
         guests = self.guest_questions.ask({key: domain}, {key: root}, deadline) if asked else {}
-        return self._record(key, domain.name(), record, saved, include, root, autostart, guests, datetime.now(UTC))
+        info = self._record(key, domain.name(), record, saved, include, root, autostart, guests, datetime.now(UTC))
+        if "config" not in include:
+            return info
+        running = state != libvirt.VIR_DOMAIN_SHUTOFF
+        return info.replace(disks=with_facts(self, domain, info.disks, running=running, deadline=deadline))
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
         connection = self.connection

@@ -71,8 +71,9 @@ def test_a_disk_that_the_guest_does_not_let_go_stays_listed(boots: Boots) -> Non
     disk = domain.attach_disk(DiskSpec(size="4MiB"))
     assert disk.bus == "virtio"
     with pytest.raises(OperationTimeoutError):
-        domain.detach_disk(disk, timeout=7)
+        domain.detach_disk(disk, timeout=2)
     assert disk_ids(domain) == ["vda", "vdb"]
+    domain.pause(timeout=2)  # libvirt does not wait for the guest, and holds nobody up
     domain.power_off()
     assert disk_ids(domain) == ["vda"]
 
@@ -82,7 +83,7 @@ def test_an_adapter_that_the_guest_does_not_let_go_stays_listed(boots: Boots) ->
     nic = domain.attach_nic(NicSpec(mac=MAC))
     assert nic.mac == MAC
     with pytest.raises(OperationTimeoutError):
-        domain.detach_nic(MAC, timeout=7)
+        domain.detach_nic(MAC, timeout=2)
     assert [nic.mac for nic in domain.refresh().nics] == [MAC]
 
 
@@ -207,7 +208,7 @@ def test_a_disk_grows_while_it_runs_and_while_it_is_off_and_never_shrinks(boots:
     domain.resize_disk("vda", "16MiB")
     assert capacity(domain) == 16 * MIB
     for running in (True, False):
-        with pytest.raises(InvalidSpecError, match="shrink"):
+        with pytest.raises(InvalidSpecError, match="cut"):
             domain.resize_disk("vda", "12MiB")
         domain.resize_disk("vda", "16MiB")
         if running:
@@ -254,3 +255,27 @@ def test_devices_do_not_change_while_the_memory_is_saved(boots: Boots) -> None:
         with pytest.raises(PowerStateError):
             verb()
     domain.power_off(discard_memory=True)
+
+
+def test_a_disk_says_how_large_it_is_and_which_volume(boots: Boots, embed_host: Host) -> None:
+    domain = boots()
+    made = domain.attach_disk(DiskSpec(size="4MiB"))
+    assert (made.capacity_bytes, made.pool) == (4 * MIB, "default")
+    assert made.volume in volume_names(embed_host)
+    assert made.allocated_bytes is not None
+    assert 0 < made.allocated_bytes < 4 * MIB
+    assert domain.resize_disk(made, "8MiB").capacity_bytes == 8 * MIB
+    domain.power_off()
+    off = {disk.id: disk for disk in domain.refresh().disks}
+    assert (off["vdb"].capacity_bytes, off["vdb"].volume) == (8 * MIB, made.volume)
+    assert off["vda"].capacity_bytes is not None
+    assert (off["vda"].pool, off["vda"].volume) == (None, None)
+    (listed,) = embed_host.domains(full=True)
+    assert [disk.capacity_bytes for disk in listed.disks] == [None, None]
+
+
+def test_an_empty_drive_and_a_file_that_is_gone_have_no_size(embed_host: Host, tmp_path: Path) -> None:
+    path = Path(boot_disk(tmp_path / "web.qcow2"))
+    domain = embed_host.create_domain(spec(disks=[DiskSpec(source=str(path)), DiskSpec(device="cdrom")]))
+    path.unlink()
+    assert [(disk.capacity_bytes, disk.allocated_bytes) for disk in domain.refresh().disks] == [(None, None)] * 2

@@ -311,3 +311,14 @@ def test_a_pool_that_is_off_is_no_matter_of_power(host: Host, tmp_path: Path) ->
     add_pool(host, "off", tmp_path / "off", active=False)
     with pytest.raises(OperationFailedError, match="not active"):
         host.storage_pool("off").volumes()
+
+
+def test_a_disk_in_a_pool_says_which_volume_it_is(host: Host, pool: StoragePool, tmp_path: Path) -> None:
+    elsewhere = DiskSpec(source=boot_disk(tmp_path / "other.qcow2"))
+    domain = host.create_domain(spec(disks=[DiskSpec(size="3MiB"), elsewhere]))
+    inside, outside = domain.disks
+    (volume,) = pool.volumes()
+    assert (inside.pool, inside.volume, inside.capacity_bytes) == (pool.id, volume.id, 3 * MIB)
+    assert inside.allocated_bytes == volume.allocated_bytes
+    assert (outside.pool, outside.volume) == (None, None)
+    assert outside.capacity_bytes is not None
