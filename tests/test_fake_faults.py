@@ -213,3 +213,15 @@ def test_calls_are_counted_by_method(host, fake):
     host.domains(full=True)
     assert fake.calls == {"list_domains": 2}
     assert fake.round_trips() == 2
+
+
+def test_a_fault_of_an_unknown_verb_is_refused_with_the_known_ones(fake):
+    with pytest.raises(errors.InvalidSpecError, match=r"'puase'.*list_domains, .*pause, .*\* for any"):
+        fake.fail("puase", "NO_MEMORY")
+    with pytest.raises(errors.InvalidSpecError, match="'puase'"), hvsdk.connect("fake://demo?fault=puase:drop-after"):
+        pass
+
+
+@pytest.mark.parametrize("verb", ["start", "resume", "open", "poll", "zero", "*"])
+def test_a_fault_can_hit_whatever_goes_to_the_world(fake, verb):
+    fake.fail(verb, "NO_MEMORY")

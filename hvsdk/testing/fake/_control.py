@@ -92,7 +92,7 @@ class FakeControl:
             domain: Only calls that concern this domain.
 
         Raises:
-            InvalidSpecError: There is no such kind.
+            InvalidSpecError: There is no such verb or kind.
         """
         native_id = None if domain is None else self._domain(domain).native_id
         rule = Rule(verb, kind, times, after=after, seconds=seconds, native_id=native_id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvsdk._driver.base import Driver
 from hvsdk.errors import InvalidSpecError
 from hvsdk.testing.fake._options import seconds as parse_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KINDS", "TASK_KINDS", "Faults", "Rule"]
+__all__ = ["KINDS", "TASK_KINDS", "VERBS", "Faults", "Rule"]
 
 KINDS = {
     "drop-before": "the connection breaks and nothing was done",
@@ -28,6 +29,18 @@ KINDS = {
 
 TASK_KINDS = ("task-fails-late", "task-stalls")
 
+_LOCAL = frozenset({"host_limits", "native"})
+"""Methods that the fake answers without a round trip."""
+VERBS = (
+    frozenset(
+        name
+        for name, method in vars(Driver).items()
+        if "deadline" in getattr(getattr(method, "__code__", None), "co_varnames", ())
+    )
+    - _LOCAL
+) | {"poll", "cancel", "extents", "read", "write", "zero", "flush"}
+"""What a fault can hit: the driver's methods that go to the world, and those of its tasks, readers and writers."""
+
 
 class Rule:
     """One thing that goes wrong, a number of times."""
@@ -44,6 +57,8 @@ class Rule:
         seconds: float = 1.0,
         native_id: str | None = None,
     ) -> None:
+        if verb != "*" and verb not in VERBS:
+            raise InvalidSpecError(f"no verb {verb!r} can go wrong; there are {', '.join(sorted(VERBS))} and * for any")
         if kind not in KINDS and not (kind.isupper() and kind.isascii()):
             raise InvalidSpecError(f"no fault {kind!r}; there are {', '.join(KINDS)} and the product's ERROR_CODES")
         self.verb: str = verb
