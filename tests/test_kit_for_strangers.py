@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hvsdk.enums import PowerState
+from hvsdk.models import DomainInfo
+from hvsdk.testing.conformance._helpers import check_loaded
+
 SETTINGS = """
 [pytest]
 addopts = --strict-markers --strict-config
@@ -63,6 +67,7 @@ def test_a_known_failure_that_is_fixed_asks_to_be_removed(stranger) -> None:
     assert code == 1
     assert "XPASS(strict)" in shown
     assert "fixed in 4.2" in shown
+    assert "remove its entry from known_failures" in shown
 
 
 def test_a_known_failure_is_no_failure(stranger) -> None:
@@ -100,3 +105,51 @@ def test_a_failure_shows_what_was_compared(stranger) -> None:
     code, shown = stranger("-k", "sizes_are_bytes", attributes=attributes, host=host)
     assert code == 1
     assert "INVALID_PARAMETER" in shown
+
+
+@pytest.mark.parametrize(
+    ("fixture", "value", "select", "said"),
+    [
+        ("spec", "{'name': 'kit'}", "sizes_are_bytes", "spec must return an hvsdk.DomainSpec, not dict"),
+        ("round_trips", "5", "costs_the_same", "round_trips must return a function () -> int"),
+        ("secrets", "'hunter2'", "secret", "secrets must return a tuple of texts, not str"),
+    ],
+)
+def test_a_fixture_that_returns_something_else_is_named(stranger, fixture, value, select, said) -> None:
+    attributes = f"\n    @pytest.fixture\n    def {fixture}(self): return {value}"
+    code, shown = stranger("-k", select, attributes=attributes)
+    assert code == 1
+    assert said in shown
+
+
+def test_a_host_that_is_none_is_named(stranger) -> None:
+    code, shown = stranger("-k", "why_not_agrees_with_supports", host='return "fake://acme"')
+    assert code == 1
+    assert "the fixture host must return an hvsdk.Host, as hvsdk.connect returns it, not str" in shown
+
+
+def test_a_fixture_with_a_slip_in_its_name_fails_one_test(stranger) -> None:
+    attributes = "\n    @pytest.fixture\n    def round_trip(self): return lambda: 0"
+    code, shown = stranger("-k", "fixtures_are_spelt or why_not_agrees", attributes=attributes)
+    assert code == 1
+    assert "round_trip: did you mean round_trips?" in shown
+    assert "1 failed" in shown
+
+
+def test_a_helper_beside_the_fixture_is_no_slip(stranger) -> None:
+    attributes = "\n    secret = 'hunter2'\n    @pytest.fixture\n    def secrets(self): return (self.secret,)"
+    code, shown = stranger("-k", "fixtures_are_spelt", attributes=attributes)
+    assert code == 0, shown
+
+
+def test_a_record_with_part_of_a_group_says_what_is_missing() -> None:
+    whole = DomainInfo(
+        **dict.fromkeys(["native_id", "name"], "x"),
+        power_state=PowerState.SHUTOFF,
+        **dict.fromkeys(["disks", "nics", "tags"], ()),
+        notes="",
+    )
+    with pytest.raises(AssertionError, match="record of 'x' has part of group config; missing: folder, max_vcpus, "):
+        check_loaded(whole, "config")
+    with pytest.raises(AssertionError, match="has nothing of group guest; missing: addresses"):
+        check_loaded(whole, "guest")

@@ -15,6 +15,7 @@ from hvsdk.testing.conformance._create import Clone, Create  # noqa: E402
 from hvsdk.testing.conformance._delete import Delete  # noqa: E402
 from hvsdk.testing.conformance._devices import DiskDevices, Media, NicDevices, Reconfigure  # noqa: E402
 from hvsdk.testing.conformance._errors import Errors  # noqa: E402
+from hvsdk.testing.conformance._expected import misspelt  # noqa: E402
 from hvsdk.testing.conformance._fence import Fence  # noqa: E402
 from hvsdk.testing.conformance._figures import Behind, Consoles, Figures  # noqa: E402
 from hvsdk.testing.conformance._fixtures import Kit  # noqa: E402
@@ -94,7 +95,8 @@ class BackendConformance(
     `round_trips`, `boot_id`, `guest_obeys`, `guest_agent`, `guest_ignores`, `force_state`, `connect_readonly`,
     `spare_host`, `secrets`, `second_host`, `image`, `lose_connection`, `expire_session`, and the class attributes
     `vendor_errors` and `known_failures`. `spec` is the backend's own idea of a small domain that boots, `patience` the
-    seconds that one verb may take, `domain` a domain that may be driven in every way but `delete`.
+    seconds that one verb may take, `domain` a domain that may be driven in every way but `delete`. The handbook's page
+    on testing says what each returns.
 
     The kit touches no domain but its own, whose names begin with `kit-` and a random text; it removes them, and closes
     the host unless `shared_host` is set.
@@ -103,3 +105,8 @@ class BackendConformance(
     def test_known_failures_are_tests_of_the_kit(self) -> None:
         unknown = [name for name in self.known_failures if not hasattr(type(self), name.partition("[")[0])]
         assert not unknown, f"known_failures names no test of the kit: {unknown}"
+
+    def test_fixtures_are_spelt_as_the_kit_does(self) -> None:
+        names = [name for name in vars(Kit) if not name.startswith("_")]
+        hints = [f"{name}: did you mean {meant}?" for name, meant in misspelt(type(self), names).items()]
+        assert not hints, f"the kit uses no fixture or attribute {'; '.join(hints)}"

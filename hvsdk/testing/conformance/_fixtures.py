@@ -11,6 +11,7 @@ from hvsdk import errors
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import DiskSpec, DomainSpec, NicSpec, VolumeSpec
+from hvsdk.testing.conformance._expected import EXPECTED, check_fixture, overridden
 from hvsdk.testing.conformance._helpers import Names, begin, reach, remove, requires, unchecked
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Kit:
         name = request.node.name
         reason = self.known_failures.get(name) or self.known_failures.get(name.partition("[")[0])
         if reason:
+            reason = f"{reason} (should it pass: remove its entry from known_failures)"
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     @pytest.fixture
@@ -60,11 +62,18 @@ class Kit:
 
     @pytest.fixture(autouse=True)
     def _open_host(self, _known_failure: None, host: Host) -> Iterator[None]:
+        check_fixture("host", host)
         if host.closed and not self.shared_host:
             pytest.fail("host is closed already; set shared_host = True where its fixture is not made for each test")
         yield
         if not self.shared_host:
             host.close()
+
+    @pytest.fixture(autouse=True)
+    def _fitting_fixtures(self, request: pytest.FixtureRequest, _open_host: None) -> None:
+        for name in overridden(type(self), EXPECTED):
+            if name in request.fixturenames:
+                check_fixture(name, request.getfixturevalue(name))
 
     @pytest.fixture
     def patience(self) -> float:

@@ -13,16 +13,18 @@ import pytest
 from hvsdk import errors
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
+from hvsdk.models import FIELD_GROUPS
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
     from hvsdk._host import Host
     from hvsdk._storage import StoragePool, Volume
-    from hvsdk.models import Disk
+    from hvsdk.models import Disk, DomainInfo
 
 __all__ = [
     "UNREACHABLE",
     "Names",
+    "check_loaded",
     "needs",
     "own_volume",
     "reach",
@@ -171,6 +173,14 @@ def find_volume(pools: Iterable[StoragePool], disk: Disk) -> Volume | None:
             ):
                 return volume
     return None
+
+
+def check_loaded(info: DomainInfo, *groups: str) -> None:
+    """Assert that a record has all fields of these groups."""
+    for group in groups:
+        missing = [name for name in FIELD_GROUPS[group] if name not in info.loaded]
+        share = "part" if len(missing) < len(FIELD_GROUPS[group]) else "nothing"
+        assert not missing, f"record of {info.name!r} has {share} of group {group}; missing: {', '.join(missing)}"
 
 
 def stands_in(domain: Domain) -> Domain:

@@ -18,7 +18,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import FIELD_GROUPS, DomainInfo, DomainSpec
 from hvsdk.testing.conformance._fixtures import Kit
-from hvsdk.testing.conformance._helpers import needs
+from hvsdk.testing.conformance._helpers import check_loaded, needs
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -129,7 +129,7 @@ class Records(Kit):
         needs(host, Capability.START, Capability.GUEST_INFO)
         domain.start(timeout=patience)
         assert isinstance(domain.info, DomainInfo)
-        assert domain.info.has("config")
+        check_loaded(domain.info, "config")
         assert "addresses" not in domain.info.loaded, "an address from before would be a lie"
 
     def test_the_repr_is_short_and_names_the_domain(self, host: Host, domain: Domain) -> None:
