@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvsdk._device_lookup import disk_id_of, id_of
 from hvsdk._handle import Handle
+from hvsdk._names import READS, capability_named
 from hvsdk._operation import CONFIG, check_allowed, operate
 from hvsdk.capability import Capability
 from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
     from hvsdk.models import Console, Disk, DomainInfo, DomainStats
 
 __all__ = ["Reads"]
-
-VERBS = {
-    **{capability.value: capability for capability in Capability},
-    "snapshots": Capability.LIST_SNAPSHOTS,
-    "revert": Capability.REVERT_SNAPSHOT,
-}
-"""What `why_not` understands: verbs and capabilities by their names."""
 
 
 class Reads(Handle):
@@ -110,12 +104,13 @@ class Reads(Handle):
 
         Args:
             verb: A verb (`"start"`, `"create_snapshot"`) or a capability (`"snapshot_memory"`).
+
+        Raises:
+            InvalidSpecError: There is no such verb; the hint has the nearest names.
         """
         from hvsdk._power import RULES, Verdict, advice
 
-        capability = VERBS.get(str(verb))
-        if capability is None:
-            raise InvalidSpecError(f"there is no verb {verb!r}", hint=f"there are: {', '.join(sorted(VERBS))}")
+        capability = capability_named(verb)
         name = capability.value
         try:
             check_allowed(self._host, name, changes=name not in READS)
@@ -161,11 +156,3 @@ def _snapshot_id(info: DomainInfo, snapshot: Snapshot | str | None) -> str | Non
     if snapshot is not None and not isinstance(snapshot, str):
         raise InvalidSpecError(f"a snapshot is named by its handle or its id, not {snapshot!r}")
     return snapshot
-
-
-READS = frozenset(
-    {"list_snapshots", "changed_blocks", "console", "screenshot", "stats", "open_disk", "list_networks", "list_nodes"}
-    | {"list_storage_pools", "list_volumes", "watch", "native", "guest_info", "disk_random_read", "disk_read_snapshot"}
-    | {"duplicate_names", "multiprocess"}
-)
-"""Capabilities that change nothing."""

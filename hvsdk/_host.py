@@ -11,7 +11,8 @@ from hvsdk._deadline import Deadline
 from hvsdk._domain import Domain
 from hvsdk._door import Door
 from hvsdk._driver.base import Driver
-from hvsdk._operation import CONFIG, Doing, operate
+from hvsdk._names import capability_named
+from hvsdk._operation import CONFIG, READ_ONLY, Doing, may, operate
 from hvsdk._record_list import RecordList
 from hvsdk.capability import Capability
 from hvsdk.errors import AmbiguousNameError, NetworkNotFoundError, StoragePoolNotFoundError
@@ -84,15 +85,22 @@ class Host:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What this connection can do. Single domains may lack some of it: `Domain.why_not`."""
+        """What this connection can do; a read-only one changes nothing. Single domains may lack some: `Domain.why_not`."""
+        return frozenset(capability for capability in self._offered() if may(self, capability))
+
+    def _offered(self) -> set[Capability]:
+        """Return what the host can do, whoever asks."""
         limits = self._door.open(self._deadline()).limits
         found = {capability for capability in self._door.offered if capability not in limits}
         if Capability.SET_METADATA in found:
             found.add(Capability.FENCE_MARK)
-        return frozenset(found)
+        return found
 
     def supports(self, capability: Capability | str) -> bool:
         """Return whether this connection can do it.
+
+        Raises:
+            InvalidSpecError: There is no such capability; the hint has the nearest names.
 
         Example:
             >>> import hvsdk
@@ -100,14 +108,16 @@ class Host:
             ...     host.supports("snapshot_memory"), host.supports("multiprocess")
             (True, False)
         """
-        return _capability(capability) in self.capabilities
+        return capability_named(capability) in self.capabilities
 
     def why_not(self, capability: Capability | str) -> str | None:
         """Return in words why this connection cannot do it, or `None` if it can."""
-        return self._why_not(_capability(capability), None)
+        return self._why_not(capability_named(capability), None)
 
     def _why_not(self, capability: Capability, info: DomainInfo | None) -> str | None:
-        if capability in self.capabilities:
+        if capability in self._offered():
+            if not may(self, capability):
+                return READ_ONLY
             if info is None:
                 return None
             limit = self._driver_limits(info).get(capability)
@@ -353,13 +363,6 @@ class Host:
     def __repr__(self) -> str:
         marks = "".join([", read-only" if self._readonly else "", ", closed" if self.closed else ""])
         return f"<Host {self.url}{marks}>"
-
-
-def _capability(name: Capability | str) -> Capability:
-    try:
-        return Capability(name)
-    except ValueError:
-        raise ValueError(f"there is no capability {name!r}; there are: {', '.join(sorted(Capability))}") from None
 
 
 def open_host(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer
 from hvsdk._driver.base import Driver
-from hvsdk._operation import CONFIG, Doing, check_capability, operate
+from hvsdk._operation import CONFIG, Doing, check_allowed, check_capability, operate
 from hvsdk._power import RULES
 from hvsdk._verbs import carry_out
 from hvsdk._worker import NoAnswerError
@@ -184,6 +184,7 @@ def migrate(
     domain: Domain, to: Host, *, live: bool, timeout: float | None, progress: Progress | None, cancel: Cancel | None
 ) -> Domain:
     """Move a domain to another host."""
+    check_allowed(domain.host, "migrate", changes=True)
     check_capability(domain.host, Capability.MIGRATE, domain.info)
     if to is domain.host:
         raise InvalidSpecError(f"{domain.host._words(domain.info)} is on that host already")

@@ -12,6 +12,7 @@ from hvsdk import _context, _hook_calls
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer, cause_of
 from hvsdk._driver.base import Driver, Operation
+from hvsdk._names import READS
 from hvsdk.capability import Capability
 from hvsdk.errors import (
     CancelledError,
@@ -35,6 +36,7 @@ T = TypeVar("T")
 GUARDED_READS = frozenset({"console", "open_disk", "native"})
 """They change nothing themselves, but hand out what can: hooks are asked, and `readonly` refuses them unless allowed."""
 
+READ_ONLY = "the connection is read-only"
 LATE_SECONDS = 1.0
 CONFIG = frozenset({"config"})
 STATE: frozenset[str] = frozenset()
@@ -109,14 +111,17 @@ def new_operation(
 
 def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     """Raise `PermissionDeniedError` if the host is read-only and the verb is not allowed."""
-    if not host._readonly:
-        return
     guarded = verb in GUARDED_READS
-    if not changes and (not guarded or verb in host._allow):
+    if not host._readonly or (not changes and (not guarded or verb in host._allow)):
         return
     hint = f"connect with allow={{{verb!r}}}" if guarded else "connect without readonly=True"
-    raise PermissionDeniedError(
-        f"{verb} is refused: the connection is read-only", backend=host.backend, host=host.url, hint=hint
+    raise PermissionDeniedError(f"{verb} is refused: {READ_ONLY}", backend=host.backend, host=host.url, hint=hint)
+
+
+def may(host: Host, capability: Capability) -> bool:
+    """Return whether the connection may do it: a read-only one changes nothing, and shows only what it is allowed to."""
+    return not host._readonly or (
+        capability in READS and (capability not in GUARDED_READS or capability in host._allow)
     )
 
 

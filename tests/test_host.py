@@ -193,8 +193,36 @@ def test_capabilities_have_reasons(host):
     assert Capability.MULTIPROCESS not in host.capabilities
     assert host.why_not("start") is None
     assert host.why_not("multiprocess")
-    with pytest.raises(ValueError, match="fly"):
+    with pytest.raises(errors.InvalidSpecError, match="'fly'"):
         host.supports("fly")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("puase", "'pause'"), ("snapshot_memroy", "'snapshot_memory'"), ("power-off", "'power_off'")]
+)
+def test_a_mistyped_capability_is_answered_with_the_nearest_ones(host, typed, meant):
+    for ask in (host.supports, host.why_not, host.domain("web-1").why_not):
+        with pytest.raises(errors.InvalidSpecError, match=f"did you mean .*{meant}") as caught:
+            ask(typed)
+        assert len(str(caught.value)) < 150
+
+
+def test_a_readonly_host_supports_no_verb_that_changes_something():
+    with hvsdk.connect("fake://demo", readonly=True, allow={"console"}) as host:
+        domain = host.domain("web-1")
+        for capability in Capability:
+            refused = "the connection is read-only" in (host.why_not(capability) or "")
+            assert host.supports(capability) == (host.why_not(capability) is None)
+            if refused:
+                assert "the connection is read-only" in str(domain.why_not(capability))
+        assert host.why_not("pause") == host.why_not("open_disk") == "the connection is read-only"
+        assert host.supports("console")
+        assert host.supports("stats")
+        assert host.supports("guest_info")
+        assert not host.supports("fence_mark")
+        assert not host.supports("native")
+        with pytest.raises(errors.PermissionDeniedError):
+            domain.migrate(host)
 
 
 def test_finding_by_native_id_uuid_in_both_byte_orders_and_name(host):
