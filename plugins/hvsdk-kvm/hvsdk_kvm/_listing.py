@@ -15,7 +15,7 @@ import libvirt
 from hvsdk.driver import FIELD_GROUPS, Deadline, DomainInfo, HostInfo, domain_info_maker, frozen
 
 from hvsdk_kvm._agent import GuestQuestions
-from hvsdk_kvm._disk_facts import with_facts
+from hvsdk_kvm._disk_facts import block_stats, with_facts
 from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._parallel import in_parallel
 from hvsdk_kvm._session import Session
@@ -66,7 +66,7 @@ class ListingReads(Session):
         )
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
-        rows = self.bulk_rows()
+        rows = self.bulk_rows(libvirt.VIR_DOMAIN_STATS_BLOCK if "config" in include else 0)
         saved = self.uuids_with(_SAVED)
         if not include:
             return self.summaries(rows, saved)
@@ -105,11 +105,9 @@ class ListingReads(Session):
         root = parse_xml(text)
         asked = "guest" in include and state == libvirt.VIR_DOMAIN_RUNNING
         guests = self.guest_questions.ask({key: domain}, {key: root}, deadline) if asked else {}
-        info = self._record(key, domain.name(), record, saved, include, root, autostart, guests, datetime.now(UTC))
-        if "config" not in include:
-            return info
-        running = state != libvirt.VIR_DOMAIN_SHUTOFF
-        return info.replace(disks=with_facts(self, domain, info.disks, running=running, deadline=deadline))
+        if "config" in include and root.find("devices/disk") is not None:
+            record |= block_stats(self, domain)
+        return self._record(key, domain.name(), record, saved, include, root, autostart, guests, datetime.now(UTC))
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
         connection = self.connection
@@ -129,10 +127,10 @@ class ListingReads(Session):
         """What `DomainInfo.hypervisor` says here."""
         return _HYPERVISORS.get(self.kind, self.kind)
 
-    def bulk_rows(self) -> list[Row]:
-        """Return all domains with state, vCPUs and memory: one call, where the hypervisor has it."""
+    def bulk_rows(self, more: int = 0) -> list[Row]:
+        """Return all domains with state, vCPUs, memory and `more`: one call, where the hypervisor has it."""
         try:
-            return self.connection.getAllDomainStats(_STATS, _NOWAIT)
+            return self.connection.getAllDomainStats(_STATS | more, _NOWAIT)
         except libvirt.libvirtError as exc:
             if code_of(exc) != libvirt.VIR_ERR_NO_SUPPORT:
                 raise
@@ -244,6 +242,8 @@ class ListingReads(Session):
         state = power_state(record.get("state.state"), record.get("state.reason"), saved, xen=xen)
         base = (key, key, name, state, self.hypervisor, self.node_name, xen and key == _DOM0, seen_at)
         config = config_fields(root, autostart=key in autostart)
+        running = record.get("state.state") != libvirt.VIR_DOMAIN_SHUTOFF
+        config["disks"] = with_facts(self, config["disks"], record, running=running)
         values = [*base, config["vcpus"], config["memory_bytes"]]
         if "config" in include:
             values += [config[field] for field in _CONFIG]
