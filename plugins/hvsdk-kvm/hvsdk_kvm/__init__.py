@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from hvsdk.driver import Backend, Option, hookimpl
 
-__all__ = ["hvsdk_backends"]
+__all__ = ["OPTIONS", "hvsdk_backends"]
 
 _DRIVERS = ("qemu", "xen", "test")
 
-_OPTIONS = {
+OPTIONS = {
     "keyfile": Option(help="private key for ssh"),
     "known_hosts": Option(help="known_hosts file for ssh"),
     "no_verify": Option(help="do not check the host key of ssh", type=bool, default=False),
@@ -23,6 +23,7 @@ _OPTIONS = {
     ),
     "print_errors": Option(help="leave libvirt's own error lines on stderr", type=bool, default=False),
 }
+"""Options of the backend; other parameters of a URL are libvirt's."""
 
 
 @hookimpl
@@ -35,7 +36,7 @@ def hvsdk_backends() -> Iterable[Backend]:
             driver="hvsdk_kvm._driver:KvmDriver",
             summary="KVM, QEMU and Xen through libvirt",
             transports=True,
-            options=_OPTIONS,
+            options=OPTIONS,
             pass_query=True,
             tls_schemes=(*_DRIVERS, *(f"{driver}+tls" for driver in _DRIVERS)),
             pins=False,

@@ -18,7 +18,7 @@ from hvsdk.driver import KeyCredentials, PasswordCredentials, Target, errors
 from hvsdk_kvm._embed_advice import embed_advice
 from hvsdk_kvm._event_loop import ensure_event_loop, silence_errors
 from hvsdk_kvm._events import EventHub
-from hvsdk_kvm._uri import is_remote, libvirt_uri, split_scheme
+from hvsdk_kvm._uri import check_parameters, is_remote, libvirt_uri, split_scheme
 from hvsdk_kvm._xml_cache import XmlCache
 
 __all__ = ["Opened", "embed_root", "keepalive", "open_connection"]
@@ -53,7 +53,9 @@ def open_connection(target: Target) -> Opened:
     Raises:
         AuthenticationError: The daemon wants a name or password that nobody gave.
         ConnectError: Another root of the embedded driver is open in this process.
+        InvalidSpecError: A parameter of the URL looks like a mistyped option.
     """
+    check_parameters(target)
     if not target.options.get("print_errors"):
         silence_errors()
     pumped = ensure_event_loop()

@@ -70,9 +70,15 @@ _NOT_OF_DOMAINS = frozenset(
 _AMBIGUOUS = _codes("INTERNAL_ERROR", "OPERATION_FAILED", "OPERATION_INVALID")
 _NO_ROOM = ("free space", "not enough", "allocate memory", "free memory", "out of memory", "insufficient memory")
 
+_KEPT_LOCAL = "Missing URI parameter 'root'"
 _HINTS = (
     ("virtlogd-sock", 'no virtlogd runs here: write stdio_handler = "file" into <root>/etc/qemu.conf'),
     ("'libvirt-qemu'", "install Debian's libvirt-daemon-system: it makes the user that the QEMU driver needs"),
+    (
+        _KEPT_LOCAL,
+        "this process uses qemu:///embed, and libvirt then keeps that driver for qemu:// without a daemon; name the "
+        "daemon's transport: qemu+unix:///system",
+    ),
     ("pid file", "another process has this root open; one root serves one process at a time"),
     ("cacert.pem", "TLS needs the CA's certificate: pkipath= names the directory with cacert.pem in it"),
     ("libvirt-sock", "is the daemon running there, and may this user reach its socket?"),
@@ -136,7 +142,7 @@ def _at_open(exc: libvirt.libvirtError, code: int, message: str) -> type[errors.
         return errors.CertificateError
     if code in _SSH or "Host key verification failed" in message or "Permission denied (" in message:
         return errors.AuthenticationError
-    if code in _codes("NO_CONNECT") or is_lost(exc):
+    if code in _codes("NO_CONNECT") or is_lost(exc) or _KEPT_LOCAL in message:
         return errors.ConnectError
     return errors.ConnectError if code in _LOST_IN_TRANSPORT | _codes("OPERATION_FAILED") else None
 

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from hvsdk.driver import Target, errors
 
-__all__ = ["is_remote", "libvirt_uri", "split_scheme"]
+from hvsdk_kvm import OPTIONS
+
+__all__ = ["check_parameters", "is_remote", "libvirt_uri", "split_scheme"]
 
 _SSH = ("ssh", "libssh", "libssh2")
+
+_LIBVIRTS = frozenset(
+    (
+        *("name", "command", "socket", "netcat", "mode", "proxy", "auth", "sshauth", "root"),
+        *(
+            "keyfile",
+            "known_hosts",
+            "known_hosts_verify",
+            "no_verify",
+            "no_tty",
+            "no_sanity",
+            "pkipath",
+            "tls_priority",
+        ),
+    )
+)
+"""Parameters that libvirt knows; it ignores all others."""
+
+
+def check_parameters(target: Target) -> None:
+    """Refuse a parameter of the URL that looks like a mistyped option: libvirt would ignore it.
+
+    Raises:
+        InvalidSpecError: There is one.
+    """
+    for name in target.query:
+        if name in _LIBVIRTS:
+            continue
+        meant = difflib.get_close_matches(name.lower().replace("-", "_"), OPTIONS, n=1, cutoff=0.8)
+        if meant:
+            raise errors.InvalidSpecError(
+                f"there is no option {name!r}, and libvirt knows none of that name", hint=f"did you mean {meant[0]}?"
+            )
 
 
 def split_scheme(target: Target) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from kvm_support import target_of
 
 from hvsdk_kvm._connect import _Answers, _query, embed_root, keepalive
 from hvsdk_kvm._embed_advice import embed_advice
-from hvsdk_kvm._uri import is_remote, libvirt_uri
+from hvsdk_kvm._uri import check_parameters, is_remote, libvirt_uri
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,26 @@ def test_the_embedded_driver_needs_an_absolute_root() -> None:
 def test_a_second_root_in_one_process_is_refused_with_a_reason(embed_host: hvsdk.Host, tmp_path: Path) -> None:
     with pytest.raises(errors.ConnectError, match="another process"):
         hvsdk.connect(f"qemu:///embed?root={tmp_path}").info()
+
+
+def test_after_an_embedded_driver_a_local_daemon_needs_its_transport(embed_host: hvsdk.Host) -> None:
+    embed_host.info()
+    with pytest.raises(errors.ConnectError, match="name the daemon's transport"):
+        hvsdk.connect("qemu:///system").info()
+
+
+@pytest.mark.parametrize("name", ["virttype", "virt-type", "Virt_Type", "image", "print_error"])
+def test_a_mistyped_option_in_the_url_is_refused(embed_host: hvsdk.Host, embed_url: str, name: str) -> None:
+    embed_host.info()
+    with pytest.raises(errors.InvalidSpecError, match="did you mean"):
+        hvsdk.connect(f"{embed_url}&{name}=qemu").info()
+
+
+@pytest.mark.parametrize("name", ["socket", "known_hosts_verify", "no_tty", "command", "tomorrows"])
+def test_libvirts_own_parameters_pass(name: str) -> None:
+    target = target_of(f"qemu+ssh://h/system?{name}=x")
+    check_parameters(target)
+    assert f"{name}=x" in libvirt_uri(target)
 
 
 @pytest.mark.parametrize("kind", [2, 5])
