@@ -12,7 +12,7 @@ from hvsdk._domain_list import DomainList
 from hvsdk._record_list import RecordList
 from hvsdk._table import DOMAIN_COLUMNS, text_table
 from hvsdk.enums import PowerState
-from hvsdk.models import Console, DomainInfo, Node
+from hvsdk.models import Console, DomainInfo, Node, SnapshotInfo
 
 HOSTILE = [
     "\x1b[2J\x1b]0;owned\x07",
@@ -186,3 +186,23 @@ def test_letters_stay_and_orders_are_escaped(text, shown):
 def test_the_width_can_be_given():
     assert os.environ["COLUMNS"] == "100"
     assert width(text_table(DOMAIN_COLUMNS, [info()], columns_wide=10).splitlines()[0]) <= 10
+
+
+def test_headings_give_way_before_names_do(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "production-web-frontend-eu-west"
+    head, row = repr(listed(info(1, name=name, hypervisor="kvm"))).splitlines()
+    assert name in row
+    assert "hyper…" in head or "hyp…" in head
+    assert width(head) <= 80
+
+
+def test_times_lose_their_year_and_ids_their_end_before_names_are_cut(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    record = SnapshotInfo(id="snapshot-" + "0" * 40, name="before-the-upgrade-of-version", created_at=at)
+    head, row = repr(RecordList([record])).splitlines()
+    assert head.split()[:3] == ["id", "name", "created"]
+    assert "before-the-upgrade-of-version" in row
+    assert "01-02 03:04" in row
+    assert width(row) <= 60
