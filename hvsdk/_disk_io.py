@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer, cause_of
 from hvsdk.capability import Capability
 from hvsdk.errors import ConnectError, InvalidSpecError, OperationFailedError, UnsupportedError
@@ -51,7 +50,7 @@ class _Stream:
         return self._through(call)
 
     def _through(self, call: Callable[[], T]) -> T:
-        deadline = Deadline(self._host._deadline_seconds)
+        deadline = self._host._deadline()
         try:
             return self._host._door.on(self._connection, self._operation, lambda driver, limit: call(), deadline)
         except NoAnswer as silence:

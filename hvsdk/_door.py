@@ -38,6 +38,8 @@ __all__ = ["Connection", "Door", "NoAnswer", "cause_of"]
 T = TypeVar("T")
 
 AT_ONCE_SECONDS = 0.05
+TIMEOUT = "timeout= of connect"
+"""The limit of one round trip, in the words of messages."""
 CLOSE_SECONDS = 2.0
 """How long leaving the interpreter waits for sessions to be closed, all together."""
 
@@ -145,7 +147,7 @@ class Door(DoorErrors):
         if self._ever_opened and not self.reopens:
             raise self._dress(ConnectionLostError("the connection is gone, and what it held with it"))
         driver = self._make()
-        limit = deadline.sooner(self.timeout)
+        limit = deadline.sooner(self.timeout, TIMEOUT)
         operation = self._opening()
         enter = functools.partial(self._enter, driver, limit)
         running = _worker.submit(functools.partial(self._translated, driver, operation, enter))
@@ -192,7 +194,7 @@ class Door(DoorErrors):
             raise _Gone if flight.personal else self._copy(flight.error)
 
     def _log_in_again(self, connection: Connection, flight: _Flight, deadline: Deadline) -> None:
-        limit = deadline.sooner(self.timeout)
+        limit = deadline.sooner(self.timeout, TIMEOUT)
         hurried = deadline.remaining() < self.timeout
         driver = connection.driver
         login = functools.partial(driver.open, deadline=limit)
@@ -346,7 +348,7 @@ class Door(DoorErrors):
         driver = connection.driver
         for last in (False, True):
             seen = connection.renewals
-            limit = deadline.sooner(self.timeout)
+            limit = deadline.sooner(self.timeout, TIMEOUT)
             running = self._begin(connection, operation, call, deadline, limit)
             try:
                 return running.result(limit.remaining())
@@ -386,9 +388,10 @@ class Door(DoorErrors):
     ) -> _worker.Call[T]:
         """Wait for a slot and begin the call."""
         if deadline.expired:
-            raise self._late(operation.verb, deadline, ", which was not begun,")
+            raise self._late(operation.verb, deadline, f"no time was left for {operation.verb}: it was not begun")
         if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
-            raise self._late(operation.verb, limit, " in the queue for the connection")
+            waited = f"{operation.verb} was not begun: the time was up while it waited for others on the connection"
+            raise self._late(operation.verb, limit, waited)
         try:
             if connection.gone:
                 raise _Gone

@@ -73,11 +73,12 @@ class DoorErrors:
         return error
 
     def _late(
-        self, verb: str, limit: Deadline, where: str = "", *, cause: BaseException | None = None
+        self, verb: str, limit: Deadline, message: str = "", *, cause: BaseException | None = None
     ) -> OperationTimeoutError:
+        which = f"{limit.limit} is what ran out" if limit.limit else "give it more time"
         error = OperationTimeoutError(
-            f"no answer to {verb}{where} in time",
-            hint="see whether the server is up; timeout= of connect sets how long one answer may take",
+            message or f"no answer to {verb} in time",
+            hint=which if message else f"see whether the server is up; {which}",
         )
         self._dress(error)
         error.__cause__ = cause

@@ -101,7 +101,7 @@ def open_endpoint(
         driver,
         target,
         recipe,
-        deadline=Deadline(limit),
+        deadline=Deadline(limit, "deadline= of connect"),
         operation_deadline=limit,
         readonly=readonly,
         allow=allowed,

@@ -12,7 +12,7 @@ from hvsdk._domain import Domain
 from hvsdk._door import Door
 from hvsdk._driver.base import Driver
 from hvsdk._names import capability_named
-from hvsdk._operation import CONFIG, READ_ONLY, Doing, may, operate
+from hvsdk._operation import CONFIG, DEADLINE, READ_ONLY, Doing, may, operate
 from hvsdk._record_list import RecordList
 from hvsdk.capability import Capability
 from hvsdk.errors import AmbiguousNameError, NetworkNotFoundError, StoragePoolNotFoundError
@@ -314,7 +314,7 @@ class Host:
     # ---- for the other parts of the core -----------------------------------------------------------------
 
     def _deadline(self) -> Deadline:
-        return Deadline(self._deadline_seconds)
+        return Deadline(self._deadline_seconds, DEADLINE)
 
     def _words(self, info: DomainInfo | None) -> str:
         if info is None:

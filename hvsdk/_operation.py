@@ -37,6 +37,7 @@ GUARDED_READS = frozenset({"console", "open_disk", "native"})
 """They change nothing themselves, but hand out what can: hooks are asked, and `readonly` refuses them unless allowed."""
 
 READ_ONLY = "the connection is read-only"
+DEADLINE = "deadline= of connect"
 LATE_SECONDS = 1.0
 CONFIG = frozenset({"config"})
 STATE: frozenset[str] = frozenset()
@@ -167,7 +168,7 @@ def operate(
     """
     check_allowed(host, verb, changes=changes)
     check_seconds("timeout", timeout)
-    deadline = Deadline(timeout).sooner(host._deadline_seconds)
+    deadline = Deadline(timeout, f"timeout= of {verb}").sooner(host._deadline_seconds, DEADLINE)
     host._door.open(deadline)
     for capability in needs:
         check_capability(host, capability, info)

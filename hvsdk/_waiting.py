@@ -94,7 +94,10 @@ def finish(
             if doing.deadline.expired or stuck:
                 why = f"made no progress for {NO_PROGRESS_SECONDS:.0f} s" if stuck else "was not done in time"
                 state = None if doing.info is None else doing.info.power_state
-                raise OperationTimeoutError(f"{doing.operation.verb} of {doing.subject} {why}", last_seen=state)
+                hint = None if stuck or not doing.deadline.limit else f"{doing.deadline.limit} is what ran out"
+                raise OperationTimeoutError(
+                    f"{doing.operation.verb} of {doing.subject} {why}", last_seen=state, hint=hint
+                )
             asking = True
             _pause(doing, connection, task, pauses)
     except BaseException as exc:
@@ -117,7 +120,7 @@ def stop(doing: Doing, connection: Connection, task: Task[Any]) -> str:
                 return "; it had been done before it could be cancelled"
             _pause(doing, connection, task, pauses)
     except CancelledError:
-        return "; it was cancelled and what it had made is removed"
+        return "; what it had made is removed"
     except (HvsdkError, NoAnswer) as exc:
         return f"; cancelling it ended with: {exc.__cause__ or exc}"
     return f"; it had not ended {UNDO_SECONDS:.0f} s after it was cancelled"
@@ -172,7 +175,7 @@ def await_info(
                 last_seen=info.power_state,
                 backend=doing.host.backend,
                 host=doing.host.url,
-                hint="the request stands: look again later, or give more timeout=",
+                hint=f"the request stands: look again later; {doing.deadline.limit or 'its time'} is what ran out",
             )
         if again is not None:
             again()

@@ -225,3 +225,31 @@ def test_a_fault_of_an_unknown_verb_is_refused_with_the_known_ones(fake):
 @pytest.mark.parametrize("verb", ["start", "resume", "open", "poll", "zero", "*"])
 def test_a_fault_can_hit_whatever_goes_to_the_world(fake, verb):
     fake.fail(verb, "NO_MEMORY")
+
+
+@pytest.mark.parametrize("limit", ["timeout", "deadline"])
+def test_an_opening_that_is_late_names_the_limit_that_ran_out(limit):
+    other = "deadline" if limit == "timeout" else "timeout"
+    with pytest.raises(errors.OperationTimeoutError) as caught:
+        hvsdk.connect("fake://demo?latency=30s", **{limit: 0.05, other: 20.0})
+    assert f"{limit}= of connect is what ran out" in str(caught.value)
+    assert other not in str(caught.value)
+
+
+def test_a_verb_that_is_late_names_the_limit_that_ran_out(host, fake, web):
+    with pytest.raises(errors.OperationTimeoutError, match=r"no time was left for pause: it was not begun") as caught:
+        web.pause(timeout=0)
+    assert "timeout= of pause" in str(caught.value)
+    fake.fail("pause", "hang")
+    with pytest.raises(errors.OutcomeUnknownError) as unknown:
+        web.pause(timeout=0.1)
+    assert "timeout= of pause" in str(unknown.value.__cause__)
+    fake.heal()
+
+
+def test_the_deadline_of_the_connection_is_named_where_it_comes_first():
+    with hvsdk.connect("fake://demo", deadline=0.1) as host:
+        control(host).fail("list_domains", "hang")
+        with pytest.raises(errors.OperationTimeoutError, match="deadline= of connect"):
+            host.domains()
+        control(host).heal()

@@ -109,3 +109,11 @@ def test_a_task_survives_an_expired_session(host):
     fake.fail("poll", "expired-session", after=1)
     host.create_domain(SPEC)
     assert "new" in names(host)
+
+
+def test_what_became_of_a_cancelled_task_is_said_once():
+    cancel = threading.Event()
+    cancel.set()
+    with hvsdk.connect("fake://demo?tasks=1") as host, pytest.raises(errors.CancelledError) as caught:
+        host.domain("web-1").create_snapshot("s", cancel=cancel)
+    assert caught.value.message == "create_snapshot of domain 'web-1' was cancelled; what it had made is removed"
