@@ -71,10 +71,8 @@ def boot(*guests: tuple[hvsdk.Domain, Console]) -> None:
 def show_table(bench: Workbench) -> None:
     """List both hosts in one table."""
     heading("One table: real guests and a fake host's")
-    typed("[*kvm.domains(), *fake.domains()]")
-    domains = bench.kvm.domains()
-    domains.extend(bench.fake.domains())
-    say(domains)
+    typed("kvm.domains() + fake.domains()")
+    say(bench.kvm.domains() + bench.fake.domains())
 
 
 def take_screenshot(domain: hvsdk.Domain, path: Path) -> None:
