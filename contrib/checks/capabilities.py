@@ -18,7 +18,8 @@ TABLE = Path(__file__).resolve().parents[2] / "docs" / "capabilities-table.md"
 SHOWN = {"yes": "yes", "no": "", "failed": "**failed**", "not checked": "claimed"}
 LEFT_OUT = (
     "Left out: that a device is gone when `detach_…` returns, on the embedded QEMU (the boot sector that is its guest does "
-    "not answer PCI unplugging), and that a revert keeps a new name, on the test driver (it calls that name taken, by the domain itself)."
+    "not answer PCI unplugging), and that a revert keeps a new name, on the test driver (it calls that name taken, by the "
+    "domain itself)."
 )
 
 
