@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import early_libvirt  # noqa: F401  # before anything else loads libvirt
 import hvsdk
 import pytest
 from hvsdk_testbed.embed import prepare_root, temporary_root

@@ -152,6 +152,13 @@ def test_libvirt_prints_nothing(open_driver: OpenDriver, world: Callable[..., st
     assert capfd.readouterr().err == ""
 
 
+def test_an_embedded_driver_logs_where_the_environment_says(embed_host: hvsdk.Host, capfd: Any) -> None:
+    domain = embed_host.create_domain(hvsdk.DomainSpec(name="web", memory="16MiB"))
+    domain.start()  # libvirt warns that a domain of root is tainted
+    domain.power_off()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_daemon_that_is_not_there_is_named_with_a_hint(open_driver: OpenDriver, tmp_path: Any) -> None:
     with pytest.raises(libvirt.libvirtError) as caught:
         open_driver(f"qemu+unix:///system?socket={tmp_path}/libvirt-sock")
