@@ -181,7 +181,10 @@ class DomainInfo(Record):
         group = _GROUP_OF.get(name)
         if group is None:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        hint = "call refresh() on the domain" + ("" if group == "summary" else f", or list with include=({group!r},)")
+        listed = (
+            "config" if group == "summary" else group
+        )  # a summary that lacks it is one that the product is short in
+        hint = f"call refresh() on the domain, or list with include=({listed!r},)"
         raise NotLoadedError(f"{name} of domain {self._items().get('name')!r} was not loaded", hint=hint)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:

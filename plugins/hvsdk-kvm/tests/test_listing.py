@@ -104,6 +104,9 @@ def test_the_test_drivers_summary_has_neither(test_host: hvsdk.Host) -> None:
     info = test_host.domains()[0].info
     assert info.hypervisor == "test"
     assert "vcpus" not in info.loaded
+    with pytest.raises(errors.NotLoadedError, match="list with include"):
+        _ = info.vcpus
+    assert test_host.domains(include=("config",))[0].vcpus == 2
     assert test_host.domain("one").vcpus == 2
 
 
