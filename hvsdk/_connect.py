@@ -48,7 +48,8 @@ def connect(
         readonly: Refuse every verb that changes something.
         allow: What a read-only host shall hand out all the same: `"console"`, `"open_disk"`, `"native"`.
         backend: Name of the backend, where two installed ones take the URL's scheme.
-        options: `port`, and what the backend has: `python -m hvsdk --options` lists them.
+        options: `port`, and what the backend has: `python -m hvsdk --options` lists them. In the URL a bool is `true`,
+            `yes` or `1`, or `false`, `no` or `0`.
 
     Raises:
         ValueError: The URL or an argument makes no sense.

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hvsdk._driver.backend import Backend, Option
+    from hvsdk._driver.backend import Backend
 
 __all__ = ["read_options"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+SHOWN = 40
+"""Characters of a text that are shown in an error."""
 
 
 def read_options(
@@ -22,7 +24,8 @@ def read_options(
     A keyword wins over the URL. A keyword of `None` is one that was not given.
 
     Raises:
-        TypeError: There is no such option, or a value is of the wrong type. Of the query only names are shown.
+        TypeError: There is no such option, or a value is of the wrong type. A text is shown only where it stands for a
+            number or a bool: what a parameter without a meaning holds may be a secret.
         ValueError: A value is none of the choices, or a parameter is given twice.
     """
     given: dict[str, Any] = {}
@@ -31,7 +34,7 @@ def read_options(
         if name in backend.options:
             if name in given:
                 raise ValueError(f"the option {name} is given twice in the URL")
-            given[name] = _converted(name, backend.options[name], text)
+            given[name] = _converted(backend, name, text)
         elif name == "password":
             raise TypeError("a password does not go into the URL's query; give password=, which can be a SecretRef")
         elif backend.pass_query:
@@ -42,23 +45,26 @@ def read_options(
         if name not in backend.options:
             raise _unknown(backend, name)
         if value is not None:
-            given[name] = _converted(name, backend.options[name], value)
+            given[name] = _converted(backend, name, value)
     return given, others
 
 
-def _converted(name: str, option: Option, value: Any) -> Any:
+def _converted(backend: Backend, name: str, value: Any) -> Any:
+    option = backend.options[name]
+    words = f"the option {name} of {backend.schemes[0]}://"
     if isinstance(value, str) and option.type is not str:
-        value = _from_text(name, option.type, value)
+        value = _from_text(words, option.type, value)
     elif option.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     elif not isinstance(value, option.type) or (isinstance(value, bool) and option.type in (int, float)):
-        raise TypeError(f"the option {name} is {_called(option.type)}, not {_called(type(value))}")
+        plain = option.type is not str and isinstance(value, (bool, int, float))
+        raise TypeError(f"{words} is {_called(option.type)}, not {value if plain else _called(type(value))}")
     if option.choices is not None and value not in option.choices:
-        raise ValueError(f"the option {name} is one of {', '.join(map(repr, option.choices))}")
+        raise ValueError(f"{words} is one of {', '.join(map(repr, option.choices))}")
     return value
 
 
-def _from_text(name: str, kind: type, text: str) -> Any:
+def _from_text(words: str, kind: type, text: str) -> Any:
     if kind is bool:
         lowered = text.lower()
         if lowered in _TRUE or lowered in _FALSE:
@@ -70,15 +76,17 @@ def _from_text(name: str, kind: type, text: str) -> Any:
             pass
     elif kind is object:
         return text
-    raise TypeError(
-        f"the option {name} is {_called(kind)}, which {'this text' if kind in (int, float, bool) else 'a text'} is not"
-    )
+    found = repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…") if kind in (int, float, bool) else "a text"
+    raise TypeError(f"{words} is {_called(kind)}, not {found}")
 
 
 def _called(kind: type) -> str:
-    return {bool: "a bool (true or false)", int: "a whole number", float: "a number", str: "a text"}.get(
-        kind, kind.__name__
-    )
+    return {
+        bool: "a bool (true or false, yes or no, 1 or 0)",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+    }.get(kind, kind.__name__)
 
 
 def _unknown(backend: Backend, name: str) -> TypeError:

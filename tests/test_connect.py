@@ -61,11 +61,16 @@ def test_whole_numbers_will_do_for_numbers(toy_backend):
     ("options", "error", "said"),
     [
         ({"sise": 1}, TypeError, "no option 'sise'; it has: color, loud, ratio, size"),
-        ({"size": "many"}, TypeError, "size is a whole number"),
-        ({"size": True}, TypeError, "size is a whole number"),
-        ({"size": 1.5}, TypeError, "size is a whole number"),
-        ({"loud": "perhaps"}, TypeError, "loud is a bool"),
-        ({"color": 4}, TypeError, "color is a text"),
+        ({"size": "many"}, TypeError, "the option size of toy:// is a whole number, not 'many'"),
+        ({"size": True}, TypeError, "size of toy:// is a whole number, not True"),
+        ({"size": 1.5}, TypeError, "size of toy:// is a whole number, not 1.5"),
+        (
+            {"loud": "perhaps"},
+            TypeError,
+            r"loud of toy:// is a bool \(true or false, yes or no, 1 or 0\), not 'perhaps'",
+        ),
+        ({"size": "9" * 50 + "x"}, TypeError, "not '9{40}…'"),
+        ({"color": 4}, TypeError, "color of toy:// is a text"),
         ({"color": "blue"}, ValueError, "'red', 'green'"),
         ({"port": 0}, ValueError, "1 to 65535"),
         ({"port": "x"}, TypeError, "port= is a number"),
@@ -88,7 +93,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_opened(toy_backend, o
 
 
 @pytest.mark.parametrize(
-    "query", ["sise=Hunter2", "password=Hunter2", "Size=Hunter2", "size=1&size=Hunter2", "size=Hunter2"]
+    "query", ["sise=Hunter2", "password=Hunter2", "Size=Hunter2", "size=1&size=Hunter2", "color=Hunter2"]
 )
 def test_wrong_parameters_are_named_without_their_value(toy_backend, query):
     toy_backend()

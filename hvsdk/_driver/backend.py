@@ -22,7 +22,7 @@ class Option:
 
     help: str
     type: type = str
-    """`str`, `int`, `float` or `bool`: texts from the URL are turned into it."""
+    """`str`, `int`, `float` or `bool` (`true yes on 1`, `false no off 0`): texts from the URL are turned into it."""
     default: Any = None
     choices: tuple[Any, ...] | None = None
 
