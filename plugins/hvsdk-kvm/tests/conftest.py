@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,14 @@ from hvsdk_testbed.libvirtd import PrivateLibvirtd
 from kvm_support import OpenDriver, discard_all, soon, target_of, world_domain
 
 from hvsdk_kvm._driver import KvmDriver
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ended_in_order() -> Iterator[None]:
+    """Ended by SIGTERM, a run gives back what it has, as after Ctrl-C: guests of an embedded driver would go on."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
