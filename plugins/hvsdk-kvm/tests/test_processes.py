@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import hvsdk
 import pytest
@@ -130,3 +133,35 @@ def test_threads_share_one_connection(libvirtd: PrivateLibvirtd) -> None:
             thread.join()
         host.native().lookupByName("shared").undefine()
         assert failures == []
+
+
+def guests_of(process: subprocess.Popen[bytes]) -> list[str]:
+    """Return the ids of the QEMU processes below the root that a process has open."""
+    with suppress(OSError):
+        files = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+        roots = {"/".join(file.split("/")[:3]) for file in files if file.startswith("/tmp/hvsdk-")}
+        return [entry.name for entry in Path("/proc").iterdir() if runs_below(entry, roots)]
+    return []
+
+
+def runs_below(entry: Path, roots: set[str]) -> bool:
+    command = ""
+    with suppress(OSError):
+        command = (entry / "cmdline").read_text(errors="replace") if entry.name.isdigit() else ""
+    return "qemu-system" in command and any(f"{root}/" in command for root in roots)
+
+
+@pytest.mark.full
+def test_a_test_run_that_is_terminated_leaves_no_guest() -> None:
+    test = Path(__file__).with_name("test_devices.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test), "-k", "never_shrinks"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run_of_tests:
+        try:
+            assert eventually(lambda: guests_of(run_of_tests), 30)
+            guests = guests_of(run_of_tests)
+            run_of_tests.terminate()
+            assert run_of_tests.wait(30) == pytest.ExitCode.INTERRUPTED
+        finally:
+            run_of_tests.kill()
+    assert guests
+    assert eventually(lambda: not any(Path(f"/proc/{guest}/exe").exists() for guest in guests))
