@@ -10,6 +10,7 @@ import attrs
 from hvsdk._domain import Domain
 from hvsdk._domain_list import DomainList
 from hvsdk._driver.base import Driver
+from hvsdk._names import did_you_mean
 from hvsdk._operation import STATE
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
@@ -190,10 +191,11 @@ def _find(doing: Doing, key: str) -> DomainInfo:
             return get(host, key, EVERYTHING)
         except DomainNotFoundError:
             pass  # it may be a UUID or a name
-    found = _candidates(doing, key)
+    found, names = _candidates(doing, key)
     where = {"backend": host.backend, "host": host.url}
     if not found:
-        raise DomainNotFoundError(f"no domain {key!r} on {host.url}", hint="domains() lists what is there", **where)
+        hint = did_you_mean(key, names) or "domains() lists what is there"
+        raise DomainNotFoundError(f"no domain {key!r} on {host.url}", hint=hint, **where)
     if len(found) > 1:
         shown = [get(host, native_id, STATE) for native_id in found[:SHOWN_CANDIDATES]]
         raise AmbiguousNameError(
@@ -206,11 +208,16 @@ def _find(doing: Doing, key: str) -> DomainInfo:
     return get(host, found[0], EVERYTHING)
 
 
-def _candidates(doing: Doing, key: str) -> list[str]:
-    """Return the native ids of the domains that fit: those with that UUID, else those with that name."""
+def _candidates(doing: Doing, key: str) -> tuple[list[str], list[str]]:
+    """Return the native ids of the domains that fit: those with that UUID, else those with that name.
+
+    And the names of all domains, where they had to be read.
+    """
     if doing.door.driver_class.find_domains is not Driver.find_domains:
-        return list(dict.fromkeys(doing.read(lambda driver, limit: list(driver.find_domains(key, deadline=limit)))))
+        found = doing.read(lambda driver, limit: list(driver.find_domains(key, deadline=limit)))
+        return list(dict.fromkeys(found)), []
     infos = doing.read(lambda driver, limit: list(driver.list_domains(STATE, deadline=limit)))
     spellings = uuid_spellings(key)
     by_uuid = [info.native_id for info in infos if info.uuid in spellings]
-    return by_uuid or [info.native_id for info in infos if info.name == key]
+    by_name = [info.native_id for info in infos if info.name == key]
+    return by_uuid or by_name, [info.name for info in infos]

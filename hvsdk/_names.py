@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from hvsdk.capability import Capability
@@ -24,6 +24,8 @@ READS = frozenset(
 NEAR = 3
 LONGEST = 100
 """Characters beyond which nobody mistyped a name."""
+MANY = 1_000
+"""More names than this are not compared: that would take longer than the question itself."""
 
 
 def capability_named(name: Any) -> Capability:
@@ -39,9 +41,9 @@ def capability_named(name: Any) -> Capability:
     return found
 
 
-def did_you_mean(name: Any, names: Iterable[str]) -> str | None:
+def did_you_mean(name: Any, names: Collection[str]) -> str | None:
     """Return a hint with the names nearest to one that is not among them, or `None` where none is near."""
-    if not isinstance(name, str) or len(name) > LONGEST:
+    if not isinstance(name, str) or len(name) > LONGEST or len(names) > MANY:
         return None
     from difflib import get_close_matches
 

@@ -16,6 +16,7 @@ from hvsdk._names import READS
 from hvsdk.capability import Capability
 from hvsdk.errors import (
     CancelledError,
+    DomainNotFoundError,
     HvsdkError,
     InvalidSpecError,
     OutcomeUnknownError,
@@ -175,7 +176,7 @@ def operate(
     operation = new_operation(host, verb, info=info, arguments=arguments, changes=changes, parent=parent)
     doing = Doing(host, operation, deadline, info)
     if not (changes or verb in GUARDED_READS) or not _hook_calls.has_operation_hooks():
-        with _plain_errors():
+        with _plain_errors(doing):
             yield doing
         return
     for asked in (verb, *also_ask):
@@ -186,7 +187,7 @@ def operate(
     began = time.monotonic()
     error: BaseException | None = None
     try:
-        with _plain_errors():
+        with _plain_errors(doing):
             yield doing
     except BaseException as exc:
         error = exc
@@ -196,10 +197,18 @@ def operate(
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Let nothing of the door's inner signals out: an unanswered call is an `OutcomeUnknownError` or its cause."""
+def _plain_errors(doing: Doing) -> Iterator[None]:
+    """Let nothing of the door's inner signals out: an unanswered call is an `OutcomeUnknownError` or its cause.
+
+    A domain that is gone is named as it was last seen: products often tell only their own key of it.
+    """
     try:
         yield
+    except DomainNotFoundError as exc:
+        name = doing.operation.domain
+        if name is not None and repr(name) not in exc.message:
+            exc.message = f"domain {name!r} is gone: {exc.message}"
+        raise
     except NoAnswer as silence:
         cause = cause_of(silence)
         raise cause from cause.__cause__

@@ -15,7 +15,9 @@ import pytest
 
 import hvsdk
 from hvsdk import Capability, DiskSpec, DomainSpec, NicSpec, errors
+from hvsdk.driver import Backend, Driver, hookimpl
 from hvsdk.testing.fake import control
+from hvsdk.testing.fake._driver import FakeDriver
 
 CHANGES = {
     "start": lambda d: d.start(),
@@ -262,3 +264,34 @@ def test_a_superseded_domain_is_left_out_where_the_listing_can_tell(host):
     assert "web-1" in [d.name for d in host.domains(full=True, superseded=True)]
     domain.set_lineage()
     assert domain.superseded_by is None
+
+
+class Listing(FakeDriver):
+    """A fake that finds domains in its listing only."""
+
+    find_domains = Driver.find_domains
+
+
+class ListingPlugin:
+    @hookimpl
+    def hvsdk_backends(self):
+        return [Backend(name="listing", schemes=("listing",), driver=f"{__name__}:Listing")]
+
+
+def test_a_name_that_is_not_there_is_answered_with_near_ones_where_all_were_read(register):
+    register(ListingPlugin())
+    with hvsdk.connect("listing://demo") as host:
+        with pytest.raises(errors.DomainNotFoundError, match=r"did you mean 'web-1'"):
+            host.domain("web-9")
+        with pytest.raises(errors.DomainNotFoundError, match="domains\\(\\) lists what is there"):
+            host.domain("entirely different")
+
+
+def test_a_domain_that_is_gone_is_named_as_it_was_last_seen(host):
+    domain = host.domains(state="shutoff")[0]
+    host.domain(domain.native_id).delete()
+    for act in (domain.refresh, domain.start, domain.snapshots, domain.delete):
+        with pytest.raises(errors.DomainNotFoundError) as caught:
+            act()
+        assert str(caught.value).count(repr(domain.name)) == 1
+        assert domain.native_id in str(caught.value)
