@@ -19,7 +19,7 @@ class Deadline:
 
     def __init__(self, seconds: float | None, limit: str = "") -> None:
         self._at = None if seconds is None else time.monotonic() + seconds
-        self.limit = limit
+        self.limit: str = limit
 
     def remaining(self) -> float:
         """Return the seconds left, 0.0 when it has passed, `inf` when it never does."""
