@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from hvsdk._door import NoAnswer, cause_of
 from hvsdk.capability import Capability
@@ -43,6 +43,11 @@ class _Stream:
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._closed
+
+    def __reduce__(self) -> NoReturn:
+        from hvsdk._recipe import refuse_pickle
+
+        refuse_pickle(f"an open {type(self).__name__}", "pickle the domain or the volume, and open it over there")
 
     def _do(self, call: Callable[[], T]) -> T:
         if self._closed:

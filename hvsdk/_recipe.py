@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
 
 from hvsdk.capability import Capability
@@ -80,6 +80,15 @@ def remember(host: Host, recipe: Recipe) -> None:
 def live_host(recipe: Recipe) -> Host | None:
     """Return the open host of this process that this recipe made, or one of the same key."""
     return _live(recipe, same_key=True)
+
+
+def refuse_pickle(what: str, instead: str) -> NoReturn:
+    """Say that something belongs to this process, and what to pickle in its place.
+
+    Raises:
+        TypeError: Always, as Python does for files and locks.
+    """
+    raise TypeError(f"{what} cannot be pickled or copied: it lives on a connection of this process; {instead}")
 
 
 def reduce_host(host: Host) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from hvsdk._event import Event
 from hvsdk._watch_diff import is_listed
@@ -126,3 +126,8 @@ class Watch:
 
     def __repr__(self) -> str:
         return f"<Watch {self._host.url!r}{' closed' if self.closed else ''}>"
+
+    def __reduce__(self) -> NoReturn:
+        from hvsdk._recipe import refuse_pickle
+
+        refuse_pickle(repr(self), "pickle its host or its events, and call watch() over there")

@@ -218,3 +218,16 @@ def test_a_recipe_shows_no_secret_and_can_be_pickled(toy_backend):
     assert "Hunter2" not in repr(recipe)
     assert b"Hunter2" not in pickle.dumps(recipe)
     assert copy(recipe).key == recipe.key
+
+
+def test_what_lives_on_a_connection_says_that_it_cannot_be_pickled():
+    with hvsdk.connect("fake://demo") as host, host.watch() as watch:
+        domain = host.domains(state="shutoff", full=True)[0]
+        pool = host.storage_pools()[0]
+        with (
+            domain.open_disk(domain.disks[0]) as reader,
+            pool.create_volume(name="v", size="1MiB").open_writer() as writer,
+        ):
+            for thing in (watch, reader, writer, host.native()):
+                with pytest.raises(TypeError, match=r"cannot be pickled or copied.*; pickle .* over there"):
+                    pickle.dumps(thing)

@@ -95,7 +95,7 @@ def test_a_closed_host_is_not_watched(host):
 
 def test_a_watch_stays_in_its_process(host):
     with host.watch() as watch:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"call watch\(\) over there"):
             pickle.dumps(watch)
         watch._pid = os.getpid() + 1
         with pytest.raises(hvsdk.errors.HostClosedError, match="process"):

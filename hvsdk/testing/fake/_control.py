@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from hvsdk.enums import EventKind, PowerState
 from hvsdk.testing.fake._domain import Config, FakeDomain
@@ -42,6 +42,11 @@ class FakeControl:
 
     def __repr__(self) -> str:
         return f"<FakeControl of {self._world.name!r}, {len(self._world.domains)} domains>"
+
+    def __reduce__(self) -> NoReturn:
+        from hvsdk._recipe import refuse_pickle
+
+        refuse_pickle(repr(self), "pickle the host, and call control(host) over there")
 
     # ---- counts ------------------------------------------------------------------------------------------
 
