@@ -44,6 +44,8 @@ def images(embed_root: Path) -> Iterator[Path]:
     """The directory of the embedded driver's volumes, empty before and after."""
     path = embed_root / "images"
     path.mkdir(exist_ok=True)
+    for file in path.iterdir():  # tests without this fixture leave theirs
+        file.unlink()
     yield path
     for file in path.iterdir():
         file.unlink()
