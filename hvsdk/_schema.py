@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +32,7 @@ def json_schema(record_class: type[Record]) -> dict[str, Any]:
     Example:
         >>> import hvsdk
         >>> hvsdk.json_schema(hvsdk.DomainInfo)["properties"]["vcpus"]
-        {'type': ['integer', 'null']}
+        {'description': 'How many vCPUs it boots with.', 'type': ['integer', 'null']}
     """
     definitions: dict[str, Any] = {}
     schema = {"$schema": _DIALECT, **_object(record_class, definitions)}
@@ -41,7 +42,9 @@ def json_schema(record_class: type[Record]) -> dict[str, Any]:
 def _object(cls: type[Record], definitions: dict[str, Any]) -> dict[str, Any]:
     types = get_type_hints(cls, localns=_records() | dict(getattr(cls, "_json_names", {})))
     said = _field_docs(cls)
-    names = [field.name for field in attrs.fields(cast("Any", cls))]
+    fields = attrs.fields(cast("Any", cls))
+    said |= {field.name: said[field.alias] for field in fields if field.alias in said}
+    names = [field.name for field in fields]
     properties = {}
     for name in names:
         properties[name] = _schema_of(types[name], definitions)
@@ -103,7 +106,18 @@ def _any_of(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _field_docs(cls: type[Record]) -> dict[str, str]:
-    """Return the texts below the fields of a class, as far as its source is at hand."""
+    """Return what a class says of its fields: below each of them, or in its docstring's list of attributes."""
+    return _texts_below(cls) | _listed(inspect.getdoc(cls) or "")
+
+
+def _listed(docstring: str) -> dict[str, str]:
+    section = re.search(r"^Attributes:\n((?: +.*\n?)+)", docstring, re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
+    return {name: _one_line(text) for name, text in entries}
+
+
+def _texts_below(cls: type[Record]) -> dict[str, str]:
+    """Return the texts below the fields, as far as the source is at hand."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except OSError:

@@ -1,11 +1,14 @@
 import copy
+import inspect
 import json
 import pickle
+import re
 from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
 
+import hvsdk
 from hvsdk import models
 from hvsdk.driver import domain_info_maker, read_marks
 from hvsdk.enums import PowerState
@@ -231,3 +234,22 @@ def test_the_list_of_public_records_is_complete():
     assert set(models.__all__) <= set(dir(models))
     with pytest.raises(AttributeError):
         _ = models.Nothing
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        models.DiskSpec,
+        models.NicSpec,
+        models.CloudInit,
+        models.VolumeSpec,
+        models.DomainSpec,
+        models.Disk,
+        models.Nic,
+        models.DomainInfo,
+    ],
+)
+def test_help_says_what_each_field_is(kind):
+    listed = re.findall(r"^ {4}(\w+): ", inspect.getdoc(kind).partition("Attributes:\n")[2], re.MULTILINE)
+    assert listed == [field.alias for field in attrs.fields(kind)]
+    assert all("description" in part for part in hvsdk.json_schema(kind)["properties"].values())

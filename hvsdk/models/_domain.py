@@ -70,26 +70,56 @@ class DomainInfo(Record):
     A field that is not known on this product is `None`; a field that was not fetched raises `NotLoadedError` when it is
     read. `loaded` names what is there; `repr`, `==`, `hash`, `pickle` and `copy` never raise. `hasattr`,
     `attrs.evolve` and `attrs.asdict` count as reading: use `replace()` and `to_dict()`.
+
+    Attributes:
+        native_id: The product's own key: libvirt and XAPI the UUID, vSphere the managed object id, Hyper-V the VMId.
+        uuid: Lower case, with hyphens, as the product spells it.
+        name: What it is called.
+        power_state: Whether it runs: see `PowerState`.
+        hypervisor: `kvm xen vmware hyperv …`: what runs it.
+        node: Name of the physical machine it runs on or belongs to.
+        is_template: Whether domains are made from it; it does not run itself.
+        is_control: Whether it is the hypervisor's own control domain (Xen's dom0).
+        vcpus: How many vCPUs it boots with.
+        memory_bytes: What it boots with.
+        folder: Where the product sorts it, as a path.
+        max_vcpus: How many vCPUs it can have while it runs.
+        cpu_topology: How the guest sees its vCPUs laid out.
+        max_memory_bytes: How much memory it can have while it runs.
+        disks: Its disks and drives.
+        nics: Its network adapters.
+        firmware: `bios` or `uefi`.
+        secure_boot: Whether only signed systems boot.
+        virtualization: `hvm`, or how Xen runs it: `pv pvh pvhvm`.
+        autostart: Whether it starts with its node.
+        tags: Labels without a value.
+        notes: Text for people.
+        metadata: Key/values of tools, with keys such as `team.owner`; keys that begin with `hvsdk.` are hvsdk's own.
+        moved_from: The definition that this one was made from in a move.
+        superseded_by: The definition that took its place in a move.
+        fenced: Why it must not be started; `None` when it may.
+        created_at: When it was made, where the product tells.
+        started_at: When it was switched on; `None` when it is off.
+        details: What one product alone has: JSON values under documented keys such as `kvm.machine`.
+        addresses: IP addresses of the guest, and how each is known.
+        guest_hostname: What the guest calls itself.
+        guest_os: What runs in it, in its own words.
+        agent: Whether the guest's agent or tools are `running`, `stopped`, `absent` or `unknown`.
+        seen_at: When it was read; left out of equality.
     """
 
     _left_out: ClassVar[frozenset[str]] = frozenset(_GROUP_OF) - _ALWAYS
 
     native_id: str
-    """The product's own key: libvirt and XAPI the UUID, vSphere the managed object id, Hyper-V the VMId."""
     uuid: str | None
-    """Lower case, with hyphens, as the product spells it."""
     name: str
     power_state: PowerState
     hypervisor: str | None
-    """`kvm xen vmware hyperv …`: what runs it."""
     node: str | None
-    """Name of the physical machine it runs on or belongs to."""
     is_template: bool
     is_control: bool
-    """Whether it is the hypervisor's own control domain (Xen's dom0)."""
     vcpus: int | None
     memory_bytes: int | None
-    """What it boots with."""
 
     folder: str | None
     max_vcpus: int | None
@@ -104,14 +134,12 @@ class DomainInfo(Record):
     tags: frozenset[str]
     notes: str
     metadata: FrozenDict[str, str]
-    """Key/values of tools, with keys such as `team.owner`; keys that begin with `hvsdk.` are hvsdk's own."""
     moved_from: Lineage | None
     superseded_by: Lineage | None
     fenced: FenceMark | None
     created_at: datetime | None
     started_at: datetime | None
     details: FrozenDict[str, Any]
-    """What one product alone has: JSON values under documented keys such as `kvm.machine`."""
 
     addresses: tuple[Address, ...]
     guest_hostname: str | None
@@ -119,7 +147,6 @@ class DomainInfo(Record):
     agent: Literal["running", "stopped", "absent", "unknown"] | None
 
     seen_at: datetime
-    """When it was read; left out of equality."""
 
     def __init__(
         self,

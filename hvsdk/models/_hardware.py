@@ -37,25 +37,36 @@ class CpuTopology(Record):
 
 @attrs.frozen(kw_only=True, repr=False)
 class Disk(Record):
-    """A disk, CD-ROM or floppy drive of a domain."""
+    """A disk, CD-ROM or floppy drive of a domain.
+
+    Attributes:
+        id: What the verbs take: unique within the domain and stable while the device is there (libvirt `vda`).
+        device: `disk`, `cdrom` or `floppy`.
+        bus: `virtio sata scsi ide nvme usb xen`, or the product's own word.
+        position: Its place among the disks as the guest finds them, from 0.
+        capacity_bytes: What the guest sees; `None` where the product does not tell it with the domain.
+        allocated_bytes: What it takes in its storage pool, where the product tells.
+        source: Path or location of the volume; `None` for an empty drive.
+        pool: Native id of the storage pool, where the product tells.
+        volume: Native id of the volume, where the product tells.
+        format: `qcow2 raw vhd vhdx vmdk …`
+        readonly: Whether the guest can only read it.
+        shareable: Whether several domains may have it at the same time.
+        boot_order: Its place in the boot order, from 1; `None` when it is not booted from.
+        serial: Serial number that the guest reads.
+        details: What one product alone has: JSON values under documented keys.
+    """
 
     id: str
-    """What the verbs take: unique within the domain and stable while the device is there (libvirt `vda`)."""
     device: Literal["disk", "cdrom", "floppy"] = "disk"
     bus: str | None = None
-    """`virtio sata scsi ide nvme usb xen`, or the product's own word."""
     position: int | None = None
-    """Its place among the disks as the guest finds them, from 0."""
     capacity_bytes: int | None = None
-    """What the guest sees; `None` where the product does not tell it with the domain."""
     allocated_bytes: int | None = None
     source: str | None = None
-    """Path or location of the volume; `None` for an empty drive."""
     pool: str | None = None
     volume: str | None = None
-    """Native ids of the storage pool and volume, where the product tells."""
     format: str | None = None
-    """`qcow2 raw vhd vhdx vmdk …`"""
     readonly: bool = False
     shareable: bool = False
     boot_order: int | None = None
@@ -65,18 +76,26 @@ class Disk(Record):
 
 @attrs.frozen(kw_only=True, repr=False)
 class Nic(Record):
-    """A network adapter of a domain."""
+    """A network adapter of a domain.
+
+    Attributes:
+        id: What the verbs take: unique within the domain and stable while the adapter is there (libvirt: the MAC).
+        mac: MAC address, lower case, with colons.
+        network: Name of the network, bridge or port group; `None` when it is on none.
+        model: `virtio e1000e …`, or the product's own word.
+        position: Its place among the adapters as the guest finds them, from 0.
+        link_up: Whether the cable is plugged, as far as the product is concerned; the guest's side is in `addresses`.
+        vlan: Number of the VLAN that it is on.
+        mtu: Largest packet in bytes, where the product tells.
+        details: What one product alone has: JSON values under documented keys.
+    """
 
     id: str
-    """What the verbs take: unique within the domain and stable while the adapter is there (libvirt: the MAC)."""
     mac: str | None = None
-    """Lower case, with colons."""
     network: str | None = None
-    """Name of the network, bridge or port group; `None` when it is on none."""
     model: str | None = None
     position: int | None = None
     link_up: bool | None = None
-    """Whether the cable is plugged, as far as the product is concerned; the guest's side is in `addresses`."""
     vlan: int | None = None
     mtu: int | None = None
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)

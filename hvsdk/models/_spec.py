@@ -28,20 +28,29 @@ def _nics(values: Iterable[NicSpec]) -> tuple[NicSpec, ...]:
 
 @attrs.frozen(kw_only=True, repr=False)
 class DiskSpec(Record):
-    """A disk to make or attach. Give `size` for a new empty one, `source` for one that exists, both for a grown copy."""
+    """A disk to make or attach. Give `size` for a new empty one, `source` for one that exists, both for a grown copy.
+
+    Attributes:
+        size: How large it is: bytes or a text such as `"40GiB"`; read as `size_bytes`.
+        source: An existing volume: its path, or its name in `pool`. It is attached as it is, unless `copy` is set.
+        copy: Copy `source` into a new volume instead of attaching it.
+        pool: Name or id of the storage pool; the product's default without it.
+        bus: `virtio sata scsi ide`; the product's paravirtual bus without it.
+        format: Format of the new volume; the pool's thin one without it.
+        device: `disk` or `cdrom`.
+        boot_order: Its place in the boot order, from 1; not booted from without it.
+        readonly: Whether the guest can only read it.
+        shareable: Whether several domains may have it at the same time.
+        serial: Serial number that the guest reads.
+        hints: Settings of one product, under its documented keys such as `kvm.iops`. Another product ignores them.
+    """
 
     size_bytes: int | None = attrs.field(default=None, converter=checks.size, alias="size", validator=checks.positive)
-    """Bytes or a text such as `"40GiB"`."""
     source: str | None = attrs.field(default=None, validator=checks.text)
-    """An existing volume: its path, or its name in `pool`. It is attached as it is, unless `copy` is set."""
     copy: bool = attrs.field(default=False, validator=checks.flag)
-    """Copy `source` into a new volume instead of attaching it."""
     pool: str | None = attrs.field(default=None, validator=checks.text)
-    """Name or id of the storage pool; the product's default without it."""
     bus: str | None = attrs.field(default=None, validator=checks.text)
-    """`virtio sata scsi ide`; the product's paravirtual bus without it."""
     format: str | None = attrs.field(default=None, validator=checks.text)
-    """Format of the new volume; the pool's thin one without it."""
     device: Literal["disk", "cdrom"] = attrs.field(default="disk", validator=checks.one_of("disk", "cdrom"))
     boot_order: int | None = attrs.field(default=None, validator=checks.at_least_one)
     readonly: bool = attrs.field(default=False, validator=checks.flag)
@@ -60,14 +69,21 @@ class DiskSpec(Record):
 
 @attrs.frozen(kw_only=True, repr=False)
 class NicSpec(Record):
-    """A network adapter to make."""
+    """A network adapter to make.
+
+    Attributes:
+        network: Name or id of the network, bridge or port group; the product's default without it.
+        mac: MAC address; a new one is made without it.
+        model: `virtio e1000e …`; the product's paravirtual model without it.
+        link_up: Whether the cable is plugged.
+        vlan: Number of the VLAN that it is on.
+        mtu: Largest packet in bytes; that of the network without it.
+        hints: Settings of one product, under its documented keys such as `kvm.type`. Another product ignores them.
+    """
 
     network: str | None = attrs.field(default=None, validator=checks.text)
-    """Name or id of the network, bridge or port group; the product's default without it."""
     mac: str | None = attrs.field(default=None, converter=checks.mac)
-    """A new one is made without it."""
     model: str | None = attrs.field(default=None, validator=checks.text)
-    """`virtio e1000e …`; the product's paravirtual model without it."""
     link_up: bool = attrs.field(default=True, validator=checks.flag)
     vlan: int | None = attrs.field(default=None, validator=checks.vlan)
     mtu: int | None = attrs.field(default=None, validator=checks.at_least_one)
@@ -76,29 +92,65 @@ class NicSpec(Record):
 
 @attrs.frozen(kw_only=True, repr=False)
 class CloudInit(Record):
-    """Data for cloud-init, handed to the guest on a small NoCloud disk where the product has no way of its own."""
+    """Data for cloud-init, handed to the guest on a small NoCloud disk where the product has no way of its own.
+
+    Attributes:
+        user_data: The user data, such as `"#cloud-config …"`. It often holds passwords and keys: it is in no repr.
+        meta_data: The meta data; made from name and UUID without it.
+        network_config: The network configuration, where the guest shall not find its own.
+    """
 
     user_data: str = attrs.field(repr=False, validator=checks.private_text)
-    """Often holds passwords and keys: it is in no repr."""
     meta_data: str | None = attrs.field(default=None, repr=False, validator=checks.private_text)
-    """Made from name and UUID without it."""
     network_config: str | None = attrs.field(default=None, repr=False, validator=checks.private_text)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class VolumeSpec(Record):
-    """A volume to make in a storage pool."""
+    """A volume to make in a storage pool.
+
+    Attributes:
+        name: What it is called in its pool.
+        size: How large it is: bytes or a text such as `"40GiB"`; read as `size_bytes`.
+        format: Such as `qcow2` or `raw`; the pool's thin format without it.
+        hints: Settings of one product, under its documented keys. Another product ignores them.
+    """
 
     name: str = attrs.field(validator=checks.name)
     size_bytes: int = attrs.field(converter=parse_size, alias="size", validator=checks.positive)
     format: str | None = attrs.field(default=None, validator=checks.text)
-    """The pool's thin format without it."""
     hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class DomainSpec(Record):
     """A domain to make. It is made shut off.
+
+    Attributes:
+        name: What it is called.
+        vcpus: How many vCPUs it boots with.
+        max_vcpus: How many can be plugged in while it runs; `vcpus` without it.
+        memory: What it boots with: bytes or a text such as `"4GiB"`; read as `memory_bytes`.
+        max_memory: How much it can grow to while it runs; `memory` without it. Read as `max_memory_bytes`.
+        disks: Its disks, in the order in which the guest finds them.
+        nics: Its network adapters, in the order in which the guest finds them.
+        firmware: `bios` or `uefi`.
+        secure_boot: Whether only signed systems boot; needs `uefi`.
+        uuid: A UUID of your choice, where the product can take it; a new one is made without it.
+        media: An ISO image to put in a CD-ROM drive: a path, or `pool/volume`.
+        cloud_init: Data for the first boot.
+        template: Name or id of a template to make it from, where the product has templates.
+        tags: Labels without a value.
+        notes: Text for people.
+        metadata: Key/values of tools, with keys such as `team.owner`.
+        autostart: Whether it starts with its node.
+        cpu_topology: How the guest sees its vCPUs laid out.
+        clock: What the guest finds in its hardware clock: `utc`, `localtime`, or an offset to UTC in seconds.
+        guest_os: A short family for profiles: `linux`, `windows`, or the product's own id.
+        machine: The emulated board where there is a choice: `q35`, `pc`.
+        smbios: What the guest reads there: `manufacturer product version serial sku family`, and `uuid` where it differs.
+        pci_order: Give disks and adapters fixed addresses in the order of the spec, so that names in the guest are stable.
+        hints: Settings of one product, under its documented keys such as `kvm.cpu_mode`. Another product ignores them.
 
     Example:
         >>> import hvsdk
@@ -119,27 +171,19 @@ class DomainSpec(Record):
     secure_boot: bool = attrs.field(default=False, validator=checks.flag)
     uuid: str | None = attrs.field(default=None, converter=checks.uuid_text)
     media: str | None = attrs.field(default=None, validator=checks.text)
-    """An ISO image to put in a CD-ROM drive: a path, or `pool/volume`."""
     cloud_init: CloudInit | None = attrs.field(default=None, validator=checks.a(CloudInit))
     template: str | None = attrs.field(default=None, validator=checks.text)
-    """Name or id of a template to make it from, where the product has templates."""
     tags: frozenset[str] = attrs.field(default=frozenset(), converter=check_tags)
     notes: str = ""
     metadata: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=checks.metadata, hash=False)
     autostart: bool = attrs.field(default=False, validator=checks.flag)
     cpu_topology: CpuTopology | None = attrs.field(default=None, validator=checks.a(CpuTopology))
     clock: Literal["utc", "localtime"] | int = attrs.field(default="utc", validator=checks.clock)
-    """What the guest finds in its hardware clock; a number is an offset to UTC in seconds."""
     guest_os: str | None = attrs.field(default=None, validator=checks.text)
-    """A short family for profiles: `linux`, `windows`, or the product's own id."""
     machine: str | None = attrs.field(default=None, validator=checks.text)
-    """The emulated board where there is a choice: `q35`, `pc`."""
     smbios: FrozenDict[str, str] = attrs.field(default=EMPTY, converter=checks.smbios, hash=False)
-    """What the guest reads there: `manufacturer product version serial sku family`, and `uuid` where it differs."""
     pci_order: bool = attrs.field(default=False, validator=checks.flag)
-    """Give disks and adapters fixed addresses in the order of the spec, so that names in the guest are stable."""
     hints: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=checks.hints, hash=False)
-    """Settings of one product, under its documented keys such as `kvm.cpu_mode`. Another product ignores them."""
 
     def __attrs_post_init__(self) -> None:
         if self.max_vcpus is not None and self.max_vcpus < self.vcpus:
