@@ -13,6 +13,7 @@ import pytest
 import hvsdk
 from hvsdk import Capability, PowerState, driver, errors, hooks
 from hvsdk._power import RULES, Verdict
+from hvsdk.testing.conformance._expected import EXPECTED
 
 POWER_VERBS = ["start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume", "delete"]
 DOCS = Path(__file__).parents[1] / "docs"
@@ -61,6 +62,16 @@ def test_every_capability_is_in_the_table_of_backends() -> None:
     page = (DOCS / "capabilities-table.md").read_text("utf-8")
     missing = [str(capability) for capability in Capability if f"`{capability}`" not in page]
     assert not missing, "run `make capabilities`"
+    assert "failed" not in page, "`make capabilities` found failures; mend them and run it again"
+
+
+def test_every_fixture_that_can_be_overridden_is_in_the_table() -> None:
+    assert {row[0] for row in table("testing.md", "fixture")[1:]} >= set(EXPECTED)
+
+
+def test_every_field_of_a_domain_is_told_to_authors_of_backends() -> None:
+    rows = table("write-a-backend.md", "group")[1:]
+    assert {group: tuple(re.findall(r"\w+", fields)) for group, fields in rows} == driver.FIELD_GROUPS
 
 
 @pytest.mark.parametrize("module", [hvsdk, driver])
