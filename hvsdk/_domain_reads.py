@@ -75,6 +75,7 @@ class Reads(Handle):
         from hvsdk._power import AT_REST, Verdict
         from hvsdk._verbs import refuse_state
 
+        check_allowed(self._host, "open_disk", changes=False)
         snapshot_id = _snapshot_id(self._info, snapshot)
         # A snapshot may hold a disk that the domain has no more.
         disk_id = disk_id_of(self, disk) if snapshot_id is None else id_of(disk)

@@ -178,7 +178,7 @@ class LimitsThatAreNone(FakeDriver):
         return {Capability.START: Unsupported("it is Tuesday")}
 
 
-@caught_by("test_a_verb_costs_a_call_and_two_looks_at_most[pause-running]")
+@caught_by("test_a_verb_costs_a_call_and_a_few_looks_at_most[pause-running]")
 class LooksTooOften(FakeDriver):
     """Four looks before each verb."""
 

@@ -41,7 +41,7 @@ class Daemon:
                 (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
                 (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
             ]
-            environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+            environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
             self._pid = os.posix_spawn(
                 self._command[0], self._command, environment, file_actions=actions, setsid=True
             )

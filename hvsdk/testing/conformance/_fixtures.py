@@ -41,6 +41,8 @@ class Kit:
     """Reason by name of test, with or without its parameters: strict xfails, so that a fixed one asks to be removed."""
     shared_host: ClassVar[bool] = False
     """Set it where the fixture `host` has a wider scope than one test: the kit then leaves closing to you."""
+    round_trips_beside_a_call: ClassVar[int] = 0
+    """How many a verb takes beside its call and its looks, where the client library needs a look-up first."""
     may_create: ClassVar[bool] = True
     """Whether the kit may make domains, volumes and snapshots of its own."""
     vendor_errors: ClassVar[tuple[type[BaseException], ...]] = ()

@@ -43,7 +43,7 @@ class RoundTrips(Kit):
         return count() - before
 
     @pytest.mark.parametrize(("verb", "state"), [*HAPPY, *IDLE], ids=lambda item: str(item))
-    def test_a_verb_costs_a_call_and_two_looks_at_most(
+    def test_a_verb_costs_a_call_and_a_few_looks_at_most(
         self,
         host: Host,
         domain: Domain,
@@ -57,7 +57,10 @@ class RoundTrips(Kit):
         reach(domain, state)
         look = self.cost(round_trips, domain.refresh)
         spent = self.cost(round_trips, lambda: getattr(domain, verb)(timeout=patience))
-        assert spent <= 1 + 2 * look, f"{verb} in {state} took {spent} round trips, a look takes {look}"
+        # Where the product itself does not fence, the mark is read before a domain runs.
+        marked = verb in ("start", "resume") and not host.supports(Capability.FENCE)
+        most = 1 + (3 if marked else 2) * look + self.round_trips_beside_a_call
+        assert spent <= most, f"{verb} in {state} took {spent} round trips, a look takes {look}"
 
     def test_attributes_cost_nothing(self, domain: Domain, round_trips: Callable[[], int]) -> None:
         def look() -> None:

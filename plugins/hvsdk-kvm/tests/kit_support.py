@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import hvsdk
 import libvirt
-from hvsdk import DiskSpec, DomainSpec, NicSpec
+import pytest
+from hvsdk import DiskSpec, Domain, DomainSpec, NicSpec, PowerState
+from hvsdk.testing import BackendConformance
 from hvsdk_testbed import linux
 from hvsdk_testbed.bootsector import make_disk
 from hvsdk_testbed.console import Console
@@ -88,3 +91,31 @@ def _wait_in_bios(domain: hvsdk.Domain) -> None:
     assert os is not None
     ET.SubElement(os, "bootmenu", enable="yes", timeout=str(BIOS_SECONDS * 1000))
     connection.defineXML(ET.tostring(root, encoding="unicode"))
+
+
+Reach = Callable[[Domain, PowerState], Domain]
+
+
+class LettingGo:
+    """Fixtures of a run of the kit: guests are boot sectors, but where a PCI device must be let go."""
+
+    @pytest.fixture
+    def unplugs(self, request: pytest.FixtureRequest) -> bool:
+        """Whether the test needs a guest that lets go of PCI devices, which a boot sector does not."""
+        return "_is_gone_when_detach_returns[" in request.node.name and "RUNNING" in request.node.name
+
+    @pytest.fixture
+    def spec(self, unplugs: bool, guests: Guests) -> DomainSpec:
+        return guests.linux() if unplugs else guests.spec()
+
+    kit_reach = BackendConformance.reach
+
+    @pytest.fixture
+    def reach(self, kit_reach: Reach, unplugs: bool, guests: Guests) -> Reach:
+        def bring(domain: Domain, state: PowerState) -> Domain:
+            domain = kit_reach(domain, state)
+            if unplugs:
+                guests.wait_for_linux()
+            return domain
+
+        return bring

@@ -9,12 +9,10 @@ import hvsdk
 import libvirt
 import pytest
 from hvsdk.testing import BackendConformance
-from kit_support import LONG, Guests
-
-Reach = Callable[[hvsdk.Domain, hvsdk.PowerState], hvsdk.Domain]
+from kit_support import LONG, Guests, LettingGo
 
 
-class TestEmbeddedQemu(BackendConformance):
+class TestEmbeddedQemu(LettingGo, BackendConformance):
     """Everything but round trips, of which there are none in a process, and moving to another host."""
 
     vendor_errors = (libvirt.libvirtError,)
@@ -27,27 +25,6 @@ class TestEmbeddedQemu(BackendConformance):
     @pytest.fixture
     def guests(self, tmp_path: Path) -> Guests:
         return Guests(tmp_path)
-
-    @pytest.fixture
-    def unplugs(self, request: pytest.FixtureRequest) -> bool:
-        """Whether the test needs a guest that lets go of PCI devices, which a boot sector does not."""
-        return "_is_gone_when_detach_returns[" in request.node.name and "RUNNING" in request.node.name
-
-    @pytest.fixture
-    def spec(self, unplugs: bool, guests: Guests) -> hvsdk.DomainSpec:
-        return guests.linux() if unplugs else guests.spec()
-
-    kit_reach = BackendConformance.reach
-
-    @pytest.fixture
-    def reach(self, kit_reach: Reach, unplugs: bool, guests: Guests) -> Reach:
-        def bring(domain: hvsdk.Domain, state: hvsdk.PowerState) -> hvsdk.Domain:
-            domain = kit_reach(domain, state)
-            if unplugs:
-                guests.wait_for_linux()
-            return domain
-
-        return bring
 
     @pytest.fixture
     def patience(self) -> float:
