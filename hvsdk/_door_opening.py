@@ -141,7 +141,10 @@ class Opening(DoorErrors):
             driver.open(deadline=deadline)
             return driver.host_limits(deadline=deadline)
         except BaseException:
-            driver.close()
+            try:
+                driver.close()
+            except Exception as exc:  # why it could not be opened is what the caller has to know
+                log().warning("closing what could not be opened failed: %s", type(exc).__name__)
             raise
 
     def _renew(self, connection: Connection, seen: int, deadline: Deadline) -> None:

@@ -91,4 +91,5 @@ def _called(kind: type) -> str:
 
 def _unknown(backend: Backend, name: str) -> TypeError:
     known = ", ".join(sorted(backend.options)) or "none"
-    return TypeError(f"{backend.name} has no option {name!r}; it has: {known}")
+    more = "; parameters of its client library go into the URL" if backend.pass_query else ""
+    return TypeError(f"{backend.name} has no option {name!r}; it has: {known}{more}")

@@ -10,8 +10,10 @@ from typing import Any
 
 import login_toy
 import pytest
+import toy
 
 import hvsdk
+from hvsdk._door import Door
 from hvsdk.driver import Backend
 
 
@@ -51,3 +53,20 @@ def toy_backend(register, monkeypatch) -> Iterator[Callable[..., Backend]]:
 
     yield add
     login_toy.LoginToy.forget()
+
+
+@pytest.fixture
+def make_door() -> Iterator[Callable[..., Any]]:
+    """Make doors to worlds of their own; they are closed after the test."""
+    doors: list[Door] = []
+
+    def make(timeout: float = 5.0, **attributes: Any) -> tuple[Door, toy.World]:
+        backend, driver_class, target, world = toy.toy(**attributes)
+        door = Door(backend, driver_class, target)
+        door.timeout = timeout
+        doors.append(door)
+        return door, world
+
+    yield make
+    for door in doors:
+        door.close()

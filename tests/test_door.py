@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-import toy
-from toy import ToyError, raising
+from toy import ToyError, raising, wait_until
 
 from hvsdk import errors
 from hvsdk._deadline import Deadline
@@ -20,29 +19,6 @@ from hvsdk.driver import Operation
 
 READ = Operation(id="1", verb="get_domain", native_id="web")
 CHANGE = Operation(id="2", verb="start", native_id="web", changes=True)
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
-
-
-@pytest.fixture
-def make_door():
-    doors = []
-
-    def make(timeout: float = 5.0, **attributes):
-        backend, driver_class, target, world = toy.toy(**attributes)
-        door = Door(backend, driver_class, target)
-        door.timeout = timeout
-        doors.append(door)
-        return door, world
-
-    yield make
-    for door in doors:
-        door.close()
 
 
 def read(door: Door, seconds: float | None = 5.0):
@@ -101,6 +77,15 @@ def test_what_failed_to_open_is_closed_again(make_door):
     with pytest.raises(errors.OperationFailedError):
         read(door)
     assert world.closed == 1
+
+
+def test_a_close_that_fails_does_not_hide_why_the_opening_failed(make_door, caplog):
+    door, world = make_door()
+    world.plan("open", raising(ToyError("denied")))
+    world.plan("close", raising(RuntimeError("broken")))
+    with pytest.raises(errors.OperationFailedError, match="denied"):
+        read(door)
+    assert "closing what could not be opened failed" in caplog.text
 
 
 def test_vendor_errors_become_ours_with_their_cause(make_door):

@@ -11,40 +11,17 @@ import weakref
 
 import pytest
 import toy
+from toy import wait_until
 
 from hvsdk import errors
 from hvsdk._deadline import Deadline
-from hvsdk._door import Door
 from hvsdk.driver import Operation
 
 READ = Operation(id="1", verb="get_domain", native_id="web")
 
 
-@pytest.fixture
-def make_door():
-    doors = []
-
-    def make(timeout: float = 5.0, **attributes):
-        backend, driver_class, target, world = toy.toy(**attributes)
-        door = Door(backend, driver_class, target)
-        door.timeout = timeout
-        doors.append(door)
-        return door, world
-
-    yield make
-    for door in doors:
-        door.close()
-
-
 def read(door, seconds=5.0):
     return door.read(READ, lambda d, limit: d.get_domain("web", frozenset(), deadline=limit), Deadline(seconds))
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.005)
 
 
 def in_thread(function, results):

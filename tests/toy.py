@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -161,3 +162,11 @@ def toy(**attributes: Any) -> tuple[Backend, type[ToyDriver], Target, World]:
     driver_class = type("Toy", (ToyDriver,), {"world": world, **attributes})
     backend = Backend(name="toy", schemes=("toy",), driver="tests.toy:ToyDriver")
     return backend, driver_class, Target(url="toy://one", scheme="toy", backend="toy", timeout=5.0), world
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something is true, and fail when it does not become so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.005)
