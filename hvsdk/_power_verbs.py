@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from hvsdk._deadline import Deadline
+from hvsdk._door import NoAnswer
 from hvsdk._driver.base import Driver, Result
 from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, STATE, Doing, check_seconds, operate
@@ -18,6 +20,7 @@ from hvsdk.enums import PowerState
 from hvsdk.errors import (
     BusyError,
     GuestAgentError,
+    HvsdkError,
     InvalidSpecError,
     OperationTimeoutError,
     PermissionDeniedError,
@@ -42,6 +45,8 @@ ANSWER_SECONDS = 1.0
 """With less time than this left a request is not repeated: its outcome would be unknown for nothing."""
 REQUEST_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 """Pauses between two requests to shut down; the last one is repeated."""
+SETTLE_SECONDS = 2.0
+"""How long the end of the last request's task is waited for."""
 
 
 def power(
@@ -252,9 +257,36 @@ class _Requests:
             return None
         return result
 
+    def settle(self, *, cancel: bool) -> None:
+        """See the last request's task to its end, so that nothing of it stays at the product."""
+        task, self._task = self._task, None
+        if task is not None:
+            with contextlib.suppress(HvsdkError, NoAnswer):  # the domain's state has answered already
+                self._doing.read(lambda driver, limit: _end(task, cancel=cancel), Deadline(self._doing.door.timeout))
+
+
+def _end(task: Task[DomainInfo | None], *, cancel: bool) -> None:
+    pauses = Pauses(Deadline(SETTLE_SECONDS))
+    done = task.poll()[0]
+    if cancel and not done:
+        task.cancel()
+    while not done and (pause := pauses.next()) > 0:
+        time.sleep(pause)
+        done = task.poll()[0]
+
 
 def _asked(domain: Domain, doing: Doing) -> DomainInfo:
     requests = _Requests(domain, doing)
+    off = False
+    try:
+        info = _ask_until_off(doing, requests)
+        off = True
+        return info
+    finally:
+        requests.settle(cancel=not off)
+
+
+def _ask_until_off(doing: Doing, requests: _Requests) -> DomainInfo:
     pauses = Pauses(doing.deadline)
     while True:
         if requests.due():
