@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from hvsdk._domain import Domain
     from hvsdk._host import Host
     from hvsdk._operation import Doing
+    from hvsdk._storage import StoragePool
     from hvsdk._waiting import Cancel, Progress
-    from hvsdk.models import DomainInfo
+    from hvsdk.models import DomainInfo, Node
 
 __all__ = ["LifecycleVerbs"]
+
+
+def _id_of(what: str, value: str | Node | StoragePool | None) -> str | None:
+    """Return the text by which the driver finds a node or pool."""
+    key = value if value is None or isinstance(value, str) else getattr(value, "id", None)
+    if value is not None and not isinstance(key, str):
+        raise InvalidSpecError(f"{what} is a name, an id or one from host.{what}s(), not {value!r}")
+    return key
 
 
 class LifecycleVerbs(Handle):
@@ -169,27 +178,44 @@ class LifecycleVerbs(Handle):
 
     def migrate(
         self,
-        to: Host,
+        to: Host | None = None,
         *,
+        node: str | Node | None = None,
+        pool: str | StoragePool | None = None,
         live: bool = True,
         timeout: float | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> Domain:
-        """Move the domain to another host of the same product, running if it runs, and return it as it is there.
+        """Move the domain within one product, running if it runs, and return it as it is there.
 
         What stands against it is found out first and nothing is changed then.
 
         Args:
+            to: The host to move to; its own one, for a move to another node or storage pool of it, when left out.
+            node: The node there, by name or id; the product chooses one when left out. Needs `MIGRATE_NODE`.
+            pool: The storage pool there that takes its disks, by name or id. Needs `MIGRATE_STORAGE`.
             live: Keep a running domain running; with `False` it must be shut off.
+
+        Raises:
+            UnsupportedError: Something stands against it, and the message says what.
         """
-        from hvsdk._host import Host
         from hvsdk._making import migrate
 
-        if not isinstance(to, Host):
-            raise InvalidSpecError(f"migrate takes the host to move to, not {to!r}")
-        check_allowed(to, "migrate", changes=True)
-        return migrate(self._domain, to, live=live, timeout=timeout, progress=progress, cancel=cancel)
+        there = self._domain.host if to is None else to
+        if not isinstance(there, type(self._domain.host)):
+            raise InvalidSpecError(f"migrate takes the host to move to, not {to!r}", hint="a node goes in as node=…")
+        check_allowed(there, "migrate", changes=True)
+        return migrate(
+            self._domain,
+            there,
+            node=_id_of("node", node),
+            pool=_id_of("storage_pool", pool),
+            live=live,
+            timeout=timeout,
+            progress=progress,
+            cancel=cancel,
+        )
 
     def _power(
         self, verb: str, *, timeout: float, progress: Progress | None = None, cancel: Cancel | None = None

@@ -181,40 +181,64 @@ def clone(
 
 
 def migrate(
-    domain: Domain, to: Host, *, live: bool, timeout: float | None, progress: Progress | None, cancel: Cancel | None
+    domain: Domain,
+    to: Host,
+    *,
+    node: str | None,
+    pool: str | None,
+    live: bool,
+    timeout: float | None,
+    progress: Progress | None,
+    cancel: Cancel | None,
 ) -> Domain:
-    """Move a domain to another host."""
+    """Move a domain to another host, node or storage pool."""
     check_allowed(domain.host, "migrate", changes=True)
-    check_capability(domain.host, Capability.MIGRATE, domain.info)
-    if to is domain.host:
-        raise InvalidSpecError(f"{domain.host._words(domain.info)} is on that host already")
+    needs = [Capability.MIGRATE]
+    needs += [Capability.MIGRATE_NODE] if node is not None else []
+    needs += [Capability.MIGRATE_STORAGE] if pool is not None else []
+    for capability in needs:
+        check_capability(domain.host, capability, domain.info)
+    if to is domain.host and node is None and pool is None:
+        raise InvalidSpecError(
+            f"{domain.host._words(domain.info)} is on that host already", hint="give node= or pool= to move it there"
+        )
     if to._door.driver_class is not domain.host._door.driver_class:
         raise UnsupportedError(
             f"{domain.host._words(domain.info)} cannot migrate to {to.url}: that is another product",
             capability=Capability.MIGRATE,
             hint="migrate stays within one product",
         )
-    needs = (Capability.MIGRATE,)
-    arguments = {"to": to.url, "live": live}
+    arguments = {"to": to.url, "node": node, "pool": pool, "live": live}
+    where = ", ".join(
+        [to.url] * (to is not domain.host)
+        + [f"node {node!r}"] * (node is not None)
+        + [f"storage pool {pool!r}"] * (pool is not None)
+    )
     native_id = domain.native_id
-    with operate(domain.host, "migrate", needs=needs, info=domain.info, arguments=arguments, timeout=timeout) as doing:
-        there = to._door.open(doing.deadline)
+    with operate(
+        domain.host, "migrate", needs=tuple(needs), info=domain.info, arguments=arguments, timeout=timeout
+    ) as doing:
+        there = None if to is domain.host else to._door.open(doing.deadline).driver
         info = doing.look(CONFIG)
         if live and info.power_state is not PowerState.SHUTOFF:
             check_capability(domain.host, Capability.MIGRATE_LIVE, info)
         reason = doing.read(
-            lambda driver, limit: driver.check_migrate(native_id, there.driver, live=live, deadline=limit)
+            lambda driver, limit: driver.check_migrate(
+                native_id, there or driver, node=node, pool=pool, live=live, deadline=limit
+            )
         )
         if reason is not None:
             raise UnsupportedError(
-                f"{doing.subject} cannot migrate to {to.url}: {reason}",
+                f"{doing.subject} cannot migrate to {where}: {reason}",
                 capability=Capability.MIGRATE,
                 backend=domain.host.backend,
                 host=domain.host.url,
             )
         outcome: Any = carry_out(
             doing,
-            lambda driver, limit: driver.migrate(native_id, there.driver, live=live, deadline=limit),
+            lambda driver, limit: driver.migrate(
+                native_id, there or driver, node=node, pool=pool, live=live, deadline=limit
+            ),
             rule=RULES["migrate"],
             creates=True,
             progress=progress,

@@ -198,6 +198,26 @@ def test_a_domain_moves_to_another_fake_host_with_disks_snapshots_and_memory(hos
             assert reader.read(0, 4096) == before
 
 
+@pytest.mark.parametrize("form", ["name", "record"])
+def test_a_domain_moves_to_another_node_and_pool_of_its_own_host(host, web, form):
+    node = next(node for node in host.nodes() if node.name != web.node)
+    pool = next(pool for pool in host.storage_pools() if pool.id != web.disks[0].pool)
+    moved = web.migrate(node=node if form == "record" else node.name, pool=pool if form == "record" else pool.name)
+    assert (moved.native_id, moved.node, moved.power_state) == (web.native_id, node.name, "running")
+    assert {disk.pool for disk in moved.disks if disk.device == "disk"} == {pool.id}
+
+
+def test_a_move_to_where_it_is_asks_where_to(host, web):
+    with pytest.raises(errors.InvalidSpecError, match="node= or pool="):
+        web.migrate()
+    with pytest.raises(errors.InvalidSpecError, match=r"storage_pools\(\)"):
+        web.migrate(pool=3)
+    with pytest.raises(errors.InvalidSpecError, match="node=…"):
+        web.migrate("node-1")
+    with pytest.raises(errors.UnsupportedError, match=r"node 'gone'.*no such node"):
+        web.migrate(node="gone")
+
+
 def test_what_stands_in_the_way_of_a_move_is_said_before_it_begins(host, web):
     with hvsdk.connect("fake://demo") as same, pytest.raises(errors.UnsupportedError, match="has a domain with UUID"):
         web.migrate(same)

@@ -18,8 +18,8 @@ power_off                     native_id, discard_memory                         
 create_domain                 spec: DomainSpec                                            DomainInfo | Task of it
 delete                        native_id, disks: "keep" | "delete"                         Task | None
 clone                         native_id, name, linked                                     DomainInfo | Task of it
-check_migrate                 native_id, target: Driver, live                             reason | None
-migrate                       native_id, target: Driver, live                             native id there | Task of it
+check_migrate                 native_id, target: Driver, node, pool, live                 reason | None
+migrate                       native_id, target: Driver, node, pool, live                 native id there | Task of it
 reconfigure                   native_id, changes: Changes                                 Applied | Task of it
 attach_disk                   native_id, disk: DiskSpec                                   Disk.id | Task of it
 detach_disk                   native_id, disk_id                                          Task | None
@@ -392,12 +392,23 @@ class Driver(ABC):
         """Copy a domain, with a new UUID and new MACs; `linked` disks lie on the original's."""
         raise _absent("clone")
 
-    def check_migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> str | None:
-        """Say why it cannot be moved to where `target`, an open driver of the same class, is connected."""
+    def check_migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> str | None:
+        """Say why it cannot be moved to where `target`, an open driver of the same class, is connected.
+
+        For a move within the connection `target` is this driver itself.
+        """
         return None
 
-    def migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> Result[str]:
-        """Move it there, and return its native id there."""
+    def migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> Result[str]:
+        """Move it there, and return its native id there.
+
+        `node` and `pool` are names or ids at the target; without them the product chooses, and a move within the
+        connection leaves that as it is. They are given only with `MIGRATE_NODE` and `MIGRATE_STORAGE`.
+        """
         raise _absent("migrate")
 
     def reconfigure(self, native_id: str, changes: Changes, *, deadline: Deadline) -> Result[Applied]:

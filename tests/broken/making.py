@@ -218,12 +218,45 @@ class ProgressInPercent(FakeDriver):
 class MigrateCopies(Insider):
     """The original stays."""
 
-    def migrate(self, native_id, target, *, live, deadline):
+    def migrate(self, native_id, target, *, node, pool, live, deadline):
         with self.inside(native_id) as (domain, _):
             here = self._world
-        there = super().migrate(native_id, target, live=live, deadline=deadline)
+        there = super().migrate(native_id, target, node=node, pool=pool, live=live, deadline=deadline)
         with here.lock:
             here.domains[native_id] = domain
             domain.native_id, new = native_id, domain.native_id
             target._world.domains[new] = domain
         return there
+
+
+@caught_by("test_a_domain_moves_to_a_named_node_and_stays_the_same[RUNNING]")
+class MigrateChoosesTheNode(Insider):
+    """The product's choice instead of the caller's."""
+
+    def migrate(self, native_id, target, *, node, pool, live, deadline):
+        with self.inside(native_id) as (domain, _):
+            node = domain.node
+        return super().migrate(native_id, target, node=node, pool=pool, live=live, deadline=deadline)
+
+
+@caught_by("test_a_domains_disks_move_to_a_named_storage_pool")
+class MigrateLeavesTheDisks(Insider):
+    """The domain moves and its disks stay."""
+
+    def migrate(self, native_id, target, *, node, pool, live, deadline):
+        with self.inside(native_id) as (domain, _):
+            node = domain.node
+        return super().migrate(native_id, target, node=node, pool=None, live=live, deadline=deadline)
+
+
+@caught_by("test_what_is_not_there_is_no_place_to_move_to")
+class MigrateAnywhere(Insider):
+    """A node that is not there is taken for any."""
+
+    def check_migrate(self, native_id, target, *, node, pool, live, deadline):
+        return None
+
+    def migrate(self, native_id, target, *, node, pool, live, deadline):
+        with self.inside(native_id) as (domain, _):
+            node = domain.node
+        return super().migrate(native_id, target, node=node, pool=pool, live=live, deadline=deadline)

@@ -46,6 +46,8 @@ class FakeDriver(
             Capability.SNAPSHOT_QUIESCE,
             Capability.CLONE_LINKED,
             Capability.MIGRATE_LIVE,
+            Capability.MIGRATE_NODE,
+            Capability.MIGRATE_STORAGE,
             Capability.HOTPLUG_DISK,
             Capability.HOTPLUG_NIC,
             Capability.RESIZE_DISK_RUNNING,

@@ -8,7 +8,7 @@ from hvsdk.enums import EventKind, PowerState
 from hvsdk.models._checks import RESERVED
 from hvsdk.testing.fake._build import build, find_template
 from hvsdk.testing.fake._connection import Connection
-from hvsdk.testing.fake._disks import Volume
+from hvsdk.testing.fake._disks import Pool, Volume
 from hvsdk.testing.fake._domain import Config, FakeDomain
 from hvsdk.testing.fake._errors import FakeError
 from hvsdk.testing.fake._power import require
@@ -58,26 +58,35 @@ class MakingVerbs(Connection):
                     )
             return self.carry_out("delete", native_id, _delete(world, domain, doomed))
 
-    def check_migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> str | None:
+    def check_migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> str | None:
         """Look for what stands in the way."""
         with self.round_trip("check_migrate", deadline, native_id) as world:
             there = _world_behind(target)
             if there is None:
                 return "its target is no open fake:// host"
-            return _obstacle(world, world.domain(native_id), there)
+            return _obstacle(world, world.domain(native_id), there, node, pool)
 
-    def migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> Result[str]:
-        """Move it to another fake host of this process: definition, disks, snapshots, and memory when it runs."""
+    def migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> Result[str]:
+        """Move it to another node or pool, or another fake host of this process: definition, disks, snapshots, memory."""
         with self.round_trip("migrate", deadline, native_id) as world:
             domain = world.domain(native_id)
             require(domain, "migrate")
             if not live and domain.state is not PowerState.SHUTOFF:
                 raise FakeError("BAD_POWER_STATE", f"domain {domain.name!r} is {domain.state}", state=domain.state)
             there = _world_behind(target)
-            reason = "its target is no open fake:// host" if there is None else _obstacle(world, domain, there)
+            reason = (
+                "its target is no open fake:// host" if there is None else _obstacle(world, domain, there, node, pool)
+            )
             if there is None or reason is not None:
                 raise FakeError("UNSUPPORTED", f"domain {domain.name!r} cannot migrate: {reason}")
-            return self.carry_out("migrate", native_id, _migrate(world, domain, there), cancellable=True)
+            work = _migrate(
+                world, domain, there, node, there.pool(pool) if pool is not None or there is not world else None
+            )
+            return self.carry_out("migrate", native_id, work, cancellable=True)
 
 
 def _check_name(name: str) -> None:
@@ -174,20 +183,33 @@ def _world_behind(target: Driver) -> World | None:
     return target._world if isinstance(target, Connection) else None
 
 
-def _obstacle(world: World, domain: FakeDomain, there: World) -> str | None:
+def _obstacle(world: World, domain: FakeDomain, there: World, node: str | None, pool: str | None) -> str | None:
     """Return why a domain cannot move, in words."""
-    if there is world:
-        return "it is there already"
     if domain.blocked:
         return "it is fenced"
+    if node is not None and node not in there.nodes:
+        return f"there is no such node, only {', '.join(there.nodes)}"
+    if pool is not None and not any(pool in (one.id, one.name) for one in there.pools.values()):
+        return "there is no such storage pool"
+    if there is world and node is None and pool is None:
+        return "it is there already"
+    if there is not world:
+        return _obstacle_between(world, domain, there)
+    return _shared_disk(world, domain) if pool is not None else None
+
+
+def _obstacle_between(world: World, domain: FakeDomain, there: World) -> str | None:
     if any(other.uuid == domain.uuid for other in there.domains.values()):
         return f"the target has a domain with UUID {domain.uuid}"
     known = {network.name for network in there.networks}
-    config = world.config(domain)
-    missing = {adapter.network for adapter in config.adapters if adapter.network is not None} - known
+    missing = {nic.network for nic in world.config(domain).adapters if nic.network is not None} - known
     if missing:
         return f"the target has no network {', '.join(sorted(missing))}"
-    for drive in config.drives:
+    return _shared_disk(world, domain)
+
+
+def _shared_disk(world: World, domain: FakeDomain) -> str | None:
+    for drive in world.config(domain).drives:
         volume = drive.volume
         if volume is None or drive.device != "disk":
             continue
@@ -197,33 +219,37 @@ def _obstacle(world: World, domain: FakeDomain, there: World) -> str | None:
     return None
 
 
-def _migrate(world: World, domain: FakeDomain, there: World) -> Work[str]:
+def _migrate(world: World, domain: FakeDomain, there: World, node: str | None, pool: Pool | None) -> Work[str]:
+    """Move a domain; its disks go to `pool`, or stay where they are without one."""
     state = domain.state
     world.set_state(domain, PowerState.CHANGING)
     try:
         yield
-        _need_room(world, domain, there)
+        moving = [] if pool is None else [v for v in _moving(world.config(domain), domain) if v.pool is not pool]
+        if pool is not None:
+            pool.need(sum(volume.allocated for volume in moving))
     except BaseException:
         world.set_state(domain, state)
         raise
+    if pool is not None:
+        for volume in moving:
+            pool.adopt(volume)
+    if there is world:
+        domain.node = node or domain.node
+        world.set_state(domain, state, EventKind.MIGRATED)
+        return domain.native_id
     config = world.config(domain)
     run_seconds = domain.run_seconds
     world.remove(domain)
-    for volume in _moving(config, domain):
-        there.pool(None).adopt(volume)
     for drive in config.drives:
         drive.volume = None if drive.device == "cdrom" else drive.volume
     domain.number = there.next_number()
     domain.native_id = f"vm-{domain.number}"
-    domain.node = there.nodes[domain.number % len(there.nodes)]
+    domain.node = node or there.nodes[domain.number % len(there.nodes)]
     domain.up_at, domain.run_since, domain.run_seconds = there.now(), None, run_seconds
     there.domains[domain.native_id] = domain
     there.set_state(domain, state, EventKind.MIGRATED)
     return domain.native_id
-
-
-def _need_room(world: World, domain: FakeDomain, there: World) -> None:
-    there.pool(None).need(sum(volume.allocated for volume in _moving(world.config(domain), domain)))
 
 
 def _moving(config: Config, domain: FakeDomain) -> list[Volume]:

@@ -22,12 +22,16 @@ class MigrateVerbs(Session):
     connected to with `migrate_uri=`.
     """
 
-    def check_migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> str | None:
+    def check_migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> str | None:
         domain = self.find(native_id)
         refuse_states(domain, live=live)
         return why_not(self, domain, cast("Session", target))
 
-    def migrate(self, native_id: str, target: Driver, *, live: bool, deadline: Deadline) -> Task[str]:
+    def migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> Task[str]:
         domain = self.lookup(native_id)
         there = cast("Session", target)
         refuse_states(domain, live=live)
