@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import XenAPI
 from hvsdk.driver import Deadline, DomainInfo, Task
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._labels import METADATA_PREFIX
 from hvsdk_xen._steps import Steps, StepsTask, finish
 from hvsdk_xen._values import NULL, is_ref
-from hvsdk_xen._verbs import VerbSession
+from hvsdk_xen._verbs import FAILURES, VerbSession
 
 __all__ = ["CloneVerbs"]
 
@@ -42,7 +41,7 @@ class CloneVerbs(FenceVerbs, VerbSession):
         except BaseException as exc:
             try:
                 finish(StepsTask(self._remove(made)), UNDO_SECONDS)
-            except (XenAPI.Failure, OSError) as failure:
+            except FAILURES as failure:
                 exc.add_note(f"hvsdk: the copy {name!r} was made, and could not be removed again: {failure}")
             raise
 

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import XenAPI
 from hvsdk.driver import FENCE_KEY, Deadline, FenceMark, current_operation, write_mark
 
 from hvsdk_xen._labels import METADATA_PREFIX, LabelVerbs
-from hvsdk_xen._verbs import VerbSession
+from hvsdk_xen._verbs import FAILURES, VerbSession
 
 __all__ = ["BLOCKED", "FenceVerbs", "fence_text", "is_fenced", "operations_to_block"]
 
@@ -176,7 +175,7 @@ class FenceVerbs(LabelVerbs, VerbSession):
             try:
                 before = dict(record.get("blocked_operations", {}))
                 self.call("VM.set_blocked_operations", ref, before, deadline=self.soon())
-            except (XenAPI.Failure, OSError) as failure:
+            except FAILURES as failure:
                 exc.add_note(f"hvsdk: operations stay blocked on {record.get('uuid')}: {failure}; unfence() it")
 
 

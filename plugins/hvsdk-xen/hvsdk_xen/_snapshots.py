@@ -12,7 +12,7 @@ from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._revert import RevertVerbs
 from hvsdk_xen._steps import Steps, StepsTask, finish, in_background
 from hvsdk_xen._values import NULL, as_time, is_ref
-from hvsdk_xen._verbs import code_of
+from hvsdk_xen._verbs import FAILURES, code_of
 
 __all__ = ["SnapshotVerbs", "snapshot_info"]
 
@@ -84,7 +84,7 @@ class SnapshotVerbs(RevertVerbs, FenceVerbs):
             self.call("VM.set_blocked_operations", snapshot, {}, deadline=limit)
             record = self.call("VM.get_record", snapshot, deadline=limit)
             finish(StepsTask(self._destroy({snapshot: record})), UNDO_SECONDS)
-        except (XenAPI.Failure, OSError) as failure:  # TimeoutError is an OSError
+        except FAILURES as failure:
             exc.add_note(f"hvsdk: the snapshot was made, and could not be removed again: {failure}")
 
     def delete_snapshot(self, native_id: str, snapshot_id: str, *, children: bool, deadline: Deadline) -> Task[None]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from http.client import HTTPException
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, Target, Task
+from hvsdk.driver import Deadline, Target, Task, errors
 
+from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._session import XenSession
 
-__all__ = ["VerbSession", "code_of"]
+__all__ = ["FAILURES", "VerbSession", "code_of"]
+
+FAILURES = (XenAPI.Failure, AnswerError, HTTPException, OSError, errors.HvsdkError)
+"""All that a call may raise, for the steps that undo others."""
 
 
 class VerbSession(XenSession):
@@ -47,7 +52,7 @@ class VerbSession(XenSession):
 def _has_ended(task: Task[Any]) -> bool:
     try:
         return task.poll()[0]
-    except (XenAPI.Failure, OSError):  # what became of it was nobody's question
+    except FAILURES:  # what became of it was nobody's question
         return True
 
 
