@@ -7,10 +7,10 @@ from typing import Any, cast
 import XenAPI
 from hvsdk.driver import Capability, Deadline, Driver, Task, errors
 
+from hvsdk_xen._login import code_of
 from hvsdk_xen._places import Move, NoPlaceError, Places
 from hvsdk_xen._steps import Steps, StepsTask
 from hvsdk_xen._values import is_ref
-from hvsdk_xen._verbs import code_of
 
 __all__ = ["MigrateVerbs"]
 

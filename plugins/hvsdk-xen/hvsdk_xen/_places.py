@@ -8,8 +8,9 @@ import attrs
 import XenAPI
 from hvsdk.driver import Deadline
 
+from hvsdk_xen._login import code_of
 from hvsdk_xen._values import NULL, is_ref
-from hvsdk_xen._verbs import VerbSession, code_of
+from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["Move", "NoPlaceError", "Places"]
 
@@ -43,7 +44,7 @@ class Places(VerbSession):
         for name in names:
             found = [ref for ref, host in hosts.items() if host.get(name) == key]
             if len(found) == 1:
-                return found[0]
+                return str(found[0])
             if found:
                 uuids = ", ".join(sorted(hosts[ref]["uuid"] for ref in found))
                 raise NoPlaceError(f"several nodes are called {key!r}: name one by its UUID ({uuids})")

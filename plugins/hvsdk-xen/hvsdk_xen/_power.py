@@ -11,9 +11,10 @@ from typing import Any
 import XenAPI
 from hvsdk.driver import Deadline, DomainInfo, Task, errors
 
+from hvsdk_xen._login import code_of
 from hvsdk_xen._steps import Steps, StepsTask
 from hvsdk_xen._values import as_time, is_ref
-from hvsdk_xen._verbs import VerbSession, code_of
+from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
 
@@ -62,7 +63,7 @@ class PowerVerbs(VerbSession):
     def reboot(self, native_id: str, *, deadline: Deadline) -> None:
         """Ask the guest, and return: the task goes on at the server until the guest is down and up again."""
         self._ask_whether("clean_reboot", native_id, deadline)
-        task = self.start_task("VM.clean_reboot", self.vm_ref(native_id, deadline), deadline=deadline)
+        task: Task[None] = self.start_task("VM.clean_reboot", self.vm_ref(native_id, deadline), deadline=deadline)
         self.leave_behind(task)
 
     def power_off(self, native_id: str, *, discard_memory: bool, deadline: Deadline) -> None:

@@ -9,10 +9,11 @@ import XenAPI
 from hvsdk.driver import Capability, Deadline, DomainInfo, SnapshotInfo, Task, Unsupported, errors
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
+from hvsdk_xen._login import code_of
 from hvsdk_xen._revert import RevertVerbs
 from hvsdk_xen._steps import Steps, StepsTask, finish, in_background
 from hvsdk_xen._values import NULL, as_time, is_ref
-from hvsdk_xen._verbs import FAILURES, code_of
+from hvsdk_xen._verbs import FAILURES
 
 __all__ = ["SnapshotVerbs", "snapshot_info"]
 
@@ -160,7 +161,11 @@ def _refuse_blocked(record: Mapping[str, Any]) -> None:
     """Refuse to begin what the last step would be refused."""
     reason = record.get("blocked_operations", {}).get("destroy")
     if reason is not None:
-        raise XenAPI.Failure(["OPERATION_BLOCKED", record.get("uuid", ""), reason])
+        raise errors.PermissionDeniedError(
+            f"snapshot {record.get('name_label')!r} cannot be deleted: that is blocked ({reason})",
+            hint="unfence() the domain, or unblock it, when that no longer holds",
+            native_code="OPERATION_BLOCKED",
+        )
 
 
 def _find(found: Records, native_id: str, snapshot_id: str) -> str:

@@ -12,7 +12,7 @@ from hvsdk.driver import Deadline, Target, Task, errors
 from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._session import XenSession
 
-__all__ = ["FAILURES", "VerbSession", "code_of"]
+__all__ = ["FAILURES", "VerbSession"]
 
 FAILURES = (XenAPI.Failure, AnswerError, HTTPException, OSError, errors.HvsdkError)
 """All that a call may raise, for the steps that undo others."""
@@ -54,8 +54,3 @@ def _has_ended(task: Task[Any]) -> bool:
         return task.poll()[0]
     except FAILURES:  # what became of it was nobody's question
         return True
-
-
-def code_of(exc: XenAPI.Failure) -> str:
-    """Return XAPI's own code of an error."""
-    return str(exc.details[0])
