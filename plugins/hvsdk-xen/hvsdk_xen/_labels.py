@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import XenAPI
 from hvsdk.driver import Deadline
 
+from hvsdk_xen._login import code_of
 from hvsdk_xen._session import XenSession
 
 __all__ = ["AUTO_POWERON", "METADATA_PREFIX", "LabelVerbs"]
@@ -75,7 +76,7 @@ class LabelVerbs(XenSession):
             try:
                 self.on_vm(native_id, "VM.add_to_other_config", key, value, deadline=deadline)
             except XenAPI.Failure as exc:
-                if exc.details[0] != "MAP_DUPLICATE_KEY" or not left:
+                if code_of(exc) != "MAP_DUPLICATE_KEY" or not left:
                     raise
             else:
                 return
