@@ -26,6 +26,7 @@ from hvsdk.driver import (
 )
 
 from hvsdk_kvm._clone_xml import clone_definition
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._nvram import copy_variables, has_flash
 from hvsdk_kvm._overlay_names import new_overlays
 from hvsdk_kvm._overlays import add_overlays, disk_sources
@@ -209,7 +210,7 @@ def _refuse_taken(connection: libvirt.virConnect, name: str) -> None:
     try:
         connection.lookupByName(name)
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+        if code_of(exc) != libvirt.VIR_ERR_NO_DOMAIN:
             raise
         return
     raise errors.AlreadyExistsError(f"there is already a domain {name!r}")

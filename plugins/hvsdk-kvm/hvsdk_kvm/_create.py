@@ -11,6 +11,7 @@ import libvirt
 from hvsdk.driver import BackgroundTask, Deadline, DiskSpec, DomainInfo, DomainSpec, Result, StoragePoolInfo, errors
 
 from hvsdk_kvm._cloud_init import seed_image, seed_name
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._hints import DOMAIN_HINTS, read_hints
 from hvsdk_kvm._nics import plan_nic
 from hvsdk_kvm._plan import DiskPlan, NicPlan, Platform, check_domain_name, plan_buses
@@ -120,7 +121,7 @@ def _taken(look_up: Callable[[], object]) -> bool:
     try:
         look_up()
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+        if code_of(exc) == libvirt.VIR_ERR_NO_DOMAIN:
             return False
         raise
     return True

@@ -11,6 +11,7 @@ from hvsdk.driver import BackgroundTask, Deadline, PowerState, Result, VolumeInf
 
 from hvsdk_kvm._clone import frozen_below
 from hvsdk_kvm._cloud_init import seed_name
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._snapshots import lies_on_leftovers, merge_snapshots
 from hvsdk_kvm._store import Store, store_of
@@ -122,7 +123,7 @@ def undefine(domain: libvirt.virDomain) -> None:
             domain.undefineFlags(flags)
             return
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+            if code_of(exc) not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
                 raise
     domain.undefine()
 

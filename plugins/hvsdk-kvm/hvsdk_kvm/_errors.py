@@ -7,6 +7,8 @@ import errno
 import libvirt
 from hvsdk.driver import Operation, errors
 
+from hvsdk_kvm._event_loop import take_last_error
+
 __all__ = ["code_of", "is_lost", "translate"]
 
 
@@ -87,15 +89,20 @@ _HINTS = (
 
 
 def code_of(exc: BaseException) -> int | None:
-    """Return libvirt's code of an error."""
-    return exc.get_error_code() if isinstance(exc, libvirt.libvirtError) else None
+    """Return libvirt's code of an error, also where the binding has lost it; `None` for other errors."""
+    if not isinstance(exc, libvirt.libvirtError):
+        return None
+    last = take_last_error()
+    if exc.err is None:
+        exc.err = last
+    return exc.get_error_code()
 
 
 def is_lost(exc: BaseException) -> bool:
     """Whether the connection is gone."""
     if not isinstance(exc, libvirt.libvirtError):
         return False
-    code = exc.get_error_code()
+    code = code_of(exc)
     return code in _LOST or (code in _LOST_IN_TRANSPORT and exc.get_error_domain() in _TRANSPORT)
 
 
@@ -103,7 +110,7 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
     """Return hvsdk's error for libvirt's."""
     if not isinstance(exc, libvirt.libvirtError):
         return _of_python(exc)
-    code = exc.get_error_code()
+    code = code_of(exc)
     message = exc.get_error_message() or str(exc)
     hint = next((hint for words, hint in _HINTS if words in message), None)
     return _class(exc, code, message, operation.verb)(message, native_code=code, hint=hint)

@@ -8,10 +8,11 @@ from typing import Any
 
 import libvirt
 
-__all__ = ["ensure_event_loop", "silence_errors"]
+__all__ = ["ensure_event_loop", "silence_errors", "take_last_error"]
 
 _lock = threading.Lock()
 _state = {"pid": 0, "runs": False, "silent": False}
+_last = threading.local()
 
 
 def ensure_event_loop() -> bool:
@@ -33,15 +34,26 @@ def ensure_event_loop() -> bool:
 
 
 def silence_errors() -> None:
-    """Keep libvirt from printing every error on stderr besides raising it."""
+    """Keep libvirt from printing every error on stderr besides raising it; the last one is remembered instead."""
     with _lock:
         if not _state["silent"]:
-            libvirt.registerErrorHandler(_ignore, None)
+            libvirt.registerErrorHandler(_remember, None)
             _state["silent"] = True
 
 
-def _ignore(context: Any, error: Any) -> None:
-    return None
+def _remember(context: Any, error: Any) -> None:
+    _last.error = error
+
+
+def take_last_error() -> Any:
+    """Return libvirt's last error of this thread as a `libvirtError` keeps it, once; else `None`.
+
+    The binding asks for it only while it makes the exception. When the garbage collector frees a handle just before,
+    libvirt has forgotten it by then.
+    """
+    error = getattr(_last, "error", None)
+    _last.error = None
+    return error
 
 
 def _is_registered() -> bool:

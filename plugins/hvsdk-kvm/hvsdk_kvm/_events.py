@@ -11,6 +11,8 @@ from weakref import WeakMethod
 
 import libvirt
 
+from hvsdk_kvm._errors import code_of
+
 __all__ = ["LIFECYCLE", "UNTOLD", "EventHub", "Listener"]
 
 Listener = Callable[[str, int, tuple[Any, ...]], None]
@@ -85,13 +87,13 @@ class EventHub:
             try:
                 self._registered.append(self._connection.domainEventRegisterAny(None, kind, self._told, kind))
             except libvirt.libvirtError as exc:
-                if exc.get_error_code() not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INVALID_ARG):
+                if code_of(exc) not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INVALID_ARG):
                     raise
         try:
             self._connection.registerCloseCallback(self._lost, None)
             self._watches_close = True
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            if code_of(exc) != libvirt.VIR_ERR_NO_SUPPORT:
                 raise
 
     def _told(self, connection: libvirt.virConnect, domain: libvirt.virDomain, *arguments: Any) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import libvirt
 from hvsdk.driver import Deadline, DomainInfo, Target, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._labels_xml import Labels, labels_element, parse_labels
 from hvsdk_kvm._plan import check_domain_name
 from hvsdk_kvm._session import Session
@@ -44,7 +45,7 @@ class LabelVerbs(Session):
         try:
             self.connection.lookupByName(name)
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            if code_of(exc) == libvirt.VIR_ERR_NO_DOMAIN:
                 return
             raise
         raise errors.AlreadyExistsError(f"there is already a domain {name!r}")
@@ -103,7 +104,7 @@ def _stored(domain: libvirt.virDomain, flags: int) -> str | None:
     try:
         return str(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, HVSDK_NAMESPACE, where))
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+        if code_of(exc) != libvirt.VIR_ERR_NO_DOMAIN_METADATA:
             raise
         return None
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 import libvirt
 from hvsdk.driver import BackgroundTask, Capability, Deadline, Driver, Task, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._migrate_checks import disks_to_copy, refuse_states, why_not
 from hvsdk_kvm._power import job_cancel, job_progress
 from hvsdk_kvm._session import Session
@@ -94,7 +95,7 @@ def _move(
     try:
         moved = domain.migrate3(there, cast("Any", parameters), flags)
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_MIGRATE_UNSAFE:
+        if code_of(exc) != libvirt.VIR_ERR_MIGRATE_UNSAFE:
             raise
         raise errors.UnsupportedError(
             f"libvirt does not trust the storage or cache of a disk of {domain.name()!r}: {exc.get_error_message()}",

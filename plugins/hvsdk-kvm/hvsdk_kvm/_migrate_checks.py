@@ -12,6 +12,7 @@ from typing import cast
 import libvirt
 from hvsdk.driver import PowerState, VolumeInfo, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._nvram import has_flash
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._store import Store, lies_on, store_of
@@ -121,7 +122,7 @@ def _processor(here: libvirt.virConnect, definition: ET.Element, there: libvirt.
             asked = (None, arch, machine, definition.get("type"), write_xml(processor))
             result = cast("Callable[..., int]", there.compareHypervisorCPU)(*asked)  # None is the host's own emulator
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_CONFIG_UNSUPPORTED):
+        if code_of(exc) not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_CONFIG_UNSUPPORTED):
             raise
         return None  # it cannot be compared; libvirt looks again when the domain arrives
     if result in (libvirt.VIR_CPU_COMPARE_IDENTICAL, libvirt.VIR_CPU_COMPARE_SUPERSET):
@@ -211,7 +212,7 @@ def _finds(look_up: Callable[[], object], missing: int) -> bool:
     try:
         look_up()
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != missing:
+        if code_of(exc) != missing:
             raise
         return False
     return True

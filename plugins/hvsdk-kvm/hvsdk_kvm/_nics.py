@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libvirt
 from hvsdk.driver import NicSpec, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._hints import NIC_HINTS, read_hints
 from hvsdk_kvm._networks import USER_NETWORK
 from hvsdk_kvm._plan import NicPlan, Platform, new_mac
@@ -107,7 +108,7 @@ def _lookup(session: Session, key: str) -> libvirt.virNetwork | None:
         try:
             return look_up(key)
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_INVALID_ARG):
+            if code_of(exc) not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_INVALID_ARG):
                 raise
     return None
 
@@ -117,7 +118,7 @@ def _is_bridge(session: Session, name: str) -> bool:
     try:
         return bool(session.connection.interfaceLookupByName(name))
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() not in (libvirt.VIR_ERR_NO_INTERFACE, libvirt.VIR_ERR_NO_SUPPORT):
+        if code_of(exc) not in (libvirt.VIR_ERR_NO_INTERFACE, libvirt.VIR_ERR_NO_SUPPORT):
             raise
         return False
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import libvirt
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._xml import write_xml
 
@@ -47,7 +48,7 @@ def copy_variables(session: Session, original: ET.Element, clone: ET.Element) ->
             libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY,
         )
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_SYSTEM_ERROR:  # else the template is not there: nothing to copy
+        if code_of(exc) != libvirt.VIR_ERR_SYSTEM_ERROR:  # else the template is not there: nothing to copy
             raise
         return
     helper.destroy()

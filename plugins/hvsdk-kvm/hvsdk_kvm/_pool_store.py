@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import libvirt
 from hvsdk.driver import StoragePoolInfo, VolumeInfo, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._store import Store, lies_on
 from hvsdk_kvm._xml import parse_xml, write_xml
 
@@ -42,7 +43,7 @@ class PoolStore(Store):
             try:
                 found.append(_pool_info(pool, active=pool.UUIDString() in active))
             except libvirt.libvirtError as exc:
-                if exc.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+                if code_of(exc) != libvirt.VIR_ERR_NO_STORAGE_POOL:
                     raise
         return found
 
@@ -67,7 +68,7 @@ class PoolStore(Store):
             try:
                 return look_up(key)
             except libvirt.libvirtError as exc:
-                if exc.get_error_code() not in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_INVALID_ARG):
+                if code_of(exc) not in (libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_INVALID_ARG):
                     raise
         raise errors.StoragePoolNotFoundError(f"there is no storage pool {key!r}")
 
@@ -84,7 +85,7 @@ class PoolStore(Store):
             try:
                 found.append(_volume_info(volume, pool))
             except libvirt.libvirtError as exc:
-                if exc.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                if code_of(exc) != libvirt.VIR_ERR_NO_STORAGE_VOL:
                     raise
         return found
 
@@ -111,7 +112,7 @@ class PoolStore(Store):
         try:
             return self._connection.storageVolLookupByPath(path)
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            if code_of(exc) != libvirt.VIR_ERR_NO_STORAGE_VOL:
                 raise
             return None
 
@@ -177,7 +178,7 @@ def _lookup_volume(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorag
     try:
         return pool.storageVolLookupByName(name)
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+        if code_of(exc) != libvirt.VIR_ERR_NO_STORAGE_VOL:
             raise
         raise errors.VolumeNotFoundError(f"the storage pool {pool.name()!r} has no volume {name!r}") from exc
 

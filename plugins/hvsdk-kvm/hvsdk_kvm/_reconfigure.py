@@ -11,6 +11,7 @@ import libvirt
 from hvsdk.driver import Applied, Changes, Deadline, Result, Task, errors
 
 from hvsdk_kvm._device_xml import Views
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._hints import RECONFIGURE_HINTS, read_hints
 from hvsdk_kvm._session import Session
 from hvsdk_kvm._xml import write_xml
@@ -175,7 +176,7 @@ class _Live:
         try:
             change()
         except libvirt.libvirtError as exc:
-            if exc.get_error_code() not in _CANNOT:
+            if code_of(exc) not in _CANNOT:
                 raise
             return False
         return True

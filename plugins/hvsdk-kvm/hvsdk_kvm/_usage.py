@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import libvirt
 from hvsdk.driver import VolumeInfo, errors
 
+from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._snapshot_xml import read_snapshots
 from hvsdk_kvm._xml import parse_xml
 
@@ -101,7 +102,7 @@ def _unless_gone(note: Callable[[libvirt.virDomain], None], domain: libvirt.virD
     try:
         note(domain)
     except libvirt.libvirtError as exc:
-        if exc.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT):
+        if code_of(exc) not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT):
             raise
 
 

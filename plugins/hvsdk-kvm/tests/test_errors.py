@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +198,36 @@ def test_a_state_of_what_is_no_domain_is_no_power_state() -> None:
     exc = made(libvirt.VIR_ERR_OPERATION_INVALID, "storage pool 'x' is not active")
     assert type(told(exc, "create_volume")) is errors.OperationFailedError
     assert type(told(exc, "suspend")) is errors.PowerStateError
+
+
+def test_a_handle_that_is_collected_meanwhile_takes_no_error_away(
+    open_driver: OpenDriver, world: Callable[..., str]
+) -> None:
+    driver = open_driver(world(world_domain("one")))
+    connection = driver.connection
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+            self.handle = connection.lookupByName("one")
+
+    def look_up() -> libvirt.libvirtError:
+        try:
+            connection.lookupByUUIDString(UNKNOWN_ID)
+        except libvirt.libvirtError as exc:
+            return exc
+        raise AssertionError("there is no such domain")
+
+    thresholds = gc.get_threshold()
+    gc.disable()
+    Cycle()
+    gc.set_threshold(1)
+    gc.enable()
+    try:
+        lost = look_up()
+    finally:
+        gc.set_threshold(*thresholds)
+    assert lost.err is None, "the garbage was not collected at that moment"
+    error = told(lost)
+    assert isinstance(error, errors.DomainNotFoundError)
+    assert error.native_code == libvirt.VIR_ERR_NO_DOMAIN
