@@ -8,7 +8,7 @@ from collections.abc import Callable
 import libvirt
 
 
-def eventually(condition: Callable[[], bool], timeout: float = 15.0) -> bool:
+def eventually(condition: Callable[[], bool], timeout: float = 90.0) -> bool:
     """Return whether the condition became true in time."""
     deadline = time.monotonic() + timeout
     while not condition():

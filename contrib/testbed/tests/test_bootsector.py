@@ -184,7 +184,7 @@ def test_a_disk_on_virtio_scsi_is_unplugged_at_once(
     domain.attachDeviceFlags(disk_xml(second, "sdb"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
     assert "second.qcow2" in domain.XMLDesc()
     domain.detachDeviceFlags(disk_xml(second, "sdb"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    assert eventually(lambda: "second.qcow2" not in domain.XMLDesc(), 3.0)
+    assert eventually(lambda: "second.qcow2" not in domain.XMLDesc())
 
 
 def test_the_label_is_read_while_the_guest_runs(

@@ -100,7 +100,7 @@ def test_a_guest_survives_a_killed_daemon() -> None:
             console.wait("hardy tick 1\r\n")
             daemon.kill()
             assert not daemon.is_running
-            assert eventually(lambda: not connection.isAlive(), 5.0)
+            assert eventually(lambda: not connection.isAlive())
             daemon.start()
             again = libvirt.open(daemon.uri)
             assert state(again.lookupByName("hardy")) == libvirt.VIR_DOMAIN_RUNNING
@@ -128,7 +128,7 @@ def test_nothing_is_left_when_it_stops() -> None:
         directory = daemon.state_directory
         start_guest(daemon, libvirt.open(daemon.uri), "left")
         assert processes_with(str(directory))
-    assert eventually(lambda: not processes_with(str(directory)), 5.0)
+    assert eventually(lambda: not processes_with(str(directory)))
     assert not directory.exists()
 
 
@@ -147,7 +147,7 @@ def test_nothing_runs_on_when_the_process_that_started_it_is_killed() -> None:
         assert processes_with(directory)
         process.kill()
     try:
-        assert eventually(lambda: not processes_with(directory), 5.0)
+        assert eventually(lambda: not processes_with(directory))
     finally:
         subprocess.run(["rm", "-r", directory], check=True)
 

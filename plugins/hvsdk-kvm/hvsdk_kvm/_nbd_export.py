@@ -6,14 +6,16 @@ the disk in it, this is a small NBD server, in a thread, whose exports are such 
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import libvirt
+from hvsdk.driver import Deadline
 
 from hvsdk_kvm import _nbd as nbd
 from hvsdk_kvm._xml import parse_xml
@@ -24,6 +26,8 @@ _QCOW2 = b"QFI\xfb"
 _CHUNK = 256 * 2**10
 _BLOCK = 2**20
 _BLOCKS = 32
+_END_SECONDS = 10.0
+"""How long `close` waits for a stream that libvirt does not give back."""
 
 
 class RemoteFile:
@@ -107,14 +111,24 @@ class VolumeExports:
         self._server.bind(path)
         self._server.listen()
         self._clients: list[socket.socket] = []
-        threading.Thread(target=self._accept, name="hvsdk-volumes", daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept, "hvsdk-volumes")
 
     def close(self) -> None:
-        """End it and whoever is connected."""
+        """End it and whoever is connected, and wait for the threads."""
         for connection in (self._server, *self._clients):
             with suppress(OSError):  # wakes the thread that waits there
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        until = Deadline(_END_SECONDS)
+        for thread in tuple(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(until.remaining())
+
+    def _start(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -123,7 +137,7 @@ class VolumeExports:
             except OSError:
                 return
             self._clients.append(client)
-            threading.Thread(target=self._serve, args=(client,), name="hvsdk-volume", daemon=True).start()
+            self._start(functools.partial(self._serve, client), "hvsdk-volume")
 
     def _serve(self, client: socket.socket) -> None:
         try:

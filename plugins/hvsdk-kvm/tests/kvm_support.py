@@ -82,7 +82,7 @@ def finish(task: Task[Any] | Any, seconds: float = 60.0) -> Any:
     raise AssertionError(f"not done within {seconds} s")
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> bool:
+def eventually(condition: Callable[[], Any], seconds: float = 90.0) -> bool:
     """Return whether the condition became true in time."""
     deadline = Deadline(seconds)
     while not condition():

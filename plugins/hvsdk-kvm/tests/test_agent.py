@@ -37,6 +37,7 @@ def linux_xml(name: str, serial: Path) -> str:
     )
 
 
+@pytest.mark.timeout(300)
 def test_the_agent_tells_addresses_name_and_system(embed: KvmDriver, tmp_path: Path) -> None:
     made = embed.connection.defineXML(linux_xml("web", tmp_path / "web.log"))
     made.create()
@@ -47,7 +48,7 @@ def test_the_agent_tells_addresses_name_and_system(embed: KvmDriver, tmp_path: P
         seen.append(info)
         return info.agent == "running" and any(address.ip == "10.0.2.15" for address in info.addresses)
 
-    assert eventually(answers, 40), seen[-1].to_dict()
+    assert eventually(answers, 240), seen[-1].to_dict()
     info = seen[-1]
     (address,) = [address for address in info.addresses if address.ip == "10.0.2.15"]
     assert address == Address(ip="10.0.2.15", source="agent", mac=MAC, interface="eth0", prefix_length=24)

@@ -152,18 +152,18 @@ def test_what_is_not_there_is_not_read(place: Place) -> None:
 
 def test_nothing_runs_on_when_a_disk_is_closed(place: Place) -> None:
     domain = place.guest()
-    before = set(threading.enumerate())
+    before, servers = set(threading.enumerate()), our_servers()
     disk = domain.open_disk("vda")
-    assert servers_of(place)
+    assert our_servers() - servers
     disk.close()
     disk.close()
-    assert not servers_of(place)
+    assert not our_servers() - servers
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("hvsdk-volume")]
 
 
-def servers_of(place: Place) -> list[Path]:
-    """Return the processes of ours that have the place's disk open."""
-    found = []
+def our_servers() -> set[Path]:
+    """Return the processes of ours that serve disks."""
+    found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
@@ -171,7 +171,7 @@ def servers_of(place: Place) -> list[Path]:
         except OSError:
             continue
         if words[0].endswith(b"qemu-nbd") and parent == str(threading.main_thread().native_id):
-            found.append(path)
+            found.add(path)
     return found
 
 
@@ -233,8 +233,9 @@ def test_a_volume_on_top_of_another_is_written_only_where_it_is(place: Place) ->
 
 
 def test_a_reader_whose_server_is_gone_says_so(place: Place) -> None:
-    disk = place.guest().open_disk("vda")
-    (server,) = servers_of(place)
+    domain, before = place.guest(), our_servers()
+    disk = domain.open_disk("vda")
+    (server,) = our_servers() - before
     os.kill(int(server.parent.name), signal.SIGKILL)
     with pytest.raises(errors.OperationFailedError, match="disk's server"):
         disk.read(0, 512)

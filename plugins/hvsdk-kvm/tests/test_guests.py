@@ -120,7 +120,7 @@ def test_a_guest_with_an_agent_tells_its_addresses_and_reboots(make: Make, conso
     domain = make(name="talker", memory=linux.MEMORY_BYTES, nics=[NicSpec()], hints=hints)
     domain.start()
     console.wait(linux.up_line("talker"), timeout=60)
-    assert eventually(lambda: "10.0.2.15" in {address.ip for address in domain.refresh().addresses}, 40)
+    assert eventually(lambda: "10.0.2.15" in {address.ip for address in domain.refresh().addresses}, 90)
     assert (domain.agent, domain.guest_hostname, domain.guest_os) == ("running", "talker", "hvsdk testbed")
     assert {address.source for address in domain.addresses} == {"agent"}
     (listed,) = domain.host.domains(include=("guest",))
