@@ -6,7 +6,9 @@ time limits, hooks, redaction, error translation, reconnecting and threads; a dr
 
 from __future__ import annotations
 
-from hvsdk import errors
+from typing import TYPE_CHECKING
+
+from hvsdk import _lazy, errors
 from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
 from hvsdk._driver.base import Change, DiskReader, DiskWriter, Driver, Operation, Result, Unsupported, current_operation
@@ -46,6 +48,9 @@ from hvsdk.models import (
 from hvsdk.models._domain import domain_info_maker
 from hvsdk.models._mapping import frozen
 from hvsdk.models._marks import FENCE_KEY, read_marks, write_mark
+
+if TYPE_CHECKING:
+    from hvsdk._tls_context import fingerprint_of, tls_context
 
 __all__ = [
     "FENCE_KEY",
@@ -99,8 +104,14 @@ __all__ = [
     "current_operation",
     "domain_info_maker",
     "errors",
+    "fingerprint_of",
     "frozen",
     "hookimpl",
     "read_marks",
+    "tls_context",
     "write_mark",
 ]
+
+__getattr__: "_lazy.Load"
+__dir__: "_lazy.Listing"
+__getattr__, __dir__ = _lazy.attach(__name__, {"hvsdk._tls_context": ("fingerprint_of", "tls_context")})

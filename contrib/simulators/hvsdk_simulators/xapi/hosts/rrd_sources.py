@@ -1,0 +1,120 @@
+"""What is measured of a host and of each VM on it, and the value of each source at any moment.
+
+Nothing is stored: a value follows from the owner's UUID, the source's name and the time, so that two answers about
+the same moment agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from zlib import crc32
+
+from attrs import frozen
+
+from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.world import World
+
+NAN = math.nan
+_PERIOD = 900
+"""Seconds in which a value goes once up and down."""
+
+
+@frozen
+class Source:
+    """One data source; `middle` and `swing` say between which values it moves."""
+
+    name: str
+    description: str
+    units: str
+    middle: float
+    swing: float = 0.0
+    top: float = math.inf
+
+    def value(self, owner: str, moment: int) -> float:
+        if not self.swing:
+            return self.middle
+        phase = crc32(f"{owner}:{self.name}".encode())
+        wave = math.sin(2 * math.pi * ((moment + phase) % _PERIOD) / _PERIOD)
+        ripple = (crc32(f"{phase}:{moment}".encode()) % 1000) / 1000 - 0.5
+        return max(0.0, self.middle + self.swing * (0.7 * wave + 0.6 * ripple))
+
+
+@frozen
+class Measured:
+    """A host or a VM with its sources, as the legend names it (`vm:UUID:`), and since when it is measured."""
+
+    kind: str
+    uuid: str
+    sources: list[Source]
+    since: int
+
+    def value(self, source: Source, moment: int) -> float:
+        return NAN if moment <= self.since else source.value(self.uuid, moment)
+
+
+def measured_host(world: World, host: Object) -> Measured:
+    return Measured("host", host["uuid"], list(_host_sources(world, host)), since=0)
+
+
+def measured_vm(world: World, vm: Object) -> Measured:
+    since = 0
+    if vm["metrics"] != NULL:
+        since = int(world.db.get("VM_metrics", vm["metrics"])["start_time"].timestamp())
+    return Measured("vm", vm["uuid"], list(_vm_sources(world, vm)), since=since)
+
+
+def _vm_sources(world: World, vm: Object) -> Iterator[Source]:
+    for number in range(vm["VCPUs_at_startup"]):
+        yield Source(f"cpu{number}", f"CPU{number} usage", "(fraction)", 0.25, 0.2, 1.0)
+    memory = float(vm["memory_target"] or vm["memory_dynamic_max"])
+    yield Source("memory", "Memory currently allocated to VM", "B", memory)
+    yield Source("memory_target", "Target of VM balloon driver", "B", memory)
+    if vm["guest_metrics"] != NULL:
+        kib = memory / 1024
+        yield Source("memory_internal_free", "Memory used as reported by the guest agent", "KiB", kib / 2, kib / 8, kib)
+    for ref in vm["VBDs"]:
+        vbd = world.db.get("VBD", ref)
+        if vbd["currently_attached"] and vbd["type"] == "Disk":
+            yield from _disk_sources(vbd["device"])
+    for ref in vm["VIFs"]:
+        vif = world.db.get("VIF", ref)
+        if vif["currently_attached"]:
+            yield from _wire_sources(f"vif_{vif['device']}", f"VIF {vif['device']}")
+
+
+def _disk_sources(device: str) -> Iterator[Source]:
+    yield Source(f"vbd_{device}_read", f"Reads from device '{device}' in B/s", "B/s", 40_000.0, 30_000.0)
+    yield Source(f"vbd_{device}_write", f"Writes to device '{device}' in B/s", "B/s", 90_000.0, 60_000.0)
+    yield Source(f"vbd_{device}_iops_read", "Read requests per second", "requests/s", 10.0, 8.0)
+    yield Source(f"vbd_{device}_iops_write", "Write requests per second", "requests/s", 22.0, 15.0)
+    yield Source(f"vbd_{device}_read_latency", "Reads latency in microseconds", "μs", 400.0, 200.0)
+    yield Source(f"vbd_{device}_write_latency", "Writes latency in microseconds", "μs", 900.0, 500.0)
+
+
+def _wire_sources(prefix: str, what: str) -> Iterator[Source]:
+    yield Source(f"{prefix}_rx", f"Bytes per second received on {what}", "B/s", 12_000.0, 9_000.0)
+    yield Source(f"{prefix}_tx", f"Bytes per second sent on {what}", "B/s", 7_000.0, 5_000.0)
+
+
+def _host_sources(world: World, host: Object) -> Iterator[Source]:
+    for ref in host["host_CPUs"]:
+        number = world.db.get("host_cpu", ref)["number"]
+        yield Source(f"cpu{number}", f"Physical cpu usage for cpu {number}", "(fraction)", 0.3, 0.2, 1.0)
+    yield Source("cpu_avg", "Average physical CPU usage", "(fraction)", 0.3, 0.2, 1.0)
+    yield Source("loadavg", "Domain0 loadavg", "(fraction)", 0.4, 0.3)
+    total = world.db.get("host_metrics", host["metrics"])["memory_total"] / 1024
+    yield Source("memory_total_kib", "Total amount of memory on the host", "KiB", total)
+    used = sum(world.db.get("VM", ref)["memory_target"] for ref in host["resident_VMs"]) / 1024
+    yield Source("memory_free_kib", "Total amount of free memory", "KiB", max(0.0, total - used))
+    yield Source("xapi_memory_usage_kib", "Total memory allocated used by xapi daemon", "KiB", 120_000.0, 9_000.0)
+    for ref in host["PIFs"]:
+        pif = world.db.get("PIF", ref)
+        if pif["physical"]:
+            yield from _wire_sources(f"pif_{pif['device']}", f"physical interface {pif['device']}")
+    yield from _wire_sources("pif_aggr", "all physical interfaces")
+    for ref in host["PBDs"]:
+        sr = world.db.get("SR", world.db.get("PBD", ref)["SR"])
+        if sr["content_type"] != "iso":
+            yield Source(f"read_{sr['uuid'][:8]}", f"Reads from SR {sr['uuid']}", "B/s", 900_000.0, 600_000.0)
+            yield Source(f"write_{sr['uuid'][:8]}", f"Writes to SR {sr['uuid']}", "B/s", 700_000.0, 500_000.0)

@@ -1,0 +1,57 @@
+"""Operations on a VM as they begin, show themselves and are cut short."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from hvsdk_simulators.xapi.call import Call, refusal
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.derived import derived
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.vm import situation
+from hvsdk_simulators.xapi.world import World
+
+
+@derived("VM", "allowed_operations")
+def allowed_operations(world: World, vm: Object) -> list[str]:
+    """The field of this name."""
+    return situation.allowed_operations(world, vm)
+
+
+@refusal("VM")
+def refuse(world: World, vm: Object, op: str) -> Failure | None:
+    """The error that the product answers to an operation now, or None."""
+    return situation.refusal(world, vm, op)
+
+
+@contextmanager
+def operation(call: Call, vm: Object, op: str, *, strict: bool = True) -> Iterator[None]:
+    """Begin an operation, or raise the product's refusal, and show it in `current_operations` while it runs."""
+    situation.assert_allowed(call.world, vm, op, strict=strict)
+    db = call.world.db
+    db.update(vm, current_operations=vm["current_operations"] | {call.task_ref: op})
+    try:
+        yield
+    finally:
+        left = {task: other for task, other in vm["current_operations"].items() if task != call.task_ref}
+        db.update(vm, current_operations=left)
+
+
+def cancel(call: Call, vm: Object, ops: Collection[str]) -> None:
+    """Cancel the tasks of these operations, because the VM is about to lose what they work on."""
+    for ref, op in list(vm["current_operations"].items()):
+        task = call.world.db.lookup("task", ref)
+        if op in ops and ref != call.task_ref and task is not None and task["status"] == "pending":
+            call.world.db.update(task, status="cancelling")
+
+
+@message("VM.assert_operation_valid(VM ref self, enum vm_operations op) -> void", since="1.1")
+def assert_operation_valid(call: Call, self: Object, op: str) -> None:
+    """Raise what the operation would be answered now."""
+    situation.assert_allowed(call.world, self, op)
+
+
+@message("VM.update_allowed_operations(VM ref self) -> void", role="pool-admin", since="1.1")
+def update_allowed_operations(call: Call, self: Object) -> None:
+    """Compute the operations anew. They always are up to date here."""
+    call.world.db.touch(self)

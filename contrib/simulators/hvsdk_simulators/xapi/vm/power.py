@@ -1,0 +1,179 @@
+"""Starting, pausing and stopping."""
+
+from collections.abc import Iterable
+
+from hvsdk_simulators.xapi.call import Call
+from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
+from hvsdk_simulators.xapi.vm.boot_loader import assert_boots
+from hvsdk_simulators.xapi.vm.guest import guest_of
+from hvsdk_simulators.xapi.vm.operations import cancel, operation
+
+_CUT_SHORT_BY_SHUTDOWN = ("clean_shutdown", "clean_reboot", "hard_reboot", "pool_migrate", "call_plugin", "suspend")
+_CUT_SHORT_BY_REBOOT = ("clean_shutdown", "clean_reboot", "pool_migrate", "call_plugin", "suspend")
+
+
+@message("VM.start(VM ref vm, bool start_paused, bool force) -> void", role="vm-operator", since="1.1")
+def start(call: Call, vm: Object, start_paused: bool, force: bool) -> None:
+    """Boot the VM on a host that the pool chooses."""
+    with operation(call, vm, "start"):
+        _boot(call, vm, hosts.choose_host(call.world, vm), paused=start_paused)
+
+
+@message(
+    "VM.start_on(VM ref vm, host ref host, bool start_paused, bool force) -> void", role="vm-power-admin", since="1.1"
+)
+def start_on(call: Call, vm: Object, host: Object, start_paused: bool, force: bool) -> None:
+    """Boot the VM on one host."""
+    with operation(call, vm, "start_on"):
+        hosts.assert_can_run(call.world, vm, host)
+        _boot(call, vm, host, paused=start_paused)
+
+
+@message("VM.pause(VM ref vm) -> void", role="vm-operator", since="1.1")
+def pause(call: Call, vm: Object) -> None:
+    """Stop the VM's vCPUs; it keeps its memory and its host."""
+    with operation(call, vm, "pause"):
+        durations.work(call, durations.PAUSE)
+        still(vm, states.RUNNING)
+        call.world.db.update(vm, power_state=states.PAUSED)
+
+
+@message("VM.unpause(VM ref vm) -> void", role="vm-operator", since="1.1")
+def unpause(call: Call, vm: Object) -> None:
+    """Let the VM's vCPUs run on."""
+    with operation(call, vm, "unpause"):
+        durations.work(call, durations.PAUSE)
+        still(vm, states.PAUSED)
+        call.world.db.update(vm, power_state=states.RUNNING)
+        if call.world.db.lookup("VM_guest_metrics", vm["guest_metrics"]) is None:
+            domain.boot_guest(call.world, vm)
+
+
+@message("VM.clean_shutdown(VM ref vm) -> void", role="vm-operator", since="1.1")
+def clean_shutdown(call: Call, vm: Object) -> None:
+    """Ask the guest to go down, and wait until it has."""
+    with operation(call, vm, "clean_shutdown"):
+        call.world.db.update(vm, ha_always_run=False)
+        _ask_guest(call, vm, guest_of(call.world, vm).shutdown_timeout)
+        domain.halt(call.world, vm)
+
+
+@message("VM.clean_reboot(VM ref vm) -> void", role="vm-operator", since="1.1")
+def clean_reboot(call: Call, vm: Object) -> None:
+    """Ask the guest to go down, and boot it anew in its place."""
+    with operation(call, vm, "clean_reboot"):
+        _ask_guest(call, vm, guest_of(call.world, vm).shutdown_timeout)
+        domain.reboot(call.world, vm)
+
+
+@message("VM.shutdown(VM ref vm) -> void", role="vm-operator", since="2.0")
+def shutdown(call: Call, vm: Object) -> None:
+    """Ask the guest to go down, and cut its power when it does not for whatever reason."""
+    with operation(call, vm, "shutdown"):
+        if vm["power_state"] == states.RUNNING:
+            try:
+                _ask_guest(call, vm, float(vm["shutdown_delay"]) or guest_of(call.world, vm).shutdown_timeout)
+            except Failure as failure:
+                if failure.code == "TASK_CANCELLED":
+                    raise
+        switch_off(call, vm)
+
+
+@message("VM.hard_shutdown(VM ref vm) -> void", role="vm-operator", since="1.1")
+def hard_shutdown(call: Call, vm: Object) -> None:
+    """Cut the power; of a suspended VM, give up the saved memory."""
+    with operation(call, vm, "hard_shutdown"):
+        cancel(call, vm, _CUT_SHORT_BY_SHUTDOWN)
+        durations.work(call, durations.SHUTDOWN)
+        switch_off(call, vm)
+
+
+@message("VM.hard_reboot(VM ref vm) -> void", role="vm-operator", since="1.1")
+def hard_reboot(call: Call, vm: Object) -> None:
+    """Boot the VM anew without asking its guest."""
+    with operation(call, vm, "hard_reboot"):
+        cancel(call, vm, _CUT_SHORT_BY_REBOOT)
+        durations.work(call, durations.START)
+        if vm["power_state"] == states.HALTED:
+            _boot(call, vm, hosts.choose_host(call.world, vm), paused=False)
+            return
+        still(vm, states.PAUSED, states.RUNNING)
+        domain.reboot(call.world, vm)
+
+
+@message("VM.power_state_reset(VM ref vm) -> void", role="pool-operator", since="1.1")
+def power_state_reset(call: Call, vm: Object) -> None:
+    """Declare a VM halted whose host is gone. While the domain is known to run, the product refuses."""
+    if vm["is_control_domain"]:
+        raise Failure("CANNOT_RESET_CONTROL_DOMAIN", vm.ref)
+    if vm["power_state"] in (states.RUNNING, states.PAUSED):
+        host = call.world.db.lookup("host", vm["resident_on"])
+        if host is not None and host is call.member:
+            raise Failure("DOMAIN_EXISTS", vm.ref, str(vm["domid"]))
+        if host is not None and hosts.is_live(call.world, host):
+            raise Failure("HOST_IS_LIVE", host.ref)
+    call.world.db.update(vm, current_operations={})
+    domain.halt(call.world, vm)
+
+
+def switch_off(call: Call, vm: Object) -> None:
+    """Bring the VM to Halted from any state, as hard_shutdown does."""
+    call.world.db.update(vm, ha_always_run=False)
+    if vm["power_state"] == states.SUSPENDED:
+        discard_memory(call, vm)
+    if vm["power_state"] != states.HALTED:
+        domain.halt(call.world, vm)
+
+
+def discard_memory(call: Call, vm: Object) -> None:
+    """Destroy the VDI with the VM's saved memory, if it is there."""
+    vdi = call.world.db.lookup("VDI", vm["suspend_VDI"])
+    call.world.db.update(vm, suspend_VDI=NULL)
+    if vdi is not None:
+        call.world.storage.destroy_vdi(vdi)
+
+
+def still(vm: Object, *expected: str) -> None:
+    """Raise when the VM's state changed while an operation on it took its time."""
+    if vm["power_state"] not in expected:
+        wanted = ", ".join(_in_order(expected)).lower()
+        raise Failure("VM_BAD_POWER_STATE", vm.ref, wanted, vm["power_state"].lower())
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=states.ALL_STATES.index)
+
+
+def _boot(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
+    world = call.world
+    assert_boots(world, vm)
+    world.db.update(vm, scheduled_to_be_resident_on=host.ref, ha_always_run=vm["ha_restart_priority"] == "restart")
+    try:
+        durations.work(call, durations.START)
+        still(vm, states.HALTED)
+        domain.build(world, vm, host, paused=paused)
+    finally:
+        world.db.update(vm, scheduled_to_be_resident_on=NULL)
+
+
+def _ask_guest(call: Call, vm: Object, timeout: float) -> None:
+    """Wait until the guest went down, as long as the toolstack has patience."""
+    guest = guest_of(call.world, vm)
+    if not guest.acknowledges_shutdown:
+        _wait_in_vain(call, vm, guest.acknowledge_timeout)
+        raise Failure("VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT", vm.ref)
+    if not guest.obeys_shutdown:
+        _wait_in_vain(call, vm, timeout)
+        raise Failure("VM_SHUTDOWN_TIMEOUT", vm.ref, str(timeout))
+    durations.work(call, guest.shutdown_seconds)
+    still(vm, states.RUNNING)
+
+
+def _wait_in_vain(call: Call, vm: Object, seconds: float) -> None:
+    """Let the time run out, unless the domain is taken away meanwhile: that ends the task too."""
+    domid = vm["domid"]
+    if call.wait_for(lambda: bool(vm["domid"] != domid), seconds):
+        raise Failure("TASK_CANCELLED", call.task_ref)

@@ -1,0 +1,130 @@
+"""XAPI's error codes in hvsdk's words, and what goes wrong on the wire."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+import ssl
+
+import XenAPI
+from hvsdk.driver import Operation, errors
+
+from hvsdk_xen._error_table import GUEST_NOT_YET, HINTS, LASTING, TABLE
+from hvsdk_xen._login import code_of
+from hvsdk_xen._rpc import AnswerError
+
+__all__ = ["translate"]
+
+_OF_CLASS: dict[str, type[errors.NotFoundError]] = {
+    "vm": errors.DomainNotFoundError,
+    "vdi": errors.VolumeNotFoundError,
+    "sr": errors.StoragePoolNotFoundError,
+    "vbd": errors.DiskNotFoundError,
+    "vif": errors.NicNotFoundError,
+    "network": errors.NetworkNotFoundError,
+    "host": errors.NodeNotFoundError,
+}
+"""What is not there, by XAPI's class."""
+_NOT_THERE = frozenset(("HANDLE_INVALID", "UUID_INVALID", "OBJECT_NOLONGER_EXISTS"))
+_OF_SNAPSHOTS = frozenset(("revert_snapshot", "delete_snapshot", "changed_blocks"))
+_NETWORK = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EPIPE", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"),
+        *("ENETDOWN", "EHOSTDOWN", "ENOTCONN", "EBADF", "EADDRNOTAVAIL", "ESHUTDOWN", "ENETRESET"),
+    )
+)
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
+
+
+def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
+    """Return hvsdk's error for XAPI's or the wire's."""
+    if isinstance(exc, XenAPI.Failure):
+        return _of_failure(exc, operation)
+    if isinstance(exc, (AnswerError, http.client.HTTPException)):
+        return _of_wire(exc, operation)
+    if isinstance(exc, OSError) and not isinstance(exc, errors.HvsdkError):
+        return _of_system(exc, operation)
+    if isinstance(exc, UnicodeEncodeError):
+        return errors.InvalidSpecError("XAPI keeps no text with half a surrogate pair in it")
+    return None
+
+
+def _of_failure(exc: XenAPI.Failure, operation: Operation) -> errors.HvsdkError:
+    code = code_of(exc)
+    details = [str(detail) for detail in exc.details[1:]]
+    message = f"{code}: {', '.join(details)}" if details else code
+    hint = HINTS.get(code)
+    if code in _NOT_THERE:
+        return _not_there(details, operation)(message, native_code=code)
+    if code in ("SESSION_INVALID", "HOST_IS_SLAVE") and operation.verb != "open":
+        # The session has followed once already: this is the second time in a row.
+        kind = errors.AuthenticationError if code == "SESSION_INVALID" else errors.ConnectionLostError
+        return kind(message, native_code=code)
+    kind = TABLE.get(code) or _by_pattern(code)
+    if kind is errors.ConnectionLostError and operation.verb == "open":
+        kind = errors.ConnectError
+    if kind is errors.PowerStateError and _not_of_power(code, operation):
+        kind = errors.OperationFailedError
+    if kind is errors.GuestAgentError:
+        return errors.GuestAgentError(message, native_code=code, hint=hint, not_yet=code in GUEST_NOT_YET)
+    if kind is errors.BusyError:
+        return errors.BusyError(message, native_code=code, hint=hint, lasting=code in LASTING)
+    return kind(message, native_code=code, hint=hint)
+
+
+def _not_there(details: list[str], operation: Operation) -> type[errors.HvsdkError]:
+    cls = details[0].lower() if details else ""
+    if cls == "task":
+        return errors.ConnectionLostError
+    if cls == "vm" and operation.verb in _OF_SNAPSHOTS:
+        return errors.NotFoundError
+    return _OF_CLASS.get(cls, errors.NotFoundError)
+
+
+def _not_of_power(code: str, operation: Operation) -> bool:
+    """Whether a code that refuses a state is not about a domain's power."""
+    return operation.native_id is None or code.startswith(("SR_", "HOST_"))
+
+
+def _by_pattern(code: str) -> type[errors.HvsdkError]:
+    if code.endswith("_IN_PROGRESS"):
+        return errors.BusyError
+    if code.startswith("MEMORY_CONSTRAINT_VIOLATION"):
+        return errors.InvalidSpecError
+    if code.endswith("_NOT_FOUND"):
+        return errors.NotFoundError
+    if code.startswith("LICENCE_") or code.startswith("LICENSE_"):
+        return errors.PermissionDeniedError
+    return errors.OperationFailedError
+
+
+def _of_wire(exc: Exception, operation: Operation) -> errors.HvsdkError:
+    told = str(exc) or type(exc).__name__
+    if isinstance(exc, http.client.HTTPException):
+        told = f"the server's answer broke off or is no HTTP ({type(exc).__name__})"
+    if operation.verb != "open":
+        return errors.ConnectionLostError(told)
+    return errors.ConnectError(told, hint="is that the address of a XenServer or XCP-ng host?")
+
+
+def _of_system(exc: OSError, operation: Operation) -> errors.HvsdkError:
+    wire = isinstance(exc, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)) or exc.errno in _NETWORK
+    if wire and operation.verb == "open":
+        return errors.ConnectError(_words(exc))
+    if wire:
+        return errors.ConnectionLostError(_words(exc))
+    if isinstance(exc, PermissionError):
+        return errors.PermissionDeniedError(str(exc))
+    if exc.errno in _NO_ROOM:
+        return errors.InsufficientResourcesError(str(exc))
+    return errors.OperationFailedError(str(exc))
+
+
+def _words(exc: OSError) -> str:
+    if isinstance(exc, TimeoutError):
+        return "the server did not answer in time"
+    if isinstance(exc, socket.gaierror):
+        return f"the server's name is not known ({exc.strerror})"
+    return f"the connection failed: {exc.strerror or exc}"

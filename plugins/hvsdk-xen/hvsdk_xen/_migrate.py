@@ -1,0 +1,151 @@
+"""Moving a domain: to another node of its pool, to another storage repository, or to another pool."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import XenAPI
+from hvsdk.driver import Capability, Deadline, Driver, Task, errors
+
+from hvsdk_xen._login import code_of
+from hvsdk_xen._places import Move, NoPlaceError, Places
+from hvsdk_xen._steps import Steps, StepsTask
+from hvsdk_xen._values import is_ref
+
+__all__ = ["MigrateVerbs"]
+
+COLD_SEND_SINCE = (2, 3)
+"""API version that first moved the disks of a VM that is off."""
+_NOT_A_REASON = frozenset(
+    (
+        *("VM_BAD_POWER_STATE", "OTHER_OPERATION_IN_PROGRESS", "HANDLE_INVALID", "UUID_INVALID"),
+        *("SESSION_INVALID", "RBAC_PERMISSION_DENIED", "HOST_IS_SLAVE", "TASK_CANCELLED"),
+    )
+)
+"""Errors of a check that say nothing about the place."""
+
+
+class MigrateVerbs(Places):
+    """`check_migrate` and `migrate`."""
+
+    def check_migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> str | None:
+        vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
+        _refuse_states(vm, live=live)
+        there = cast("MigrateVerbs", target)
+        try:
+            move = self._plan(vm, there, node, pool, deadline)
+            self._try(self.vm_ref(native_id, deadline), vm, there, move, live, deadline)
+        except NoPlaceError as exc:
+            return str(exc)
+        except XenAPI.Failure as exc:
+            if code_of(exc) in _NOT_A_REASON:
+                raise
+            return _words(exc)
+        return None
+
+    def migrate(
+        self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
+    ) -> Task[str]:
+        vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
+        _refuse_states(vm, live=live)
+        there = cast("MigrateVerbs", target)
+        try:
+            move = self._plan(vm, there, node, pool, deadline)
+        except NoPlaceError as exc:
+            raise errors.UnsupportedError(
+                f"domain {vm.get('name_label')!r} cannot migrate: {exc}", capability=Capability.MIGRATE
+            ) from exc
+        ref = self.vm_ref(native_id, deadline)
+        return StepsTask(self._move(native_id, ref, vm, there, move, live, deadline))
+
+    def _plan(
+        self, vm: dict[str, Any], there: MigrateVerbs, node: str | None, pool: str | None, deadline: Deadline
+    ) -> Move:
+        host = None if node is None else there.find_node(node, deadline)
+        storage = None if pool is None else there.find_pool(pool, deadline)
+        if there is self and storage is None:
+            return Move(host=host)
+        if there is not self:
+            storage = storage or there.default_pool(deadline)
+        if vm.get("power_state") == "Halted" and self.api_version < COLD_SEND_SINCE:
+            raise NoPlaceError("this version moves the disks of running domains only: start it first")
+        assert storage is not None
+        worker = host or there.some_node(vm if there is self else {}, storage, deadline)
+        vdis = dict.fromkeys(self._disks(vm, deadline), storage)
+        return Move(host=worker, vdis=vdis, vifs={} if there is self else self._wiring(vm, there, deadline))
+
+    def _disks(self, vm: dict[str, Any], deadline: Deadline) -> list[str]:
+        drives = [self.call("VBD.get_record", vbd, deadline=deadline) for vbd in vm.get("VBDs", ())]
+        return [drive["VDI"] for drive in drives if drive.get("type") == "Disk" and is_ref(drive.get("VDI"))]
+
+    def _wiring(self, vm: dict[str, Any], there: MigrateVerbs, deadline: Deadline) -> dict[str, str]:
+        """Return for each adapter the target's network of the same name."""
+        known = there.networks_by_name(deadline)
+        names = {ref: name for name, ref in self.networks_by_name(deadline).items()}
+        wiring = {}
+        for vif in vm.get("VIFs", ()):
+            name = names.get(self.call("VIF.get_network", vif, deadline=deadline), "")
+            if name not in known:
+                raise NoPlaceError(f"the target has no network {name!r}")
+            wiring[vif] = known[name]
+        return wiring
+
+    def _try(
+        self, ref: str, vm: dict[str, Any], there: MigrateVerbs, move: Move, live: bool, deadline: Deadline
+    ) -> None:
+        """Have XAPI say what it would say to the move."""
+        if move.vdis is not None:
+            assert move.host is not None
+            dest = there.receive(move.host, deadline)
+            self.call("VM.assert_can_migrate", ref, dest, live, move.vdis, move.vifs, {}, deadline=deadline)
+            return
+        if vm.get("power_state") == "Running":
+            self.call("VM.assert_operation_valid", ref, "pool_migrate", deadline=deadline)
+        if vm.get("resident_on") != move.host:
+            self.call("VM.assert_can_boot_here", ref, move.host, deadline=deadline)
+
+    def _move(
+        self,
+        native_id: str,
+        ref: str,
+        vm: dict[str, Any],
+        there: MigrateVerbs,
+        move: Move,
+        live: bool,
+        deadline: Deadline,
+    ) -> Steps[str]:
+        if move.vdis is not None:
+            assert move.host is not None
+            dest = there.receive(move.host, deadline)
+            moved = yield self.start_task(
+                "VM.migrate_send", ref, dest, live, move.vdis, move.vifs, {}, deadline=deadline
+            )
+            return native_id if there is self else str(there.call("VM.get_uuid", moved, deadline=there.soon()))
+        if vm.get("power_state") == "Running":
+            if vm.get("resident_on") != move.host:
+                yield self.start_task("VM.pool_migrate", ref, move.host, {"live": "true"}, deadline=deadline)
+        else:  # off, it is nowhere: it starts there next time
+            self.call("VM.set_affinity", ref, move.host, deadline=deadline)
+        return native_id
+
+
+def _refuse_states(vm: dict[str, Any], *, live: bool) -> None:
+    """Refuse what no place could help with."""
+    state = vm.get("power_state")
+    if state == "Halted" or (state == "Running" and live):
+        return
+    hint = (
+        "migrate(live=True), or shut it down" if state == "Running" else "only running ones and ones that are off move"
+    )
+    raise errors.PowerStateError(
+        f"domain {vm.get('name_label')!r} cannot migrate: it is {str(state).lower()}", hint=hint
+    )
+
+
+def _words(exc: XenAPI.Failure) -> str:
+    code, *parameters = map(str, exc.details)
+    said = ", ".join(text for text in parameters if not text.startswith("OpaqueRef:"))
+    words = code.replace("_", " ").lower()
+    return f"{words} ({code}{': ' + said if said else ''})"

@@ -1,0 +1,115 @@
+"""The power verbs.
+
+What takes long (starting, resuming, suspending) is a task of XAPI's; what takes a moment is one call.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import XenAPI
+from hvsdk.driver import Deadline, DomainInfo, Task, errors
+
+from hvsdk_xen._login import code_of
+from hvsdk_xen._steps import Steps, StepsTask
+from hvsdk_xen._values import as_time, is_ref
+from hvsdk_xen._verbs import VerbSession
+
+__all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
+
+GUARDED_BY_CORE = frozenset(("power_off", "reset", "clone"))
+"""Verbs that XAPI carries out in states in which hvsdk does not: it gives up saved memory unasked, may reboot a paused VM,
+and copies a suspended one where the pool allows that."""
+
+TOOLS_COME_UP = timedelta(seconds=120)
+"""How long after its start a guest that tells nothing is taken for one whose tools are not running yet."""
+_NO_TOOLS = frozenset(("VM_LACKS_FEATURE", "VM_LACKS_FEATURE_SHUTDOWN", "VM_MISSING_PV_DRIVERS"))
+
+
+class PowerVerbs(VerbSession):
+    """`start` to `resume`."""
+
+    def start(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
+        """Start it; a suspended one is refused by VM.start, and resumed then."""
+        ref = self.vm_ref(native_id, deadline)
+        return StepsTask(self._start(ref, deadline))
+
+    def _start(self, ref: str, deadline: Deadline) -> Steps[None]:
+        try:
+            yield self.start_task("VM.start", ref, False, False, deadline=deadline)
+        except XenAPI.Failure as exc:
+            if _state_told(exc) != "suspended":
+                raise
+            yield self._resume(ref, self.soon())
+
+    def resume(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
+        return self._resume(self.vm_ref(native_id, deadline), deadline)
+
+    def _resume(self, ref: str, deadline: Deadline) -> Task[Any]:
+        return self.start_task("VM.resume", ref, False, False, deadline=deadline)
+
+    def suspend(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
+        return self.start_task("VM.suspend", self.vm_ref(native_id, deadline), deadline=deadline)
+
+    def shutdown(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
+        """Ask the guest once. XAPI would wait for twenty minutes, so the core cancels the task before it asks again.
+
+        VM.shutdown is never called: it cuts the power when the guest does not answer.
+        """
+        self._ask_whether("clean_shutdown", native_id, deadline)
+        return self.start_task("VM.clean_shutdown", self.vm_ref(native_id, deadline), deadline=deadline)
+
+    def reboot(self, native_id: str, *, deadline: Deadline) -> None:
+        """Ask the guest, and return: the task goes on at the server until the guest is down and up again."""
+        self._ask_whether("clean_reboot", native_id, deadline)
+        task: Task[None] = self.start_task("VM.clean_reboot", self.vm_ref(native_id, deadline), deadline=deadline)
+        self.leave_behind(task)
+
+    def power_off(self, native_id: str, *, discard_memory: bool, deadline: Deadline) -> None:
+        self.on_vm(native_id, "VM.hard_shutdown", deadline=deadline)
+
+    def reset(self, native_id: str, *, deadline: Deadline) -> None:
+        self.on_vm(native_id, "VM.hard_reboot", deadline=deadline)
+
+    def pause(self, native_id: str, *, deadline: Deadline) -> None:
+        self.on_vm(native_id, "VM.pause", deadline=deadline)
+
+    def unpause(self, native_id: str, *, deadline: Deadline) -> None:
+        self.on_vm(native_id, "VM.unpause", deadline=deadline)
+
+    def _ask_whether(self, operation: str, native_id: str, deadline: Deadline) -> None:
+        """Have XAPI say now what would be the matter, which a task says only later.
+
+        Raises:
+            GuestAgentError: The guest has no tools, or they are not running yet.
+        """
+        try:
+            self.on_vm(native_id, "VM.assert_operation_valid", operation, deadline=deadline)
+        except XenAPI.Failure as exc:
+            if code_of(exc) not in _NO_TOOLS:
+                raise
+            not_yet = self._is_booting(native_id, deadline)
+            what = "do not run yet" if not_yet else "are not there, or cannot do it"
+            raise errors.GuestAgentError(
+                f"{operation} needs the tools in the guest, and they {what}",
+                not_yet=not_yet,
+                hint="power_off() cuts the power without asking the guest",
+                native_code=code_of(exc),
+            ) from exc
+
+    def _is_booting(self, native_id: str, deadline: Deadline) -> bool:
+        """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
+        vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
+        host, metrics = vm.get("resident_on"), vm.get("metrics")
+        if vm.get("power_state") != "Running" or not is_ref(host) or not is_ref(metrics):
+            return False
+        started = as_time(self.call("VM_metrics.get_start_time", metrics, deadline=deadline))
+        now = as_time(self.call("host.get_servertime", host, deadline=deadline))
+        return started is not None and now is not None and now - started < TOOLS_COME_UP
+
+
+def _state_told(exc: XenAPI.Failure) -> str | None:
+    """Return the state that VM_BAD_POWER_STATE says the VM is in."""
+    details = exc.details
+    return str(details[3]).lower() if code_of(exc) == "VM_BAD_POWER_STATE" and len(details) > 3 else None

@@ -1,0 +1,245 @@
+"""What all parts of the driver share: the session, calls, look-ups, tasks, and ways to each member of the pool."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import XenAPI
+from hvsdk.driver import Deadline, Driver, Target, Task, errors
+
+from hvsdk_xen._exchange import HttpExchange, open_exchange
+from hvsdk_xen._login import Login, code_of, log_in, request
+from hvsdk_xen._members import members_of
+from hvsdk_xen._rpc import AnswerError, check_texts
+from hvsdk_xen._surroundings import Surroundings, look_around
+from hvsdk_xen._tasks import XenTask, marks
+from hvsdk_xen._wire import Endpoint, Pool, dial
+
+__all__ = ["XenSession"]
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 5.0
+_RENEWED = frozenset(("SESSION_INVALID", "HOST_IS_SLAVE"))
+"""Codes that say: not executed, log in anew."""
+
+
+class XenSession(Driver):
+    """An open connection. Every part of the driver is a class `XVerbs(XenSession)` or `XReads(XenSession)`.
+
+    Keep UUIDs across calls: references change when a pool is restored. Calls raise `XenAPI.Failure` for what XAPI refuses,
+    and pass on what the wire raises.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._pool = Pool()
+        self._known = members_of(target)
+        self._login: Login | None = None
+        self._former: list[Login] = []
+        self._around = Surroundings()
+        self._renewing = threading.Lock()
+        self._refs: dict[str, str] = {}
+        self._messages: frozenset[str] | None = None
+        self._tasks: set[str] = set()
+
+    # ---- opening and closing -----------------------------------------------------------------------------
+
+    def open(self, *, deadline: Deadline) -> None:
+        with self._renewing:
+            self._log_in(deadline)
+
+    def _log_in(self, deadline: Deadline) -> None:
+        login = log_in(self.target, self._known, self._pool, deadline)
+        former, self._login = self._login, login
+        if former is not None:
+            self._former.append(former)
+        self._around = look_around(lambda method: self._request(login, method, (login.session,), deadline), self._known)
+
+    def close(self) -> None:
+        login, self._login = self._login, None
+        logins = [*self._former, login] if login is not None else self._former
+        self._former, deadline = [], Deadline(min(CLOSE_SECONDS, self.target.timeout))
+        for session in logins:
+            for task in self._tasks if session is login else ():
+                self._try(session, "task.destroy", (session.session, task), deadline)
+            self._try(session, "session.logout", (session.session,), deadline)
+        self._tasks = set()
+        self._pool.close()
+        self._pool = Pool()
+
+    def _try(self, login: Login, method: str, arguments: tuple[Any, ...], deadline: Deadline) -> None:
+        """Make a call at the end, when nobody is left to be told that it failed."""
+        with contextlib.suppress(XenAPI.Failure, OSError, http.client.HTTPException, AnswerError, errors.ConnectError):
+            self._request(login, method, arguments, deadline)
+
+    def abandon(self) -> None:
+        self._pool.abandon()
+        self._pool = Pool()
+        self._renewing = threading.Lock()
+        self._login, self._former = None, []
+
+    # ---- calls -------------------------------------------------------------------------------------------
+
+    def call(self, method: str, *arguments: Any, deadline: Deadline) -> Any:
+        """Make one call of XAPI and return its result; the session is put in.
+
+        A session that expired and a master that moved are followed: the server says that it did nothing.
+        """
+        return self._call(method, arguments, deadline)
+
+    def _call(
+        self, method: str, arguments: tuple[Any, ...], deadline: Deadline, headers: dict[str, str] | None = None
+    ) -> Any:
+        check_texts(arguments)
+        login = self._session()
+        try:
+            return self._request(login, method, (login.session, *arguments), deadline, headers)
+        except XenAPI.Failure as exc:
+            if code_of(exc) not in _RENEWED:
+                raise
+            login = self._renewed(login, exc, deadline)
+        return self._request(login, method, (login.session, *arguments), deadline, headers)
+
+    def _session(self) -> Login:
+        login = self._login
+        if login is None:
+            raise errors.ConnectionLostError("there is no session any more")
+        return login
+
+    def _renewed(self, dead: Login, why: XenAPI.Failure, deadline: Deadline) -> Login:
+        """Log in anew, once for all threads whose session is dead."""
+        with self._renewing:
+            login = self._session()
+            if login is dead:
+                if code_of(why) == "HOST_IS_SLAVE" and len(why.details) > 1:
+                    self._known.prefer(self._known.reach(str(why.details[1])))
+                self._log_in(deadline)
+                login = self._session()
+            return login
+
+    def _request(
+        self,
+        login: Login,
+        method: str,
+        arguments: tuple[Any, ...],
+        deadline: Deadline,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        return request(self._pool, self._known, login.endpoint, login.form, method, arguments, deadline, headers)
+
+    def start_task(
+        self, method: str, *arguments: Any, deadline: Deadline, result: Callable[[Any], T] | None = None
+    ) -> Task[T]:
+        """Begin a call as a task of XAPI's, whose `other_config` names the operation and who asked for it.
+
+        Args:
+            result: Makes the verb's result of the call's; without it that is passed on, `None` for none.
+        """
+        ref = str(self._call(f"Async.{method}", arguments, deadline, marks()))
+        self._tasks.add(ref)
+        return XenTask(self, ref, method, result)
+
+    def forget_task(self, ref: str) -> None:
+        """Note that a task is over and its record is gone."""
+        self._tasks.discard(ref)
+
+    # ---- look-ups ----------------------------------------------------------------------------------------
+
+    def vm_ref(self, native_id: str, deadline: Deadline) -> str:
+        """Return the reference of a VM by its UUID; UUID_INVALID when there is none."""
+        found = self._refs.get(native_id)
+        if found is None:
+            found = self._refs[native_id] = str(self.call("VM.get_by_uuid", native_id, deadline=deadline))
+        return found
+
+    def on_vm(self, native_id: str, method: str, *arguments: Any, deadline: Deadline) -> Any:
+        """Make a call about a VM, whose reference is put in; one that is not valid any more is looked up anew."""
+        cached = native_id in self._refs
+        ref = self.vm_ref(native_id, deadline)
+        try:
+            return self.call(method, ref, *arguments, deadline=deadline)
+        except XenAPI.Failure as exc:
+            if code_of(exc) != "HANDLE_INVALID" or ref not in exc.details:
+                raise
+            self._refs.pop(native_id, None)
+            if not cached:
+                raise
+        return self.call(method, self.vm_ref(native_id, deadline), *arguments, deadline=deadline)
+
+    @property
+    def api_version(self) -> tuple[int, int]:
+        """The version of XAPI at the master, such as (2, 21)."""
+        return self._around.api_version
+
+    def has_message(self, name: str) -> bool:
+        """Whether the server knows a message, such as `VM.set_memory_limits`. One call at the first question."""
+        if self._messages is None:
+            self._messages = self._list_messages()
+        return name in self._messages or not self._messages
+
+    def _list_messages(self) -> frozenset[str]:
+        login, deadline = self._session(), Deadline(self.target.timeout)
+        try:
+            return frozenset(map(str, self._request(login, "system.listMethods", (), deadline)))
+        except XenAPI.Failure:  # where none are listed, every one counts as known
+            return frozenset()
+
+    # ---- members -----------------------------------------------------------------------------------------
+
+    def endpoint_of(self, host_ref: str | None, deadline: Deadline) -> Endpoint:
+        """Return where a host is reached from here, the master without a reference; its pins are learnt if need be."""
+        return self._around.endpoint_of(self, self._known, self._session().endpoint, host_ref, deadline)
+
+    def reach(self, address: str, port: int | None = None) -> Endpoint:
+        """Return where an address that the pool told is reached from here, as `address_map` says."""
+        return self._known.reach(address, port)
+
+    def http(
+        self,
+        host_ref: str | None,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        deadline: Deadline,
+        length: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        task: str | None = None,
+    ) -> HttpExchange:
+        """Begin an HTTP exchange with a host, the master without a reference. The session goes in a cookie.
+
+        Args:
+            deadline: For connecting and the answer's head; each piece of the body has the time of a round trip.
+            length: Bytes of the body that is sent with `send`; the answer is asked for once they are.
+            task: Reference of a task of ours that tells how it goes, also when the answer's head has said 200.
+        """
+        for last in (False, True):
+            endpoint = self.endpoint_of(host_ref, deadline)
+            cookie = f"session_id={self._session().session}" + (f"; task_id={task}" if task else "")
+            exchange = open_exchange(
+                self._known,
+                endpoint,
+                method,
+                path,
+                query or {},
+                {"Cookie": cookie, **(headers or {})},
+                length=length,
+                deadline=deadline,
+                seconds=self.target.timeout,
+            )
+            if exchange.status != 401 or last:
+                return exchange
+            exchange.close()
+            self.call("pool.get_all", deadline=deadline)  # renews a session that has expired
+        raise AssertionError("unreachable")
+
+    def socket_to(self, host_ref: str | None, *, deadline: Deadline) -> socket.socket:
+        """Connect to a host's HTTPS port, the master's without a reference, with its certificate checked."""
+        endpoint = self.endpoint_of(host_ref, deadline)
+        return dial(endpoint, self._known.context(endpoint), deadline)
