@@ -41,7 +41,7 @@ def ensure() -> bool:
 def _distributions() -> list[Path]:
     """Return the directories of all distributions, the core first."""
     plugins = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
-    return [ROOT, ROOT / "contrib" / "testbed", *plugins]
+    return [ROOT, ROOT / "contrib" / "testbed", ROOT / "contrib" / "simulators", *plugins]
 
 
 def _editable() -> Iterator[str]:
