@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import libvirt
+from hvsdk import nbd
 from hvsdk.driver import Deadline
 
-from hvsdk_kvm import _nbd as nbd
 from hvsdk_kvm._xml import parse_xml
 
 __all__ = ["RemoteFile", "VolumeExports"]

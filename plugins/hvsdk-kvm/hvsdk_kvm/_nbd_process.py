@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -13,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hvsdk.driver import errors
-
-from hvsdk_kvm._nbd import NbdClient, ServerGoneError
+from hvsdk.nbd import NbdClient, ServerGoneError
 
 __all__ = ["NbdProcess", "chain_node", "find_qemu_nbd"]
 
@@ -91,7 +91,14 @@ class NbdProcess:
         patience = time.monotonic() + _START_TIMEOUT
         while True:
             try:
-                return NbdClient(str(path), timeout=timeout)
+                connection = socket.socket(socket.AF_UNIX)
+                connection.settimeout(timeout)
+                try:
+                    connection.connect(str(path))
+                except BaseException:
+                    connection.close()
+                    raise
+                return NbdClient(connection)
             except (OSError, ServerGoneError) as exc:  # not there yet, or there and failing
                 if self._process.poll() is not None:
                     said = (self._directory / "log").read_text(errors="replace").strip()
