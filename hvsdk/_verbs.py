@@ -24,6 +24,7 @@ from hvsdk.errors import (
     ConnectionLostError,
     HvsdkError,
     OperationFailedError,
+    OperationTimeoutError,
     OutcomeUnknownError,
     PowerStateError,
 )
@@ -90,13 +91,21 @@ def carry_out(
     pauses = Pauses(bound)
     guard = rule is not None and doing.operation.verb in doing.door.driver_class.unguarded
     first: HvsdkError | None = None
+    begun = False
+
+    def begin(driver: Driver, limit: Deadline) -> T | Task[T]:
+        nonlocal begun
+        begun = True
+        return call(driver, limit)
+
     while True:
+        begun = False
         try:
             if guard and rule is not None:
                 there = _judge(doing, rule, doing.look(STATE), None)
                 if there is not None:
                     return Outcome(info=doing.look(CONFIG))
-            return Outcome(result=_call(doing, call, creates, undo, progress, cancel))
+            return Outcome(result=_call(doing, begin, creates, undo, progress, cancel))
         except NoAnswer as silence:
             return Outcome(info=_after_silence(doing, silence, reached))
         except _Wait as wait:
@@ -108,6 +117,10 @@ def carry_out(
                 there = _judge(doing, rule, doing.look(CONFIG), refusal)
             except _Wait as wait:
                 first = first or wait.refusal
+            except OperationTimeoutError as late:
+                if first is None:
+                    raise
+                raise _gave_up(doing, first) from late
             else:
                 if there is not None:
                     return Outcome(info=there)
@@ -120,6 +133,10 @@ def carry_out(
             if busy.lasting:
                 raise
             first = first or busy
+        except OperationTimeoutError as late:
+            if begun or first is None:
+                raise
+            raise _gave_up(doing, first) from late  # the last pause was longer than it was to be
         if bound.remaining() < LAST_CHANCE_SECONDS:
             raise _gave_up(doing, first)
         pauses.sleep(leave=LAST_CHANCE_SECONDS / 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 import toy
@@ -104,6 +105,33 @@ def test_a_changing_domain_is_waited_for_and_then_busy(make_host):
     world.plan("pause", *[raising(ToyError("state"))] * 1000)
     with pytest.raises(errors.BusyError, match="changing"):
         web.pause(timeout=0.2)
+
+
+def test_a_busy_domain_is_busy_when_the_last_look_came_too_late(make_host):
+    host, world = make_host()
+    web = host.domain("web")
+    world.states["web"] = PowerState.CHANGING
+    world.plan("pause", *[raising(ToyError("state"))] * 1000)
+    world.plan("get_domain", lambda: None, lambda: time.sleep(0.5))
+    with pytest.raises(errors.BusyError, match="changing"):
+        web.pause(timeout=0.3)
+
+
+def test_a_busy_domain_is_busy_when_no_time_was_left_to_ask_again(make_host):
+    host, world = make_host(max_in_flight=1)
+    web = host.domain("web")
+    world.plan("host_info", lambda: time.sleep(0.6))
+    other = threading.Thread(target=host.info)
+
+    def busy_and_then_taken() -> None:
+        other.start()
+        raise ToyError("busy")
+
+    world.plan("power_off", busy_and_then_taken)
+    with pytest.raises(errors.BusyError):
+        web.power_off(timeout=0.3)
+    other.join()
+    assert world.calls["power_off"] == 1
 
 
 def test_a_lost_answer_is_success_when_the_state_shows_the_goal(make_host):
