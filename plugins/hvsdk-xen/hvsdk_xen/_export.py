@@ -1,0 +1,111 @@
+"""A disk as one HTTP stream of XAPI's. Whether all of it came is told by a task, not by the HTTP status."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+
+import XenAPI
+from hvsdk.driver import errors
+
+from hvsdk_xen._exchange import HttpExchange
+from hvsdk_xen._verbs import FAILURES, VerbSession
+
+__all__ = ["Export", "task_failure"]
+
+_SKIP = 2**20
+_OK = 200
+
+
+class Export:
+    """A stream that is being read from its beginning.
+
+    Args:
+        session: The connection.
+        vdi: UUID of the disk.
+        form: `raw` or `vhd`.
+        base: UUID of an older disk of the same chain, to get what differs from it alone.
+        what: The task's label.
+
+    Raises:
+        XenAPI.Failure: What the task says.
+    """
+
+    def __init__(
+        self, session: VerbSession, vdi: str, form: str, *, base: str | None = None, what: str = "read"
+    ) -> None:
+        self._session = session
+        self.position = 0
+        """Bytes that were read."""
+        self._exchange: HttpExchange | None = None
+        self._task: str | None = str(session.call("task.create", f"hvsdk: {what} {vdi}", "", deadline=session.soon()))
+        query = {"vdi": vdi, "format": form} | ({"base": base} if base else {})
+        try:
+            self._exchange = session.http(
+                None, "GET", "/export_raw_vdi", query, deadline=session.soon(), task=self._task
+            )
+            if self._exchange.status != _OK:
+                raise self._failure(f"HTTP {self._exchange.status}")
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def announced(self) -> int | None:
+        """Length of the stream, where the server tells it."""
+        assert self._exchange is not None
+        length = self._exchange.headers.get("content-length")
+        return int(length) if length is not None and length.isdecimal() else None
+
+    def read(self, length: int) -> bytes:
+        """Return exactly so many bytes."""
+        data = bytearray(length)
+        self.readinto(memoryview(data))
+        return bytes(data)
+
+    def readinto(self, buffer: memoryview) -> None:
+        """Fill a buffer."""
+        if self._exchange is None:
+            raise errors.ConnectionLostError("the stream of the disk is closed")
+        rest = buffer
+        while rest:
+            try:
+                count = self._exchange.readinto(rest)
+            except http.client.IncompleteRead:
+                count = 0
+            if not count:
+                raise self._failure(f"it ended after {self.position} bytes")
+            rest = rest[count:]
+            self.position += count
+
+    def skip(self, length: int) -> None:
+        """Pass over so many bytes."""
+        scratch = memoryview(bytearray(min(length, _SKIP)))
+        while length > 0:
+            part = scratch[: min(length, len(scratch))]
+            self.readinto(part)
+            length -= len(part)
+
+    def close(self) -> None:
+        """End it, whether all was read or not; twice is harmless."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.close()
+        task, self._task = self._task, None
+        if task is not None:
+            with contextlib.suppress(*FAILURES):
+                self._session.call("task.destroy", task, deadline=self._session.soon())
+
+    def _failure(self, symptom: str) -> Exception:
+        """Return what the task says of a stream that ended too early."""
+        found = task_failure(self._session, self._task) if self._task else None
+        return found or errors.ConnectionLostError(f"the stream of the disk broke: {symptom}")
+
+
+def task_failure(session: VerbSession, task: str) -> XenAPI.Failure | None:
+    """Return the error that a task ended with, if it did."""
+    try:
+        details = session.call("task.get_error_info", task, deadline=session.soon())
+    except FAILURES:
+        return None
+    return XenAPI.Failure([str(detail) for detail in details]) if details else None
