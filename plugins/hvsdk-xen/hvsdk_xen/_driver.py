@@ -6,17 +6,44 @@ from typing import ClassVar
 
 from hvsdk.driver import Capability, Operation, errors
 
+from hvsdk_xen._clone import CloneVerbs
 from hvsdk_xen._errors import translate
+from hvsdk_xen._fence import FenceVerbs
+from hvsdk_xen._labels import LabelVerbs
 from hvsdk_xen._limits import LimitReads
+from hvsdk_xen._migrate import MigrateVerbs
+from hvsdk_xen._power import GUARDED_BY_CORE, PowerVerbs
+from hvsdk_xen._snapshots import SnapshotVerbs
 
 __all__ = ["XenDriver"]
 
 
-class XenDriver(LimitReads):
+class XenDriver(
+    LimitReads,
+    PowerVerbs,
+    SnapshotVerbs,
+    CloneVerbs,
+    MigrateVerbs,
+    FenceVerbs,
+    LabelVerbs,
+):
     """One connection to a pool."""
 
     max_in_flight = 8
-    variants: ClassVar[frozenset[Capability]] = frozenset({Capability.DUPLICATE_NAMES, Capability.MULTIPROCESS})
+    variants: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.DUPLICATE_NAMES,
+            Capability.MULTIPROCESS,
+            Capability.SNAPSHOT_RUNNING,
+            Capability.SNAPSHOT_MEMORY,
+            Capability.SNAPSHOT_QUIESCE,
+            Capability.CLONE_LINKED,
+            Capability.MIGRATE_LIVE,
+            Capability.MIGRATE_NODE,
+            Capability.MIGRATE_STORAGE,
+        }
+    )
+    unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE
 
     @staticmethod
     def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:

@@ -54,15 +54,13 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
 def _of_failure(exc: XenAPI.Failure, operation: Operation) -> errors.HvsdkError:
     code = code_of(exc)
     details = [str(detail) for detail in exc.details[1:]]
-    message = f"{code}: {', '.join(details)}" if details else code
+    message = f"{code}: {', '.join(details)}" if details else code or "XAPI refused it without a reason"
     hint = HINTS.get(code)
     if code in _NOT_THERE:
         return _not_there(details, operation)(message, native_code=code)
-    if code in ("SESSION_INVALID", "HOST_IS_SLAVE") and operation.verb != "open":
-        # The session has followed once already: this is the second time in a row.
-        kind = errors.AuthenticationError if code == "SESSION_INVALID" else errors.ConnectionLostError
-        return kind(message, native_code=code)
-    kind = TABLE.get(code) or _by_pattern(code)
+    kind: type[errors.HvsdkError] = TABLE.get(code) or _by_pattern(code)
+    if code == "SESSION_INVALID" and operation.verb != "open":
+        kind = errors.ConnectionLostError  # it was renewed a moment ago: perhaps some of several steps were done
     if kind is errors.ConnectionLostError and operation.verb == "open":
         kind = errors.ConnectError
     if kind is errors.PowerStateError and _not_of_power(code, operation):
@@ -95,7 +93,7 @@ def _by_pattern(code: str) -> type[errors.HvsdkError]:
         return errors.InvalidSpecError
     if code.endswith("_NOT_FOUND"):
         return errors.NotFoundError
-    if code.startswith("LICENCE_") or code.startswith("LICENSE_"):
+    if code.startswith(("LICENCE_", "LICENSE_")):
         return errors.PermissionDeniedError
     return errors.OperationFailedError
 

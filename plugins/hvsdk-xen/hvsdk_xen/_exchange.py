@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from http.client import HTTPMessage
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -34,7 +35,7 @@ class HttpExchange:
         self._seconds = seconds
         self._left = length
         self.status = 0
-        self.headers: Mapping[str, str] = {}
+        self.headers = HTTPMessage()
         self.endpoint = connection.endpoint
 
     def send(self, data: bytes | bytearray | memoryview) -> None:

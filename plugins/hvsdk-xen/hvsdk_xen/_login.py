@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 from collections import deque
 from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 import XenAPI
@@ -27,6 +27,7 @@ _ELSEWHERE = frozenset(
 )
 """Codes with which a member says that it cannot log anybody in; another member may."""
 _HOPS = 4
+_LOGIN = "session.login_with_password"
 
 
 @attrs.frozen
@@ -53,7 +54,7 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
         CertificateError: A member's certificate is not accepted.
         ConnectError: No member of the pool answers.
     """
-    name, password = _credentials(target)
+    who = _credentials(target)
     queue = deque(members.candidates())
     tried: dict[Endpoint, Exception] = {}
     hops = 0
@@ -63,7 +64,7 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
             continue
         limit = deadline.sooner(deadline.remaining() / 2) if queue else deadline
         try:
-            login = _at(endpoint, target, members, pool, (name, password), limit)
+            login = _at(endpoint, target, members, pool, who, limit)
         except XenAPI.Failure as exc:
             tried[endpoint] = exc
             if code_of(exc) == "HOST_IS_SLAVE" and len(exc.details) > 1 and hops < _HOPS:
@@ -76,38 +77,43 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
         else:
             members.prefer(login.endpoint)
             return login
-    _give_up(tried)
+    raise _why_nobody(tried)
 
 
-def _give_up(tried: dict[Endpoint, Exception]) -> NoReturn:
+def _why_nobody(tried: dict[Endpoint, Exception]) -> Exception:
     for exc in tried.values():
         if len(tried) == 1 or isinstance(exc, errors.CertificateError):
-            raise exc
+            return exc
     told = "; ".join(f"{endpoint}: {exc}" for endpoint, exc in tried.items())
-    raise errors.ConnectError(f"no member of the pool let us in: {told}") from next(iter(tried.values()))
+    error = errors.ConnectError(f"no member of the pool let us in: {told}")
+    error.__cause__ = next(iter(tried.values()))
+    return error
 
 
-def _credentials(target: Target) -> tuple[str, str]:
+def _credentials(target: Target) -> PasswordCredentials:
     found = target.credentials("password")
     if not isinstance(found, PasswordCredentials):
         raise errors.AuthenticationError("XAPI wants a password, and none was given", hint="connect(…, password=…)")
-    return found.username or target.username or "root", found.password
+    return attrs.evolve(found, username=found.username or target.username or "root")
 
 
 def _at(
-    endpoint: Endpoint, target: Target, members: Members, pool: Pool, who: tuple[str, str], deadline: Deadline
+    endpoint: Endpoint, target: Target, members: Members, pool: Pool, who: PasswordCredentials, deadline: Deadline
 ) -> Login:
+    """Log in at one member; what fails has no frame in its traceback whose variables show the password."""
     wanted = target.options.get("rpc", "auto")
     forms = {"json": (JSON,), "xml": (XML,)}.get(wanted, (JSON, XML))
     for last, form in enumerate(forms, start=1):
         try:
             session = request(
-                pool, members, endpoint, form, "session.login_with_password", (*who, "1.0", AGENT), deadline
+                pool, members, endpoint, form, _LOGIN, (who.username, who.password, "1.0", AGENT), deadline
             )
-        except AnswerError:
+        except AnswerError as exc:
             if last == len(forms):
-                raise
+                raise exc.with_traceback(None) from None
             continue  # servers of the time before JSON-RPC answer in various ways
+        except Exception as exc:
+            raise exc.with_traceback(None)  # noqa: B904
         if not isinstance(session, str) or not session:
             raise AnswerError("the server answered the login without a session")
         return Login(endpoint, session, form)
@@ -124,21 +130,22 @@ def request(
     deadline: Deadline,
     headers: dict[str, str] | None = None,
 ) -> Any:
-    """Make one call. It is sent once; only a read may be sent again, when a connection kept open turns out dead.
+    """Make one call. It is sent once; only a read is sent again, when its connection breaks: on one of its own.
 
     Raises:
         XenAPI.Failure: The server refused it.
+        UnreachableError: There is no way to the server; nothing was sent.
     """
     body = form.encode(method, arguments)
     more = {"User-Agent": AGENT, **(headers or {})}
     context = members.context(endpoint)
     for fresh in (False, True):
         with pool.lend(endpoint, context, deadline, fresh=fresh) as connection:
-            again = connection.used and not fresh and is_read(method)
+            connection.begin()
             try:
                 answer = exchange(connection, form, body, more)
-            except (ConnectionError, http.client.BadStatusLine):
-                if not again:
+            except (ConnectionError, http.client.BadStatusLine, http.client.IncompleteRead):
+                if fresh or not is_read(method):
                     raise
                 connection.close()
                 continue

@@ -151,7 +151,7 @@ def read_address_map(given: Any, default_port: int) -> dict[str, Endpoint]:
 
 def _endpoint(text: str, default_port: int) -> Endpoint:
     host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or host.count(":") and not host.startswith("["):
+    if not colon or text.endswith("]") or (host.count(":") and not host.startswith("[")):
         host, port = text, str(default_port)
     host = host.strip("[]").lower()
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:

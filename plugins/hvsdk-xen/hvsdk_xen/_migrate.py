@@ -36,7 +36,7 @@ class MigrateVerbs(Places):
         there = cast("MigrateVerbs", target)
         try:
             move = self._plan(vm, there, node, pool, deadline)
-            self._try(self.vm_ref(native_id, deadline), vm, there, move, live, deadline)
+            self._rehearse(self.vm_ref(native_id, deadline), vm, there, move, live, deadline)
         except NoPlaceError as exc:
             return str(exc)
         except XenAPI.Failure as exc:
@@ -92,7 +92,7 @@ class MigrateVerbs(Places):
             wiring[vif] = known[name]
         return wiring
 
-    def _try(
+    def _rehearse(
         self, ref: str, vm: dict[str, Any], there: MigrateVerbs, move: Move, live: bool, deadline: Deadline
     ) -> None:
         """Have XAPI say what it would say to the move."""

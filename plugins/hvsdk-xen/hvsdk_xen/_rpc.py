@@ -6,8 +6,9 @@ import http.client
 import json
 import re
 import xmlrpc.client
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
 from xml.parsers.expat import ExpatError
 
 import XenAPI
@@ -15,7 +16,7 @@ from hvsdk.driver import errors
 
 from hvsdk_xen._wire import Connection
 
-__all__ = ["ANSWER_LIMIT", "JSON", "XML", "AnswerError", "NotSpokenError", "Protocol", "RpcFormat", "exchange"]
+__all__ = ["ANSWER_LIMIT", "JSON", "XML", "AnswerError", "NotSpokenError", "RpcFormat", "check_texts", "exchange"]
 
 ANSWER_LIMIT = 1 << 30
 """Bytes of one answer; the records of 10,000 VMs are some 50 MB."""
@@ -34,16 +35,18 @@ class NotSpokenError(AnswerError):
     """The server does not know this way of writing calls; it has executed nothing."""
 
 
-class RpcFormat(Protocol):
+class RpcFormat(ABC):
     """One way to write calls."""
 
-    name: Literal["json", "xml"]
-    path: str
-    content_type: str
+    name: ClassVar[Literal["json", "xml"]]
+    path: ClassVar[str]
+    content_type: ClassVar[str]
 
+    @abstractmethod
     def encode(self, method: str, arguments: tuple[Any, ...]) -> bytes:
         """Write a call."""
 
+    @abstractmethod
     def decode(self, body: bytearray) -> Any:
         """Read an answer.
 
@@ -53,8 +56,8 @@ class RpcFormat(Protocol):
         """
 
 
-class _Json:
-    name: Literal["json"] = "json"
+class _Json(RpcFormat):
+    name = "json"
     path = "/jsonrpc"
     content_type = "application/json"
 
@@ -79,15 +82,19 @@ class _Json:
 
 def _failure(error: Any) -> Exception:
     if isinstance(error, list) and error:  # JSON-RPC 1.0
-        return XenAPI.Failure([str(detail) for detail in error])
+        return _refused(error)
     if isinstance(error, dict) and isinstance(error.get("message"), str):
         data = error.get("data")
-        return XenAPI.Failure([error["message"], *(map(str, data) if isinstance(data, list) else ())])
+        return _refused([error["message"], *(data if isinstance(data, list) else ())])
     return AnswerError("the server's answer has an error that is none of JSON-RPC's")
 
 
-class _Xml:
-    name: Literal["xml"] = "xml"
+def _refused(details: Iterable[Any]) -> XenAPI.Failure:
+    return XenAPI.Failure([str(detail) for detail in details])
+
+
+class _Xml(RpcFormat):
+    name = "xml"
     path = "/"
     content_type = "text/xml"
 
@@ -100,7 +107,7 @@ class _Xml:
         try:
             parser.feed(bytes(body))
             parser.close()
-            answer = unmarshaller.close()[0]
+            answer: Any = unmarshaller.close()[0]
         except xmlrpc.client.Fault as exc:
             raise AnswerError(f"the server answered with a fault: {exc.faultString}") from exc
         except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError, AssertionError) as exc:
@@ -110,7 +117,7 @@ class _Xml:
             return answer["Value"]
         details = answer.get("ErrorDescription") if status == "Failure" else None
         if isinstance(details, list) and details:
-            raise XenAPI.Failure([str(detail) for detail in details])
+            raise _refused(details)
         raise AnswerError("the server's answer has neither a value nor an error")
 
 
@@ -118,7 +125,7 @@ def _as_xml(value: Any) -> Any:
     """Return a value as XAPI's XML-RPC has it: whole numbers are texts."""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, bool) or isinstance(value, float):
+    if isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
         return str(int(value))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import XenAPI
@@ -18,7 +17,7 @@ from hvsdk_xen._members import members_of
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
 from hvsdk_xen._tasks import XenTask, marks
-from hvsdk_xen._wire import Endpoint, Pool, dial
+from hvsdk_xen._wire import Connection, Endpoint, Pool, UnreachableError, dial
 
 __all__ = ["XenSession"]
 
@@ -32,8 +31,9 @@ _RENEWED = frozenset(("SESSION_INVALID", "HOST_IS_SLAVE"))
 class XenSession(Driver):
     """An open connection. Every part of the driver is a class `XVerbs(XenSession)` or `XReads(XenSession)`.
 
-    Keep UUIDs across calls: references change when a pool is restored. Calls raise `XenAPI.Failure` for what XAPI refuses,
-    and pass on what the wire raises.
+    Keep UUIDs across calls: references change when a pool is restored. A session that expired, a master that moved and
+    one that cannot be reached are followed by whatever call notices, since it was not carried out. Calls raise
+    `XenAPI.Failure` for what XAPI refuses, and pass on what the wire raises.
     """
 
     def __init__(self, target: Target) -> None:
@@ -41,7 +41,7 @@ class XenSession(Driver):
         self._pool = Pool()
         self._known = members_of(target)
         self._login: Login | None = None
-        self._former: list[Login] = []
+        self._former: list[str] = []
         self._around = Surroundings()
         self._renewing = threading.Lock()
         self._refs: dict[str, str] = {}
@@ -55,28 +55,44 @@ class XenSession(Driver):
             self._log_in(deadline)
 
     def _log_in(self, deadline: Deadline) -> None:
+        """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""
         login = log_in(self.target, self._known, self._pool, deadline)
         former, self._login = self._login, login
         if former is not None:
-            self._former.append(former)
-        self._around = look_around(lambda method: self._request(login, method, (login.session,), deadline), self._known)
+            self._former.append(former.session)
+        self.look_again(deadline)
+
+    def look_again(self, deadline: Deadline) -> Surroundings:
+        """Read anew what is known of the pool."""
+        login = self._session()
+
+        def ask(method: str, *arguments: Any) -> Any:
+            return self._request(login, method, (login.session, *arguments), deadline)
+
+        self._around = look_around(ask, self._known)
+        return self._around
 
     def close(self) -> None:
         login, self._login = self._login, None
-        logins = [*self._former, login] if login is not None else self._former
-        self._former, deadline = [], Deadline(min(CLOSE_SECONDS, self.target.timeout))
-        for session in logins:
-            for task in self._tasks if session is login else ():
-                self._try(session, "task.destroy", (session.session, task), deadline)
-            self._try(session, "session.logout", (session.session,), deadline)
-        self._tasks = set()
+        former, self._former = self._former, []
+        tasks, self._tasks = self._tasks, set()
+        if login is not None:
+            self._say_goodbye(login, tasks, former)
         self._pool.close()
         self._pool = Pool()
 
-    def _try(self, login: Login, method: str, arguments: tuple[Any, ...], deadline: Deadline) -> None:
-        """Make a call at the end, when nobody is left to be told that it failed."""
-        with contextlib.suppress(XenAPI.Failure, OSError, http.client.HTTPException, AnswerError, errors.ConnectError):
-            self._request(login, method, arguments, deadline)
+    def _say_goodbye(self, login: Login, tasks: Iterable[str], former: Iterable[str]) -> None:
+        """Take away tasks and log out, as far as the server listens: nobody is left to be told."""
+        deadline = Deadline(min(CLOSE_SECONDS, self.target.timeout))
+        calls: list[tuple[str, tuple[str, ...]]] = [("task.destroy", (login.session, task)) for task in tasks]
+        calls += [("session.logout", (session,)) for session in (*former, login.session)]
+        for method, arguments in calls:
+            try:
+                self._request(login, method, arguments, deadline)
+            except (XenAPI.Failure, AnswerError):
+                continue  # it is gone already
+            except (OSError, http.client.HTTPException, errors.ConnectError):
+                return
 
     def abandon(self) -> None:
         self._pool.abandon()
@@ -87,10 +103,7 @@ class XenSession(Driver):
     # ---- calls -------------------------------------------------------------------------------------------
 
     def call(self, method: str, *arguments: Any, deadline: Deadline) -> Any:
-        """Make one call of XAPI and return its result; the session is put in.
-
-        A session that expired and a master that moved are followed: the server says that it did nothing.
-        """
+        """Make one call of XAPI and return its result; the session is put in."""
         return self._call(method, arguments, deadline)
 
     def _call(
@@ -104,6 +117,8 @@ class XenSession(Driver):
             if code_of(exc) not in _RENEWED:
                 raise
             login = self._renewed(login, exc, deadline)
+        except UnreachableError as exc:
+            login = self._renewed(login, exc, deadline)
         return self._request(login, method, (login.session, *arguments), deadline, headers)
 
     def _session(self) -> Login:
@@ -112,16 +127,16 @@ class XenSession(Driver):
             raise errors.ConnectionLostError("there is no session any more")
         return login
 
-    def _renewed(self, dead: Login, why: XenAPI.Failure, deadline: Deadline) -> Login:
+    def _renewed(self, dead: Login, why: XenAPI.Failure | UnreachableError, deadline: Deadline) -> Login:
         """Log in anew, once for all threads whose session is dead."""
         with self._renewing:
             login = self._session()
-            if login is dead:
-                if code_of(why) == "HOST_IS_SLAVE" and len(why.details) > 1:
-                    self._known.prefer(self._known.reach(str(why.details[1])))
-                self._log_in(deadline)
-                login = self._session()
-            return login
+            if login is not dead:
+                return login
+            if isinstance(why, XenAPI.Failure) and code_of(why) == "HOST_IS_SLAVE" and len(why.details) > 1:
+                self._known.prefer(self._known.reach(str(why.details[1])))
+            self._log_in(deadline)
+            return self._session()
 
     def _request(
         self,
@@ -173,6 +188,21 @@ class XenSession(Driver):
         return self.call(method, self.vm_ref(native_id, deadline), *arguments, deadline=deadline)
 
     @property
+    def around(self) -> Surroundings:
+        """The pool as it was at the last login."""
+        return self._around
+
+    @property
+    def session_ref(self) -> str:
+        """The key of the session, which is a secret."""
+        return self._session().session
+
+    @property
+    def rpc(self) -> str:
+        """How calls are written: `json` or `xml`."""
+        return self._session().form.name
+
+    @property
     def api_version(self) -> tuple[int, int]:
         """The version of XAPI at the master, such as (2, 21)."""
         return self._around.api_version
@@ -191,6 +221,16 @@ class XenSession(Driver):
             return frozenset()
 
     # ---- members -----------------------------------------------------------------------------------------
+
+    @property
+    def master_endpoint(self) -> Endpoint:
+        """Where the master is reached from here."""
+        return self._session().endpoint
+
+    def new_connection(self) -> Connection:
+        """Return a connection to the master, not connected yet, for a client library."""
+        endpoint = self.master_endpoint
+        return Connection(endpoint, self._known.context(endpoint))
 
     def endpoint_of(self, host_ref: str | None, deadline: Deadline) -> Endpoint:
         """Return where a host is reached from here, the master without a reference; its pins are learnt if need be."""

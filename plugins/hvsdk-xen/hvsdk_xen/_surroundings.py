@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+import XenAPI
 from hvsdk.driver import Deadline, errors, fingerprint_of
 
 from hvsdk_xen._members import Members
@@ -70,9 +72,20 @@ def look_around(ask: Ask, members: Members) -> Surroundings:
     hosts = ask("host.get_all_records")
     members.learn(hosts)
     found = Surroundings(pool=next(iter(pools.values()), {}), hosts=hosts)
-    if members.pinned and found.api_version >= CERTIFICATES_SINCE:
-        members.learn_pins(_pins(ask("Certificate.get_all_records")))
+    if members.pinned:
+        if found.api_version >= CERTIFICATES_SINCE:
+            members.learn_pins(_pins(ask("Certificate.get_all_records")))
+        else:
+            _ask_for_pins(ask, members, found)
     return found
+
+
+def _ask_for_pins(ask: Ask, members: Members, around: Surroundings) -> None:
+    """Ask each host for its certificate, on versions that keep no records of them. One that is down is left out."""
+    for ref, host in around.hosts.items():
+        if ref != around.pool.get("master") and not members.has_pins(members.reach(str(host.get("address", "")))):
+            with contextlib.suppress(XenAPI.Failure):
+                members.learn_pins({ref: _fingerprints(str(ask("host.get_server_certificate", ref)))})
 
 
 def _pins(certificates: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:

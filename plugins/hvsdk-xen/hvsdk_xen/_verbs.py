@@ -26,10 +26,6 @@ class VerbSession(XenSession):
         self._left: list[Task[Any]] = []
         self._left_lock = threading.Lock()
 
-    def close(self) -> None:
-        self._clear_away()
-        super().close()
-
     def soon(self) -> Deadline:
         """Return the time for one more call: a verb's own was for the first, and a task may have taken hours."""
         return Deadline(self.target.timeout)

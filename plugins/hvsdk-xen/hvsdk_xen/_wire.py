@@ -15,11 +15,15 @@ from typing import Any
 import attrs
 from hvsdk.driver import Deadline
 
-__all__ = ["Connection", "Endpoint", "Pool", "dial"]
+__all__ = ["Connection", "Endpoint", "Pool", "UnreachableError", "dial"]
 
 _SLICE = 256 * 1024
 _IDLE = 8
 """Connections that are kept open to one member of the pool."""
+
+
+class UnreachableError(ConnectionError):
+    """A member of the pool cannot be reached; nothing was sent to it."""
 
 
 @attrs.frozen
@@ -110,16 +114,11 @@ class _TimedReader(io.RawIOBase):
 
 
 class Connection(http.client.HTTPConnection):
-    """One connection to a member of the pool.
-
-    Attributes:
-        used: Whether an answer has come over it before.
-    """
+    """One connection to a member of the pool."""
 
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
         super().__init__(endpoint.host, endpoint.port)
         self.endpoint = endpoint
-        self.used = False
         self._context = context
         self._timed: _TimedSocket | None = None
         self._until = Deadline(None)
@@ -134,6 +133,20 @@ class Connection(http.client.HTTPConnection):
         self._timed = _TimedSocket(dial(self.endpoint, self._context, self._until))
         self._timed.deadline = self._until
         self.sock = self._timed
+
+    def begin(self) -> None:
+        """Connect, if that has not been done, so that what fails from here on may have reached the server.
+
+        Raises:
+            UnreachableError: That is not possible.
+        """
+        if self.sock is None:
+            try:
+                self.connect()
+            except TimeoutError:
+                raise
+            except OSError as exc:
+                raise UnreachableError(exc.errno, exc.strerror or str(exc)) from exc
 
     def ready(self) -> bool:
         """Whether it can be used again: the server has neither closed it nor said anything unasked."""
@@ -201,7 +214,6 @@ class Pool:
         with self._lock:
             idle = self._idle.setdefault(connection.endpoint, [])
             if keep and not self._closed and connection.sock is not None and len(idle) < _IDLE:
-                connection.used = True
                 idle.append(connection)
                 return
         self._drop(connection)
