@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 
-from hvsdk_bench import _calls, _imports, _listing, _memory
+from hvsdk_bench import _calls, _imports, _listing, _memory, _xen
 from hvsdk_bench._measure import Row
 
-PARTS = ("imports", "listing", "memory", "calls")
+PARTS = ("imports", "listing", "memory", "calls", "xen")
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -22,6 +22,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         ),
         "memory": lambda: _memory.rows(arguments.over_socket),
         "calls": lambda: _calls.rows(arguments.runs),
+        "xen": lambda: _xen.rows(arguments.runs, few=arguments.over_socket, many=arguments.in_process),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
