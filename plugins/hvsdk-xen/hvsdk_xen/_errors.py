@@ -10,7 +10,7 @@ import ssl
 import XenAPI
 from hvsdk.driver import Operation, errors
 
-from hvsdk_xen._error_table import GUEST_NOT_YET, HINTS, LASTING, TABLE
+from hvsdk_xen._error_table import GUEST_NOT_YET, HINTS, LASTING, PATTERNS, TABLE
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
 
@@ -68,7 +68,7 @@ def _of_failure(exc: XenAPI.Failure, operation: Operation) -> errors.HvsdkError:
     if kind is errors.GuestAgentError:
         return errors.GuestAgentError(message, native_code=code, hint=hint, not_yet=code in GUEST_NOT_YET)
     if kind is errors.BusyError:
-        return errors.BusyError(message, native_code=code, hint=hint, lasting=code in LASTING)
+        return errors.BusyError(message, native_code=code, hint=hint, lasting=LASTING.search(code) is not None)
     return kind(message, native_code=code, hint=hint)
 
 
@@ -87,14 +87,9 @@ def _not_of_power(code: str, operation: Operation) -> bool:
 
 
 def _by_pattern(code: str) -> type[errors.HvsdkError]:
-    if code.endswith("_IN_PROGRESS"):
-        return errors.BusyError
-    if code.startswith("MEMORY_CONSTRAINT_VIOLATION"):
-        return errors.InvalidSpecError
-    if code.endswith("_NOT_FOUND"):
-        return errors.NotFoundError
-    if code.startswith(("LICENCE_", "LICENSE_")):
-        return errors.PermissionDeniedError
+    for pattern, kind in PATTERNS:
+        if pattern.search(code):
+            return kind
     return errors.OperationFailedError
 
 

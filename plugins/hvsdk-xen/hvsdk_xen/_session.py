@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from hvsdk_xen._login import Login, code_of, log_in, request
 from hvsdk_xen._members import members_of
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
-from hvsdk_xen._tasks import XenTask, marks
+from hvsdk_xen._tasks import CALL_MARK, XenTask, marks
 from hvsdk_xen._wire import Connection, Endpoint, Pool, UnreachableError, dial
 
 __all__ = ["XenSession"]
@@ -153,12 +154,32 @@ class XenSession(Driver):
     ) -> Task[T]:
         """Begin a call as a task of XAPI's, whose `other_config` names the operation and who asked for it.
 
+        Should the answer be lost, the task is looked for: it tells that the call was carried out, and how it goes.
+
         Args:
             result: Makes the verb's result of the call's; without it that is passed on, `None` for none.
         """
-        ref = str(self._call(f"Async.{method}", arguments, deadline, marks()))
+        call = secrets.token_hex(8)
+        try:
+            ref = str(self._call(f"Async.{method}", arguments, deadline, marks(call)))
+        except UnreachableError:
+            raise
+        except (ConnectionError, http.client.HTTPException, AnswerError):
+            begun = self._task_of(call, deadline)
+            if begun is None:
+                raise
+            ref = begun
+        return self.follow_task(ref, method, result)
+
+    def follow_task(self, ref: str, method: str, result: Callable[[Any], T] | None = None) -> Task[T]:
+        """Return a task of ours that XAPI has begun; its record is taken away at the end, as by `start_task`."""
         self._tasks.add(ref)
         return XenTask(self, ref, method, result)
+
+    def _task_of(self, call: str, deadline: Deadline) -> str | None:
+        """Find the task of a call whose answer was lost."""
+        tasks = self.call("task.get_all_records", deadline=deadline)
+        return next((ref for ref, task in tasks.items() if task.get("other_config", {}).get(CALL_MARK) == call), None)
 
     def forget_task(self, ref: str) -> None:
         """Note that a task is over and its record is gone."""

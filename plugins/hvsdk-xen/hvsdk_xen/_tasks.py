@@ -18,7 +18,7 @@ from hvsdk_xen._values import as_float
 if TYPE_CHECKING:
     from hvsdk_xen._session import XenSession
 
-__all__ = ["XenTask", "marks", "read_result"]
+__all__ = ["CALL_MARK", "XenTask", "marks", "read_result"]
 
 T = TypeVar("T")
 
@@ -28,15 +28,21 @@ _TOKEN_LOST = frozenset(("EVENTS_LOST", "EVENT_FROM_TOKEN_PARSE_FAILURE", "EVENT
 _HEADER = "X-Http-Other-Config-"
 """XAPI puts headers of this prefix into the `other_config` of the task that the request makes."""
 _LONGEST_MARK = 200
+CALL_MARK = "hvsdk-call"
+"""Key of a task's `other_config` by which the one call is known that began it, should its answer be lost."""
 
 
-def marks() -> dict[str, str]:
-    """Return the headers that make the task of a call name the operation it is for, who asked, and why."""
+def marks(call: str) -> dict[str, str]:
+    """Return the headers that make the task of a call name the operation it is for, who asked, and why.
+
+    Args:
+        call: What no other call has.
+    """
     operation = current_operation.get()
-    if operation is None or not operation.id:
-        return {}
-    told = {"operation": operation.id, "verb": operation.verb, "actor": operation.actor or ""}
-    told |= {name: value for name, value in operation.marks.items() if name not in told}
+    told = {"call": call}
+    if operation is not None and operation.id:
+        told |= {"operation": operation.id, "verb": operation.verb, "actor": operation.actor or ""}
+        told |= {name: value for name, value in operation.marks.items() if name not in told}
     return {
         f"{_HEADER}hvsdk-{quote(name.lower(), safe='')}": quote(str(value), safe=" /:@+,;=()\\")[:_LONGEST_MARK]
         for name, value in told.items()
