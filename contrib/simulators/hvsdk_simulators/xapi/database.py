@@ -71,7 +71,7 @@ class Database:
         self.lost_before = 0
         """Deletions up to this generation are forgotten."""
 
-    def create(self, cls: str, **fields: Any) -> Object:
+    def create(self, cls: str, /, **fields: Any) -> Object:
         """Make an object. Fields that are not given have their defaults, a uuid is made when there is one to have."""
         with self._lock:
             schema = SCHEMA[cls].fields
@@ -91,7 +91,7 @@ class Database:
             obj.created = obj.generation
             return obj
 
-    def update(self, obj: Object, **fields: Any) -> None:
+    def update(self, obj: Object, /, **fields: Any) -> None:
         """Write fields. Those that have the value already are no change."""
         with self._lock:
             if unknown := fields.keys() - obj.fields.keys():

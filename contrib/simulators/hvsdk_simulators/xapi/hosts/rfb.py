@@ -101,10 +101,7 @@ class Viewer:
         self._receive(1)
         width, height = self._size
         self._stream.sendall(
-            struct.pack(">HH", width, height)
-            + self._format.pack()
-            + struct.pack(">I", len(self._name))
-            + self._name
+            struct.pack(">HH", width, height) + self._format.pack() + struct.pack(">I", len(self._name)) + self._name
         )
         return True
 

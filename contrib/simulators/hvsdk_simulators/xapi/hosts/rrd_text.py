@@ -57,7 +57,7 @@ def whole_xml(measured: Measured, now: int) -> bytes:
         ElementTree.SubElement(root, name).text = value
     for source in measured.sources:
         ds = ElementTree.SubElement(root, "ds")
-        for name, value in (
+        for name, text in (
             ("name", source.name),
             ("type", "GAUGE"),
             ("minimal_heartbeat", "300.0000"),
@@ -67,7 +67,7 @@ def whole_xml(measured: Measured, now: int) -> bytes:
             ("value", "0.0"),
             ("unknown_sec", "0"),
         ):
-            ElementTree.SubElement(ds, name).text = value
+            ElementTree.SubElement(ds, name).text = text
     for archive in ARCHIVES:
         rra = ElementTree.SubElement(root, "rra")
         ElementTree.SubElement(rra, "cf").text = "AVERAGE"
@@ -116,4 +116,5 @@ def _json_number(value: float, api: tuple[int, int]) -> str:
 
 
 def _document(root: ElementTree.Element) -> bytes:
-    return b'<?xml version="1.0"?>\n' + ElementTree.tostring(root, encoding="utf-8")
+    text: str = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0"?>\n{text}'.encode()
