@@ -11,7 +11,11 @@ from hvsdk_xen._errors import translate
 from hvsdk_xen._fence import FenceVerbs
 from hvsdk_xen._labels import LabelVerbs
 from hvsdk_xen._limits import LimitReads
+from hvsdk_xen._listing import ListingReads
 from hvsdk_xen._migrate import MigrateVerbs
+from hvsdk_xen._networks import NetworkReads
+from hvsdk_xen._nodes import NodeReads
+from hvsdk_xen._pools import PoolReads
 from hvsdk_xen._power import GUARDED_BY_CORE, PowerVerbs
 from hvsdk_xen._snapshots import SnapshotVerbs
 
@@ -20,6 +24,10 @@ __all__ = ["XenDriver"]
 
 class XenDriver(
     LimitReads,
+    ListingReads,
+    NodeReads,
+    NetworkReads,
+    PoolReads,
     PowerVerbs,
     SnapshotVerbs,
     CloneVerbs,
@@ -33,6 +41,7 @@ class XenDriver(
     variants: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.DUPLICATE_NAMES,
+            Capability.GUEST_INFO,
             Capability.MULTIPROCESS,
             Capability.SNAPSHOT_RUNNING,
             Capability.SNAPSHOT_MEMORY,

@@ -1,0 +1,105 @@
+"""Reading records that a server wrote: what is missing or of another type is as if it were empty, and never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import attrs
+from hvsdk.driver import errors
+
+from hvsdk_xen._values import as_int, is_ref
+
+__all__ = [
+    "NOTHING",
+    "Record",
+    "Records",
+    "Related",
+    "count",
+    "mapping",
+    "record_of",
+    "records_of",
+    "reference",
+    "references",
+    "text",
+]
+
+Record: TypeAlias = Mapping[str, Any]
+Records: TypeAlias = Mapping[str, Record]
+"""Records by reference."""
+NOTHING: Record = {}
+
+
+def text(record: Record, field: str) -> str:
+    """Return a text, `""` for what is none."""
+    value = record.get(field)
+    return value if isinstance(value, str) else ""
+
+
+def reference(record: Record, field: str) -> str | None:
+    """Return a reference, `None` for what refers to nothing."""
+    value = record.get(field)
+    return value if is_ref(value) else None
+
+
+def references(record: Record, field: str) -> list[str]:
+    """Return the references of a set."""
+    values = record.get(field)
+    return [value for value in values if is_ref(value)] if isinstance(values, list) else []
+
+
+def mapping(record: Record, field: str) -> dict[str, str]:
+    """Return a map of texts, without entries that are none."""
+    values = record.get(field)
+    if not isinstance(values, dict):
+        return {}
+    return {key: value for key, value in values.items() if isinstance(key, str) and isinstance(value, str)}
+
+
+def count(record: Record, field: str) -> int | None:
+    """Return a number of things or bytes; `None` for what is none, such as the -1 that stands for "not known"."""
+    number = as_int(record.get(field))
+    return number if number is not None and number >= 0 else None
+
+
+def records_of(answer: Any, method: str) -> dict[str, dict[str, Any]]:
+    """Return an answer that is to be records by reference.
+
+    Raises:
+        OperationFailedError: It is something else.
+    """
+    if not isinstance(answer, dict) or not all(isinstance(record, dict) for record in answer.values()):
+        raise errors.OperationFailedError(f"the server's answer to {method} is no map of records")
+    return answer
+
+
+def record_of(answer: Any, method: str) -> dict[str, Any]:
+    """Return an answer that is to be one record.
+
+    Raises:
+        OperationFailedError: It is something else.
+    """
+    if not isinstance(answer, dict):
+        raise errors.OperationFailedError(f"the server's answer to {method} is no record")
+    return answer
+
+
+@attrs.frozen
+class Related:
+    """Records of several classes, which refer to each other."""
+
+    classes: Mapping[str, Records] = attrs.field(factory=dict)
+    """By the class's name in lower case."""
+
+    def get(self, cls: str, ref: str | None) -> Record:
+        """Return a record, an empty one where there is none: it may have gone between two answers."""
+        return NOTHING if ref is None else self.classes.get(cls, NOTHING).get(ref, NOTHING)
+
+    def of(self, cls: str, record: Record, field: str) -> Record:
+        """Return the record that a field refers to."""
+        return self.get(cls, reference(record, field))
+
+    def all_of(self, cls: str, record: Record, field: str) -> list[Record]:
+        """Return the records that a field with a set refers to, as far as they are there."""
+        known = self.classes.get(cls, NOTHING)
+        return [known[ref] for ref in references(record, field) if ref in known]
