@@ -122,6 +122,7 @@ class Connection(http.client.HTTPConnection):
         self._context = context
         self._timed: _TimedSocket | None = None
         self._until = Deadline(None)
+        self._handing_out = False
 
     def until(self, deadline: Deadline) -> None:
         """Let all that follows end by a deadline."""
@@ -152,9 +153,18 @@ class Connection(http.client.HTTPConnection):
         """Whether it can be used again: the server has neither closed it nor said anything unasked."""
         return self._timed is not None and self.sock is not None and not _readable(self._timed.sock)
 
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Wait for the head of the answer."""
+        self._handing_out = True
+        try:
+            return super().getresponse()
+        finally:
+            self._handing_out = False
+
     def close(self) -> None:
+        """Close it. `http.client` does so itself when an answer ends with the connection: then that is read first."""
         super().close()
-        if self._timed is not None:
+        if self._timed is not None and not self._handing_out:
             self._timed.sock.close()
 
     def detach(self) -> socket.socket:
