@@ -63,7 +63,7 @@ def attach_hardware(world: World, vms: list[Object]) -> None:
     if len(vms) > USB_VM and world.options.api >= (2, 8):
         world.db.create("VUSB", VM=vms[USB_VM].ref, USB_group=world.db.all("USB_group")[0].ref)
     if len(vms) > TPM_VM and world.options.api >= VTPM_SINCE:
-        world.db.create("VTPM", VM=vms[TPM_VM].ref)
+        world.db.create("VTPM", VM=vms[TPM_VM].ref, is_unique=True)
 
 
 def _pci(
