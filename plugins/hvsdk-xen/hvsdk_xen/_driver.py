@@ -6,18 +6,25 @@ from typing import ClassVar
 
 from hvsdk.driver import Capability, Operation, errors
 
+from hvsdk_xen._adapters import NicVerbs
 from hvsdk_xen._clone import CloneVerbs
+from hvsdk_xen._create import CreateVerbs
+from hvsdk_xen._delete import DeleteVerbs
+from hvsdk_xen._disks import DiskVerbs
 from hvsdk_xen._errors import translate
 from hvsdk_xen._fence import FenceVerbs
 from hvsdk_xen._labels import LabelVerbs
 from hvsdk_xen._limits import LimitReads
 from hvsdk_xen._listing import ListingReads
+from hvsdk_xen._media import MediaVerbs
 from hvsdk_xen._migrate import MigrateVerbs
 from hvsdk_xen._networks import NetworkReads
 from hvsdk_xen._nodes import NodeReads
 from hvsdk_xen._pools import PoolReads
 from hvsdk_xen._power import GUARDED_BY_CORE, PowerVerbs
+from hvsdk_xen._reconfigure import ReconfigureVerbs
 from hvsdk_xen._snapshots import SnapshotVerbs
+from hvsdk_xen._volumes import VolumeVerbs
 
 __all__ = ["XenDriver"]
 
@@ -28,6 +35,13 @@ class XenDriver(
     NodeReads,
     NetworkReads,
     PoolReads,
+    CreateVerbs,
+    DeleteVerbs,
+    ReconfigureVerbs,
+    DiskVerbs,
+    NicVerbs,
+    MediaVerbs,
+    VolumeVerbs,
     PowerVerbs,
     SnapshotVerbs,
     CloneVerbs,
@@ -50,6 +64,12 @@ class XenDriver(
             Capability.MIGRATE_LIVE,
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,
+            Capability.HOTPLUG_DISK,
+            Capability.HOTPLUG_NIC,
+            Capability.RECONFIGURE_RUNNING,
+            Capability.UEFI,
+            Capability.SECURE_BOOT,
+            Capability.CLOUD_INIT,
         }
     )
     unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE

@@ -47,10 +47,11 @@ class LabelVerbs(XenSession):
         alone afterwards.
         """
         if enabled:
-            self._let_pool_start_domains(deadline)
+            self.let_pool_start_domains(deadline)
         self.write_other_config(native_id, {AUTO_POWERON: "true" if enabled else None}, deadline=deadline)
 
-    def _let_pool_start_domains(self, deadline: Deadline) -> None:
+    def let_pool_start_domains(self, deadline: Deadline) -> None:
+        """Switch on the pool's own switch, without which no domain starts with it."""
         for ref, pool in self.call("pool.get_all_records", deadline=deadline).items():
             present = pool.get("other_config", {}).get(AUTO_POWERON)
             if present == "true":

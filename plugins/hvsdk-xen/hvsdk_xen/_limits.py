@@ -38,6 +38,8 @@ NEEDS: Mapping[Capability, str] = {
     C.ATTACH_NIC: "VIF.create",
     C.DETACH_NIC: "VIF.destroy",
     C.HOTPLUG_NIC: "VIF.plug",
+    C.SET_NIC_LINK: "VIF.set_locking_mode",
+    C.RECONFIGURE_RUNNING: "VM.set_VCPUs_number_live",
     C.INSERT_MEDIA: "VBD.insert",
     C.EJECT_MEDIA: "VBD.eject",
     C.CREATE_SNAPSHOT: "VM.snapshot",

@@ -84,7 +84,7 @@ class SnapshotVerbs(RevertVerbs, FenceVerbs):
             limit = self.soon()
             self.call("VM.set_blocked_operations", snapshot, {}, deadline=limit)
             record = self.call("VM.get_record", snapshot, deadline=limit)
-            finish(StepsTask(self._destroy({snapshot: record})), UNDO_SECONDS)
+            finish(StepsTask(self.destroy_snapshots({snapshot: record})), UNDO_SECONDS)
         except FAILURES as failure:
             exc.add_note(f"hvsdk: the snapshot was made, and could not be removed again: {failure}")
 
@@ -100,9 +100,10 @@ class SnapshotVerbs(RevertVerbs, FenceVerbs):
         doomed = {ref: found[ref] for ref in reversed(chosen)}
         for record in doomed.values():
             _refuse_blocked(record)
-        return in_background(self._destroy(doomed))
+        return in_background(self.destroy_snapshots(doomed))
 
-    def _destroy(self, doomed: Records) -> Steps[None]:
+    def destroy_snapshots(self, doomed: Records) -> Steps[None]:
+        """Remove snapshots by their records, each after its disks."""
         for ref, record in doomed.items():
             for vdi in self._disks_of(record):
                 try:

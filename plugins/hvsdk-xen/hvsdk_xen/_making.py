@@ -1,0 +1,222 @@
+"""Making things that are made whole or not at all.
+
+All that is made bears a mark, so that it is found again when the answer to the call that made it was lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import Any, TypeVar
+
+import XenAPI
+from hvsdk.driver import BackgroundTask, Task, current_operation, errors
+
+from hvsdk_xen._login import code_of
+from hvsdk_xen._rpc import AnswerError
+from hvsdk_xen._steps import Steps, StepsTask, finish
+from hvsdk_xen._values import is_ref
+from hvsdk_xen._verbs import FAILURES, VerbSession
+from hvsdk_xen._wire import UnreachableError
+
+__all__ = ["MARK", "Making"]
+
+T = TypeVar("T")
+
+MARK = "hvsdk-making"
+"""Key of `other_config` that holds the id of the operation that made the object."""
+UNDO_SECONDS = 60.0
+LOST = (ConnectionError, HTTPException, AnswerError)
+"""What a call raises whose answer was lost, though the server may well answer the next one."""
+_GONE = frozenset(("HANDLE_INVALID", "UUID_INVALID"))
+
+
+class Making:
+    """What one verb has made so far.
+
+    Args:
+        session: The connection.
+        vm: The domain whose devices are made, where it was there before.
+    """
+
+    def __init__(self, session: VerbSession, vm: str | None = None) -> None:
+        operation = current_operation.get()
+        self.mark: str = (operation.id if operation is not None else "") or secrets.token_hex(8)
+        self._session = session
+        self._vm = vm
+        self._made: list[tuple[str, str]] = []
+        self._asked: tuple[str, Mapping[str, Any]] | None = None
+        self._foreign: set[str] = set()
+        self._back: list[tuple[str, tuple[Any, ...]]] = []
+        self._stop = threading.Event()
+        self._running: StepsTask[Any] | None = None
+
+    # ---- carrying out ------------------------------------------------------------------------------------
+
+    def begin(self, steps: Callable[[], Steps[T]]) -> BackgroundTask[T]:
+        """Carry the steps out on a thread of their own; when they fail or are cancelled, all is taken back."""
+
+        def work() -> T:
+            task = StepsTask(self._guarded(steps))
+            self._running = task
+            if self._stop.is_set():
+                task.cancel()
+            return finish(task)
+
+        def cancel() -> None:
+            self._stop.set()
+            if self._running is not None:
+                self._running.cancel()
+
+        return BackgroundTask(work, cancel=cancel)
+
+    def _guarded(self, steps: Callable[[], Steps[T]]) -> Steps[T]:
+        try:
+            return (yield from steps())
+        except BaseException as exc:
+            self._take_back(exc)
+            raise
+
+    def check(self) -> None:
+        """Stop here when the caller has given up."""
+        if self._stop.is_set():
+            raise BackgroundTask.cancelled()
+
+    # ---- making ------------------------------------------------------------------------------------------
+
+    def create(self, cls: str, record: Mapping[str, Any]) -> str:
+        """Create an object with our mark in its `other_config`, and return its reference."""
+        self.check()
+        marked = {**record, "other_config": {**record.get("other_config", {}), MARK: self.mark}}
+        self._asked = cls, marked
+        try:
+            ref = str(self._session.call(f"{cls}.create", marked, deadline=self._session.soon()))
+        except UnreachableError:
+            self._asked = None  # it was never sent
+            raise
+        except LOST:
+            found = self._marked(cls, marked)
+            self._asked = None
+            if not found:
+                raise
+            ref = found[0]
+        self.note(cls, ref)
+        return ref
+
+    def run(self, cls: str, method: str, *arguments: Any, name: str = "") -> Steps[str]:
+        """See a task through that makes an object, and return its reference.
+
+        Args:
+            name: What the object is called, and nothing else is: by that it is found when the task is lost.
+        """
+        self.check()
+        self._asked = cls, {"name_label": name}
+        ref = str((yield self._session.start_task(method, *arguments, deadline=self._session.soon())))
+        self.note(cls, ref)
+        return ref
+
+    @property
+    def working_name(self) -> str:
+        """What a copy is called until it is found to be there: nothing else has that name."""
+        return f"hvsdk-{self.mark}"
+
+    def note(self, cls: str, ref: str) -> None:
+        """Note what was made."""
+        self._asked = None
+        self._made.append((cls, ref))
+
+    def spare(self, vdi: str) -> None:
+        """Note a volume that was there before, and stays when the rest is taken back."""
+        self._foreign.add(vdi)
+
+    def change(self, method: str, *arguments: Any, back: tuple[Any, ...]) -> None:
+        """Make a call that changes what was there before; `back` are its arguments when all is taken back."""
+        self.check()
+        self._session.call(method, *arguments, deadline=self._session.soon())
+        self._back.append((method, back))
+
+    # ---- taking back -------------------------------------------------------------------------------------
+
+    def _take_back(self, exc: BaseException) -> None:
+        """Remove what was made, the last first.
+
+        Raises:
+            OperationFailedError: In place of a connection that was lost, when nothing is left of what was made.
+        """
+        lost = isinstance(exc, (*LOST, TimeoutError, errors.ConnectError)) and not isinstance(exc, UnreachableError)
+        left = self._find_lost() if lost else []
+        for cls, ref in reversed(self._made):
+            try:
+                self._remove(cls, ref)
+            except FAILURES as failure:
+                left.append(f"{cls} {ref} ({failure})")
+        for method, arguments in reversed(self._back):
+            try:
+                self._session.call(method, *arguments, deadline=self._session.soon())
+            except FAILURES as failure:
+                left.append(f"{method} ({failure})")
+        if left:
+            exc.add_note(f"hvsdk: what was made could not be removed again: {'; '.join(left)}")
+        elif lost and isinstance(exc, LOST):  # after a timeout the server may still carry it out
+            raise errors.OperationFailedError(
+                f"the connection was lost half-way ({exc or type(exc).__name__}); what had been made is removed again"
+            ) from exc
+
+    def _find_lost(self) -> list[str]:
+        """Find what the last call made, whose answer did not come; return what could not be looked for."""
+        if self._asked is None:
+            return []
+        cls, record = self._asked
+        try:
+            found = self._marked(cls, record)
+        except FAILURES as failure:
+            return [f"{cls} {record.get('name_label', '')!r}, which may be there ({failure})"]
+        self._made += [(cls, ref) for ref in found]
+        return []
+
+    def _marked(self, cls: str, record: Mapping[str, Any]) -> list[str]:
+        """Return those that bear our mark, or the name that is a mark itself."""
+        session, limit = self._session, self._session.soon()
+        if cls in ("VBD", "VIF"):
+            refs = session.call(f"VM.get_{cls}s", record["VM"], deadline=limit)
+        elif record["name_label"]:
+            refs = session.call(f"{cls}.get_by_name_label", record["name_label"], deadline=limit)
+        else:
+            refs = []
+        sure = record.get("name_label") == self.working_name
+        return [ref for ref in refs if sure or self._bears_mark(cls, ref)]
+
+    def _bears_mark(self, cls: str, ref: str) -> bool:
+        config = self._session.call(f"{cls}.get_other_config", ref, deadline=self._session.soon())
+        return bool(config.get(MARK) == self.mark)
+
+    def _remove(self, cls: str, ref: str) -> None:
+        try:
+            if cls == "VM":
+                self._remove_vm(ref)
+            elif cls == "VDI":
+                finish(self._session.start_task("VDI.destroy", ref, deadline=self._session.soon()), UNDO_SECONDS)
+            else:
+                self._remove_device(cls, ref)
+        except XenAPI.Failure as exc:
+            if code_of(exc) not in _GONE:
+                raise
+
+    def _remove_vm(self, ref: str) -> None:
+        """Remove a new domain, with the volumes that came to it from its template."""
+        session = self._session
+        for vbd in session.call("VM.get_VBDs", ref, deadline=session.soon()):
+            drive = session.call("VBD.get_record", vbd, deadline=session.soon())
+            vdi = drive.get("VDI")
+            if drive.get("type") == "Disk" and is_ref(vdi) and vdi not in self._foreign:
+                self._remove("VDI", vdi)
+        session.call("VM.destroy", ref, deadline=session.soon())
+
+    def _remove_device(self, cls: str, ref: str) -> None:
+        session = self._session
+        if session.call(f"{cls}.get_currently_attached", ref, deadline=session.soon()):
+            task: Task[None] = session.start_task(f"{cls}.unplug", ref, deadline=session.soon())
+            finish(task, UNDO_SECONDS)
+        session.call(f"{cls}.destroy", ref, deadline=session.soon())
