@@ -1,9 +1,10 @@
 """Changed block tracking, as clients ask for it."""
 
-from ..call import Call, assert_allowed
-from ..database import Object
-from ..failure import Failure
-from ..messages import message
+from hvsdk_simulators.xapi.call import Call, assert_allowed
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+
 from .space import overhead
 from .tracking import changed_blocks
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..database import Object
-from ..failure import Failure
-from ..world import World
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.world import World
 
 
 def connections(world: World, sr: Object) -> Iterator[Object]:
@@ -29,3 +29,8 @@ def hosts_of(world: World, sr: Object) -> list[Object]:
     """The live hosts that have the SR plugged."""
     plugged = {pbd["host"] for pbd in connections(world, sr) if pbd["currently_attached"]}
     return [member.host for member in world.members if member.alive and member.host.ref in plugged]
+
+
+def sees(world: World, host: Object, sr: Object) -> bool:
+    """Whether a host has the SR plugged."""
+    return any(pbd["host"] == host.ref and pbd["currently_attached"] for pbd in connections(world, sr))

@@ -2,9 +2,9 @@
 
 from attrs import frozen
 
-from ..database import Object
-from ..schema import Api
-from ..world import World
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.schema import Api
+from hvsdk_simulators.xapi.world import World
 
 CBT_SINCE: Api = (2, 8)
 """The first API version with changed block tracking."""
@@ -45,7 +45,9 @@ class Driver:
         return feature in self.features
 
 
-def _driver(kind: str, label: str, features: str, required: str = "", *, thin: bool = False, shared: bool = False) -> Driver:
+def _driver(
+    kind: str, label: str, features: str, required: str = "", *, thin: bool = False, shared: bool = False
+) -> Driver:
     return Driver(kind, label, frozenset(features.split()), thin, shared, tuple(required.split()))
 
 

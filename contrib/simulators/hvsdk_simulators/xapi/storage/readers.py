@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..database import Object
-from ..world import World
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.world import World
 
 
 class Readers:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from ..database import Object
-from ..failure import Failure
-from ..schema import EPOCH, NULL
-from ..world import World
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.schema import EPOCH, NULL
+from hvsdk_simulators.xapi.world import World
+
 from .connections import assert_attached
 from .disk import Disk, DiskStore
 from .drivers import driver_of
+from .forgotten import Forgotten
 from .readers import Readers
 from .space import assert_room, estimate, remeasure, rounded
 from .tracking import Tracker
@@ -23,10 +25,7 @@ class Storage:
         self.world = world
         self.tracker = Tracker()
         self.readers = Readers(world)
-        self.forgotten: dict[str, list[dict[str, Any]]] = {}
-        """By SR reference: the records of disks on the storage that the pool does not know."""
-        self.plain_nbd = False
-        """NBD is served as the product does it, by name and without extents."""
+        self.forgotten = Forgotten(world)
 
     def disk(self, vdi: Object) -> Disk:
         """The content of a VDI."""
@@ -89,15 +88,6 @@ class Storage:
         self.world.disks.drop(vdi["uuid"])
         self.tracker.forget(vdi["uuid"])
         self.world.db.delete(vdi)
-
-    def take_forgotten(self, sr: Object, uuid: str) -> dict[str, Any] | None:
-        """The record of a disk on the storage that the pool does not know, which is about to know it."""
-        records = self.forgotten.get(sr.ref, [])
-        found = next((record for record in records if record["uuid"] == uuid), None)
-        if found is None:
-            return None
-        records.remove(found)
-        return found | {"VBDs": [], "snapshots": [], "crash_dumps": [], "current_operations": {}, "SR": sr.ref}
 
     def _record(self, sr: Object, size: int, **fields: Any) -> Object:
         uuid = self.world.db.new_uuid()

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..database import Object, derived
-from ..failure import Failure
-from ..world import World
+from hvsdk_simulators.xapi.database import Object, derived
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.world import World
+
 from .disk import BLOCK
 from .drivers import driver_of
 
@@ -53,7 +54,9 @@ def measure(world: World, vdi: Object) -> int:
     sr = world.db.get("SR", vdi["SR"])
     share = world.disks.planned_share(vdi["uuid"])
     size: int = vdi["virtual_size"]
-    written = int(size * share) // BLOCK * BLOCK if share is not None else world.disks.get(vdi["uuid"], size).written_bytes
+    written = (
+        int(size * share) // BLOCK * BLOCK if share is not None else world.disks.get(vdi["uuid"], size).written_bytes
+    )
     return estimate(sr, size, written, leaf=not vdi["is_a_snapshot"])
 
 

@@ -4,9 +4,10 @@ import base64
 
 from attrs import define, field
 
-from ..database import Object
-from ..failure import Failure
-from ..world import World
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.world import World
+
 from .disk import BLOCK, Disk
 
 _UNRELATED = "Failed to calculate changed blocks for given VDIs. [opterr=Source and target VDI are unrelated]"

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from ..call import Call
-from ..database import Object
-from ..failure import Failure
-from ..messages import message
-from ..schema import NULL
+from hvsdk_simulators.xapi.call import Call
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.schema import NULL
+
 from .connections import assert_attached
 from .drivers import features
 from .space import assert_room, estimate, remeasure, rounded
@@ -45,10 +46,7 @@ def destroy(call: Call, vdi: Object) -> None:
 def forget(call: Call, vdi: Object) -> None:
     """Drop the record of a disk; a scan of its SR finds the disk again."""
     with call.operation(vdi, "forget"):
-        call.world.storage.forgotten.setdefault(vdi["SR"], []).append(dict(vdi.fields))
-    for ref in list(vdi["VBDs"]):
-        call.world.db.delete(call.world.db.get("VBD", ref))
-    call.world.db.delete(vdi)
+        call.world.storage.forgotten.add(vdi)
 
 
 @message("VDI.snapshot(VDI ref vdi, (string -> string) map driver_params = {}) -> VDI ref", role="vm-admin")
@@ -106,13 +104,13 @@ def introduce(
     assert_attached(world, sr)
     if "VDI_INTRODUCE" not in features(world, sr):
         raise Failure("SR_OPERATION_NOT_SUPPORTED", sr.ref)
-    known = world.storage.take_forgotten(sr, uuid)
+    given = {"name_label": name_label, "name_description": name_description}
+    changed: dict[str, Any] = {name: text for name, text in given.items() if text}
+    changed |= {"type": kind, "sharable": sharable, "other_config": other_config, "xenstore_data": xenstore_data}
+    known: Object | None = world.storage.forgotten.recall(sr, uuid or location, **changed)
     if known is None:
         raise Failure("VDI_LOCATION_MISSING", sr.ref, location)
-    given = {"name_label": name_label, "name_description": name_description}
-    known |= {name: text for name, text in given.items() if text}
-    known |= {"type": kind, "sharable": sharable, "other_config": other_config, "xenstore_data": xenstore_data}
-    return world.db.create("VDI", **known)
+    return known
 
 
 @message("VDI.set_name_label(VDI ref self, string value) -> void", role="vm-admin")

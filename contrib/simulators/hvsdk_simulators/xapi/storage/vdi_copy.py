@@ -1,9 +1,10 @@
 """Disks copied in full, and moved under their VMs."""
 
-from ..call import Call
-from ..database import Object
-from ..failure import Failure
-from ..messages import message
+from hvsdk_simulators.xapi.call import Call
+from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+
 from .connections import assert_attached
 from .disk import BLOCK, Disk
 from .drivers import driver_of, features

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from ..call import refusal
-from ..database import Object, derived
-from ..failure import Failure
-from ..world import World
+from hvsdk_simulators.xapi.call import refusal
+from hvsdk_simulators.xapi.database import Object, derived
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.world import World
+
 from .connections import is_attached
 from .drivers import CBT_SINCE, features
 

@@ -16,7 +16,7 @@ class Arena:
     """
 
     def __init__(self, directory: str | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, prefix="hvsdk-disks-")
+        self._file = tempfile.TemporaryFile(dir=directory, prefix="hvsdk-disks-")  # noqa: SIM115  # closed by close
         self._descriptor = self._file.fileno()
         self._free: list[int] = []
         self._next = 0

@@ -23,17 +23,22 @@ class Layer:
         self.parent = parent
         self.version = 0
         self._plan = plan
-        self._blocks: dict[int, Block] | None = None if plan else {}
+        self._blocks: dict[int, Block] | None = None
         if plan is None:
-            weakref.finalize(self, _release, arena, self._blocks)
+            self._keep({})
 
     @property
     def blocks(self) -> dict[int, Block]:
         """The layer's blocks, worked out now if they were only planned."""
         if self._blocks is None:
             assert self._plan is not None
-            self._blocks = self._plan()
+            return self._keep(self._plan())
         return self._blocks
+
+    def _keep(self, blocks: dict[int, Block]) -> dict[int, Block]:
+        self._blocks = blocks
+        weakref.finalize(self, _release, self.arena, blocks)
+        return blocks
 
     def chain(self) -> list["Layer"]:
         """This layer and those below it, top first."""

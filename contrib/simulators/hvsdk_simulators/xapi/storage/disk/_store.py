@@ -17,6 +17,10 @@ class DiskStore:
         self._plans: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """Number of disks whose content is kept or planned."""
+        return len(self._disks.keys() | self._plans.keys())
+
     def plan(self, uuid: str, seed: str, share: float) -> None:
         """Say what a disk will hold when it is first looked at."""
         self._plans[uuid] = (seed, share)

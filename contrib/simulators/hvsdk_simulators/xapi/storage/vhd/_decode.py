@@ -3,7 +3,8 @@
 import struct
 from collections.abc import Callable
 
-from ..disk import Disk
+from hvsdk_simulators.xapi.storage.disk import Disk
+
 from . import _headers as vhd
 
 _MOST_BLOCKS = 2 * 1024 * 1024

@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
-from ..disk import BLOCK as CLUSTER
-from ..disk import Disk
+from hvsdk_simulators.xapi.storage.disk import BLOCK as CLUSTER
+from hvsdk_simulators.xapi.storage.disk import Disk
+
 from . import _headers as vhd
 
 MAXIMUM_SIZE = 2040 * 1024**3

@@ -1,0 +1,43 @@
+"""What the control door can do with disks: write to them as a guest does, and tell what they hold."""
+
+import base64
+from collections import Counter
+from typing import Any
+
+from hvsdk_simulators.xapi.actions import action
+from hvsdk_simulators.xapi.world import World
+
+from .space import remeasure
+
+
+@action("disk")
+def disk(world: World, vdi: str, *, write: str = "", offset: int = 0, digest: bool = True) -> dict[str, Any]:
+    """Write to a disk if asked to, and tell of it.
+
+    Args:
+        world: The pool.
+        vdi: UUID of the disk.
+        write: Bytes in base 64, written as a guest would.
+        offset: Where they are written.
+        digest: Also tell the SHA-256 of the whole content.
+    """
+    found = world.db.find("VDI", vdi)
+    content = world.storage.disk(found)
+    if write:
+        content.write(offset, base64.b64decode(write, validate=True))
+        remeasure(world, found)
+    told = {"virtual_size": content.size, "written_bytes": content.written_bytes, "cbt_enabled": found["cbt_enabled"]}
+    return told | ({"sha256": content.sha256()} if digest else {})
+
+
+@action("vdis")
+def vdis(world: World) -> dict[str, Any]:
+    """Tell which disks there are: how many, of which types, and the UUIDs of those that no drive has."""
+    known = world.db.all("VDI")
+    return {
+        "count": len(known),
+        "types": dict(Counter(vdi["type"] for vdi in known)),
+        "snapshots": sum(vdi["is_a_snapshot"] for vdi in known),
+        "without_drive": sorted(vdi["uuid"] for vdi in known if not vdi["VBDs"] and vdi["type"] in ("user", "system")),
+        "contents": len(world.disks),
+    }
