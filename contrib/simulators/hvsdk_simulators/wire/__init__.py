@@ -1,0 +1,1 @@
+"""What simulators of all products share: the server, its faults, what it counts and its control door."""
