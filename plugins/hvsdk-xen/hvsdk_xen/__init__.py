@@ -17,6 +17,11 @@ OPTIONS = {
         default="auto",
         choices=("auto", "json", "xml"),
     ),
+    "disk_io": Option(
+        help="how disks are read: nbd where the pool serves it, else vhd, else raw",
+        default="auto",
+        choices=("auto", "nbd", "vhd", "raw"),
+    ),
 }
 """Options of the backend."""
 

@@ -6,22 +6,24 @@ or the plain bytes where the server or the disk does not do VHD.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
 
 import XenAPI
-from hvsdk.driver import Capability, Deadline, DiskReader, DiskWriter, Extent, errors
+from hvsdk.driver import Capability, Deadline, DiskReader, DiskWriter, Extent, Unsupported, errors
 
 from hvsdk_xen._changed_blocks import changed_extents, read_bitmap
+from hvsdk_xen._devices import disk_ids
 from hvsdk_xen._export import Export
 from hvsdk_xen._login import code_of
 from hvsdk_xen._nbd_reader import NbdReader, nbd_servers
+from hvsdk_xen._store import Vdi
 from hvsdk_xen._stream_readers import RawReader, VhdReader, check_size
 from hvsdk_xen._values import as_int, is_ref
-from hvsdk_xen._verbs import FAILURES, VerbSession
+from hvsdk_xen._verbs import FAILURES
 from hvsdk_xen._vhd import BrokenVhdError, VhdMap, read_map
 from hvsdk_xen._volume_writer import VolumeWriter
+from hvsdk_xen._volumes import VolumeVerbs
 
 __all__ = ["DiskIoVerbs"]
 
@@ -36,37 +38,45 @@ _NO_TRACKING = frozenset(
 """Why XAPI cannot tell what changed; the images still can."""
 
 
-class DiskIoVerbs(VerbSession):
+class DiskIoVerbs(VolumeVerbs):
     """Opens disks for reading and volumes for writing."""
 
+    def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().host_limits(deadline=deadline))
+        networks = self.call("network.get_all_records", deadline=deadline).values()
+        if not any("nbd" in (network.get("purpose") or ()) for network in networks):
+            reason = "disks are read as streams, since no network of the pool has the purpose nbd (network.add_purpose)"
+            limits.setdefault(Capability.DISK_RANDOM_READ, Unsupported(reason))
+        return limits
+
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
-        vm = self.vm_ref(native_id, deadline)
-        if snapshot_id is not None:
+        if snapshot_id is None:
+            vm = self.vm_ref(native_id, deadline)
+        else:
             vm = self._snapshot_ref(native_id, snapshot_id, deadline)
-        return self._open(*self._disk_of(vm, disk_id, deadline), deadline)
+        return self._open(self._disk_in(vm, disk_id, deadline))
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
-        vdi, record = self._volume(pool_id, volume_id, deadline)
-        if record.get("VBDs") or record.get("read_only"):
-            users = len(record.get("VBDs") or ())
-            why = f"{users} drives of domains have it" if users else "it can only be read"
-            raise errors.BusyError(f"the volume {volume_id!r} cannot be written: {why}", lasting=True)
-        size = _size_of(record)
-        empty = size == 0 or self._is_empty(volume_id)
-        return VolumeWriter(self, volume_id, size, None if empty else partial(self._stream, vdi, record))
+        storage = self._storage_pool(pool_id, deadline)
+        vdi = self._volume_of_pool(storage, volume_id, deadline)
+        self._refuse_used_volume(storage, vdi, deadline)
+        if vdi.record.get("read_only"):
+            raise errors.BusyError(f"the volume {vdi.name!r} can only be read", lasting=True)
+        empty = self._is_empty(vdi)
+        return VolumeWriter(self, vdi.uuid, _size_of(vdi), None if empty else partial(self._stream, vdi))
 
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline
     ) -> Iterable[Extent]:
-        new, record = self._disk_of(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline)
-        old, former = self._disk_of(self._snapshot_ref(native_id, since_id, deadline), disk_id, deadline)
-        size = _size_of(record)
+        new = self._disk_in(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline)
+        old = self._disk_in(self._snapshot_ref(native_id, since_id, deadline), disk_id, deadline)
         try:
-            bitmap = self.call("VDI.list_changed_blocks", old, new, deadline=deadline)
+            bitmap = self.call("VDI.list_changed_blocks", old.ref, new.ref, deadline=deadline)
         except XenAPI.Failure as exc:
             if code_of(exc) not in _NO_TRACKING:
                 raise
-            return list(self._differing(record, former, exc))
+            return self._differing(old, new, exc)
+        size = _size_of(new)
         return list(changed_extents(read_bitmap(bitmap, size), size))
 
     # ---- finding -----------------------------------------------------------------------------------------
@@ -83,51 +93,48 @@ class DiskIoVerbs(VerbSession):
             raise errors.SnapshotNotFoundError(f"{snapshot_id!r} is no snapshot of the domain")
         return ref
 
-    def _disk_of(self, vm: str, disk_id: str, deadline: Deadline) -> tuple[str, dict[str, Any]]:
-        """Return reference and record of what is in a drive of a VM or snapshot."""
-        found = self.call(
-            "VBD.get_all_records_where", f'field "VM"="{vm}"', deadline=deadline
-        )  # a reference, which XAPI made
-        for drive in found.values():
-            if drive.get("VM") == vm and str(drive.get("userdevice")) == disk_id and is_ref(drive.get("VDI")):
-                vdi = str(drive["VDI"])
-                return vdi, self.call("VDI.get_record", vdi, deadline=deadline)
-        raise errors.DiskNotFoundError(f"there is no disk {disk_id!r} here that has a volume")
-
-    def _volume(self, pool_id: str, volume_id: str, deadline: Deadline) -> tuple[str, dict[str, Any]]:
-        try:
-            vdi = str(self.call("VDI.get_by_uuid", volume_id, deadline=deadline))
-            record = self.call("VDI.get_record", vdi, deadline=deadline)
-        except XenAPI.Failure as exc:
-            if code_of(exc) not in ("UUID_INVALID", "HANDLE_INVALID"):
-                raise
-            raise errors.VolumeNotFoundError(f"there is no volume {volume_id!r}") from exc
-        if self.call("SR.get_uuid", record["SR"], deadline=deadline) != pool_id:
-            raise errors.VolumeNotFoundError(f"the volume {volume_id!r} is not in the storage pool {pool_id!r}")
-        return vdi, record
+    def _disk_in(self, vm: str, disk_id: str, deadline: Deadline) -> Vdi:
+        """Return what is in a drive of a VM or snapshot, by the drive's id."""
+        query = f'field "VM" = "{vm}"'  # a reference, which XAPI made
+        found = self.call("VBD.get_all_records_where", query, deadline=deadline)
+        drives = {ref: drive for ref, drive in found.items() if drive.get("VM") == vm}
+        for ref, key in disk_ids(drives).items():
+            if key == disk_id and is_ref(drives[ref].get("VDI")):
+                return self.vdi_of(str(drives[ref]["VDI"]), deadline)
+        raise errors.DiskNotFoundError(f"there is no disk {disk_id!r} that has a volume")
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def _open(self, vdi: str, record: dict[str, Any], deadline: Deadline) -> DiskReader:
-        if self.has_message("VDI.get_nbd_info"):
-            servers = nbd_servers(self, vdi)
+    def _open(self, vdi: Vdi) -> DiskReader:
+        way = self.target.options.get("disk_io", "auto")
+        if way in ("auto", "nbd"):
+            servers = nbd_servers(self, vdi.ref) if self.has_message("VDI.get_nbd_info") else []
             if servers:
                 try:
-                    return NbdReader(self, vdi, servers, _size_of(record), partial(self._holes, record))
-                except (OSError, errors.ConnectError, errors.ConnectionLostError):
-                    pass  # such as a firewall: the way over HTTPS is there
-        return self._stream(vdi, record)
+                    return NbdReader(self, vdi.ref, servers, _size_of(vdi), partial(self._holes, vdi))
+                except (OSError, errors.ConnectError):
+                    if way == "nbd":
+                        raise  # else, such as behind a firewall, the way over HTTPS is there
+            elif way == "nbd":
+                raise errors.UnsupportedError(
+                    f"the disk {vdi.name!r} is not served by NBD",
+                    capability=Capability.OPEN_DISK,
+                    hint="give a network of the pool the purpose nbd, or connect with disk_io='auto'",
+                )
+        return self._stream(vdi)
 
-    def _stream(self, vdi: str, record: dict[str, Any]) -> DiskReader:
-        uuid, size = str(record.get("uuid")), _size_of(record)
+    def _stream(self, vdi: Vdi) -> DiskReader:
+        size = _size_of(vdi)
+        if self.target.options.get("disk_io") == "raw":
+            return RawReader(partial(Export, self, vdi.uuid, "raw"), size)
         try:
-            return VhdReader(partial(Export, self, uuid, "vhd"), size)
+            return VhdReader(partial(Export, self, vdi.uuid, "vhd"), size)
         except BrokenVhdError:
             pass
         except XenAPI.Failure as exc:
             if code_of(exc) not in _NO_VHD:
                 raise
-        return RawReader(partial(Export, self, uuid, "raw"), size)
+        return RawReader(partial(Export, self, vdi.uuid, "raw"), size)
 
     def _map(self, uuid: str, base: str | None = None) -> VhdMap:
         """Read what blocks a disk has from the beginning of its VHD, and no more of it."""
@@ -137,37 +144,36 @@ class DiskIoVerbs(VerbSession):
         finally:
             export.close()
 
-    def _holes(self, record: dict[str, Any]) -> Iterable[Extent]:
-        size = _size_of(record)
+    def _holes(self, vdi: Vdi) -> Iterable[Extent]:
+        size = _size_of(vdi)
         try:
-            found = self._map(str(record.get("uuid")))
+            found = self._map(vdi.uuid)
             check_size(found.size, size, "VHD")
         except FAILURES:
             return [Extent(offset=0, length=size)] if size else []  # nothing is known of holes
         return found.extents()
 
-    def _is_empty(self, uuid: str) -> bool:
+    def _is_empty(self, vdi: Vdi) -> bool:
         try:
-            return self._map(uuid).empty()
+            return self._map(vdi.uuid).empty()
         except FAILURES:
             return False
 
-    def _differing(self, record: dict[str, Any], former: dict[str, Any], refusal: XenAPI.Failure) -> Iterable[Extent]:
+    def _differing(self, old: Vdi, new: Vdi, refusal: XenAPI.Failure) -> Iterable[Extent]:
         """Tell from a differencing image which blocks changed, where XAPI did not keep track."""
-        uuid, base = str(record.get("uuid")), str(former.get("uuid"))
         try:
-            found = self._map(uuid, base)
+            found = self._map(new.uuid, old.uuid)
         except (XenAPI.Failure, BrokenVhdError) as exc:
             raise _untracked(code_of(refusal)) from exc
-        if not found.differencing or found.size != _size_of(former):
+        if not found.differencing or found.size != _size_of(old):
             raise _untracked(code_of(refusal))
         return [extent.replace(zero=False) for extent in found.extents() if not extent.zero]
 
 
-def _size_of(record: dict[str, Any]) -> int:
-    size = as_int(record.get("virtual_size"))
+def _size_of(vdi: Vdi) -> int:
+    size = as_int(vdi.record.get("virtual_size"))
     if size is None or size < 0:
-        raise errors.OperationFailedError("the pool tells no size of the disk")
+        raise errors.OperationFailedError(f"the pool tells no size of the disk {vdi.name!r}")
     return size
 
 
