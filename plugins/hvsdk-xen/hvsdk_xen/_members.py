@@ -74,6 +74,10 @@ class Members:
         """Whether a member's own pins are known."""
         return endpoint in self._pins
 
+    def own_pin(self, endpoint: Endpoint) -> str | None:
+        """Return the fingerprint of a member's own certificate, where one was learnt."""
+        return min(self._pins.get(endpoint, ()), default=None)
+
     def prefer(self, endpoint: Endpoint) -> None:
         """Remember who answers for the pool."""
         self._master = endpoint
