@@ -194,6 +194,10 @@ class XenSession(Driver):
             found = self._refs[native_id] = str(self.call("VM.get_by_uuid", native_id, deadline=deadline))
         return found
 
+    def forget_ref(self, ref: str) -> None:
+        """Note that a reference is not valid any more, so that the next call looks its VM up anew."""
+        self._refs = {uuid: known for uuid, known in self._refs.items() if known != ref}
+
     def on_vm(self, native_id: str, method: str, *arguments: Any, deadline: Deadline) -> Any:
         """Make a call about a VM, whose reference is put in; one that is not valid any more is looked up anew."""
         cached = native_id in self._refs
@@ -203,7 +207,7 @@ class XenSession(Driver):
         except XenAPI.Failure as exc:
             if code_of(exc) != "HANDLE_INVALID" or ref not in exc.details:
                 raise
-            self._refs.pop(native_id, None)
+            self.forget_ref(ref)
             if not cached:
                 raise
         return self.call(method, self.vm_ref(native_id, deadline), *arguments, deadline=deadline)

@@ -147,6 +147,8 @@ class XenTask(Task[T]):
         details = [str(detail) for detail in record.get("error_info") or ()]
         if status == "cancelled":
             details = details or ["TASK_CANCELLED", self.ref]
+        if "HANDLE_INVALID" in details:
+            self._session.forget_ref(details[-1])
         self._end = XenAPI.Failure(details or ["INTERNAL_ERROR", f"{self._method} failed without a reason"])
 
 
