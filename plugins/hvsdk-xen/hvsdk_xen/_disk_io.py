@@ -50,11 +50,9 @@ class DiskIoVerbs(VolumeVerbs):
         return limits
 
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
-        if snapshot_id is None:
-            vm = self.vm_ref(native_id, deadline)
-        else:
-            vm = self._snapshot_ref(native_id, snapshot_id, deadline)
-        return self._open(self._disk_in(vm, disk_id, deadline))
+        if snapshot_id is not None:
+            return self._open(self._disk_in(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline))
+        return self._open(self._disk_in(self.vm_ref(native_id, deadline), disk_id, deadline))
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         storage = self._storage_pool(pool_id, deadline)
