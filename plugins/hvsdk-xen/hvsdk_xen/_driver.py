@@ -23,14 +23,20 @@ from hvsdk_xen._nodes import NodeReads
 from hvsdk_xen._pools import PoolReads
 from hvsdk_xen._power import GUARDED_BY_CORE, PowerVerbs
 from hvsdk_xen._reconfigure import ReconfigureVerbs
+from hvsdk_xen._screenshot import ScreenshotReads
 from hvsdk_xen._snapshots import SnapshotVerbs
+from hvsdk_xen._stats import StatsReads
 from hvsdk_xen._volumes import VolumeVerbs
+from hvsdk_xen._watch import WatchReads
 
 __all__ = ["XenDriver"]
 
 
 class XenDriver(
     LimitReads,
+    WatchReads,
+    StatsReads,
+    ScreenshotReads,
     ListingReads,
     NodeReads,
     NetworkReads,
