@@ -26,6 +26,8 @@ class Storage:
         self.tracker = Tracker()
         self.readers = Readers(world)
         self.forgotten = Forgotten(world)
+        self.nbd_servers: dict[str, Any] = {}
+        """What serves disks by NBD, by reference of the host."""
 
     def disk(self, vdi: Object) -> Disk:
         """The content of a VDI."""
