@@ -16,6 +16,8 @@ from . import (
     vbd_create,
     vdi,
     vdi_copy,
+    xva_export,
+    xva_import,
 )
 from .service import Storage, install
 
@@ -37,4 +39,6 @@ __all__ = [
     "vbd_create",
     "vdi",
     "vdi_copy",
+    "xva_export",
+    "xva_import",
 ]
