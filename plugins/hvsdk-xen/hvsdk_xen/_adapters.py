@@ -23,7 +23,7 @@ class NicVerbs(NicPlans, HardwareVerbs):
         """Add an adapter; into a running guest it is plugged, which takes Xen's drivers in it."""
         vm = self.subject(native_id, deadline)
         vm.refuse_suspended("attach_nic")
-        plan = self.plan_nic(nic, deadline)
+        (plan,) = self.plan_nics([nic], deadline)
         if nic.mac is not None:
             taken = {str(vif.get("MAC", "")).lower() for vif in self.adapters(vm, deadline).values()}
             if nic.mac in taken:

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Mapping
 
-import pycdlib
 from hvsdk.driver import CloudInit, Task, errors
 
 from hvsdk_xen._drives import vdi_record
@@ -85,6 +84,8 @@ def _meta_data(name: str, instance: str) -> str:
 
 
 def _iso(files: Mapping[str, bytes]) -> bytes:
+    import pycdlib  # dear to import, and seldom needed
+
     image = pycdlib.PyCdlib()
     image.new(interchange_level=3, vol_ident=_LABEL, joliet=3, rock_ridge="1.09")
     try:

@@ -66,8 +66,8 @@ class CreateVerbs(DrivePlans, NicPlans, TemplateVerbs, SeedMaker, Places):
         draft = _Draft(
             spec=spec,
             hints=hints,
-            drives=[self.plan_drive(disk, deadline) for disk in disks],
-            nics=[self.plan_nic(nic, deadline) for nic in spec.nics],
+            drives=self.plan_drives(disks, deadline),
+            nics=self.plan_nics(spec.nics, deadline),
             order=boot_order(disks),
             affinity=self._affinity(hints.get("affinity"), deadline),
             template=template,

@@ -40,7 +40,14 @@ class DrivePlan:
 class DrivePlans(StoreReads):
     """Finds out what disks are to be, and makes them."""
 
-    def plan_drive(self, spec: DiskSpec, deadline: Deadline) -> DrivePlan:
+    def plan_drives(self, specs: Iterable[DiskSpec], deadline: Deadline) -> list[DrivePlan]:
+        """Find the storage and the sources of several disks; what several have in common is looked up once."""
+        known: dict[str | None, Storage] = {}
+        return [self.plan_drive(spec, deadline, known) for spec in specs]
+
+    def plan_drive(
+        self, spec: DiskSpec, deadline: Deadline, known: dict[str | None, Storage] | None = None
+    ) -> DrivePlan:
         """Find the storage and the source of a disk. Nothing is made.
 
         Raises:
@@ -55,7 +62,8 @@ class DrivePlans(StoreReads):
             key = spec.source if spec.pool is None else f"{spec.pool}/{spec.source}"
             return DrivePlan(spec=spec, source=self.find_media(key, deadline))
         if spec.source is None:
-            storage = self.find_sr(spec.pool, deadline)
+            known = {} if known is None else known
+            storage = known[spec.pool] = known.get(spec.pool) or self.find_sr(spec.pool, deadline)
             storage.sm_config(spec.format)
             return DrivePlan(spec=spec, storage=storage)
         source = self.find_vdi(spec.source, spec.pool, deadline)

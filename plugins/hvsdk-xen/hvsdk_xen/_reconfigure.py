@@ -66,7 +66,7 @@ class ReconfigureVerbs(HardwareVerbs):
         vm = self.subject(native_id, deadline)
         vm.refuse_suspended("reconfigure")
         old = _Sizes.of(vm.record)
-        new = changed(old, changes, hints)
+        new = changed(old, changes, hints, on=vm.is_on)
         _check_topology(vm.record, changes, new)
         config = _config_steps(vm, changes, hints)
         if not vm.is_on:
@@ -123,10 +123,11 @@ class ReconfigureVerbs(HardwareVerbs):
                 exc.add_note(f"hvsdk: {message} had been carried out, and could not be taken back: {failure}")
 
 
-def changed(old: _Sizes, changes: Changes, hints: Mapping[str, Any]) -> _Sizes:
+def changed(old: _Sizes, changes: Changes, hints: Mapping[str, Any], *, on: bool) -> _Sizes:
     """Return what the sizes are to be.
 
-    A maximum that is too small for what was asked is raised with it; one that was the same as the size stays the same.
+    A maximum that is too small for what was asked is raised with it; one that was the same as the size stays the same,
+    but for a domain that is on: only within its maximum can its memory change.
 
     Raises:
         InvalidSpecError: The changes do not fit together, or not the rest.
@@ -136,7 +137,7 @@ def changed(old: _Sizes, changes: Changes, hints: Mapping[str, Any]) -> _Sizes:
     if vcpus > max_vcpus:
         raise errors.InvalidSpecError(f"{vcpus} vCPUs are more than the maximum of {max_vcpus}", hint="give vcpus= too")
     memory = changes.memory_bytes or old.dynamic_max
-    fixed = old.static_max == old.dynamic_max
+    fixed = old.static_max == old.dynamic_max and not on
     most = changes.max_memory_bytes or (memory if fixed else max(old.static_max, memory))
     if memory > most:
         raise errors.InvalidSpecError(
