@@ -6,7 +6,7 @@ import attrs
 
 from hvsdk_simulators.xapi.actions import action
 from hvsdk_simulators.xapi.database import Object
-from hvsdk_simulators.xapi.vm import domain, guest, states
+from hvsdk_simulators.xapi.vm import crashdumps, domain, guest, states
 from hvsdk_simulators.xapi.vm.guest import ABSENT, CURRENT, OUTDATED, guest_of
 from hvsdk_simulators.xapi.world import World
 
@@ -56,6 +56,8 @@ def _show(world: World, vm: Object) -> None:
 def _crash(world: World, vm: Object) -> None:
     """Do what is said for a crash: a preserved domain shows as paused."""
     what = vm["actions_after_crash"]
+    if what.startswith("coredump"):
+        crashdumps.dump(world, vm)
     if what == "preserve":
         world.db.update(vm, power_state=states.PAUSED)
         return

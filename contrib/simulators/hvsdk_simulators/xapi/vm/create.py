@@ -1,5 +1,6 @@
 """VM.create and VM.destroy: the record alone. Disks are made before and stay after."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hvsdk_simulators.xapi.call import Call
@@ -11,7 +12,6 @@ from hvsdk_simulators.xapi.vm.guest import forget_guest
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.records import MAC_SEED
-from hvsdk_simulators.xapi.vm.situation import is_default_template
 from hvsdk_simulators.xapi.world import World
 
 _SET_BY_THE_PRODUCT = (
@@ -20,6 +20,13 @@ _SET_BY_THE_PRODUCT = (
     "snapshot_schedule",
     "is_vmss_snapshot",
     "power_state",
+)
+_GOES_WITH_IT = (
+    ("VGPU", "VGPUs"),
+    ("VUSB", "VUSBs"),
+    ("VTPM", "VTPMs"),
+    ("console", "consoles"),
+    ("crashdump", "crash_dumps"),
 )
 
 
@@ -58,9 +65,20 @@ def settle(world: World, vm: Object) -> None:
 def destroy(call: Call, self: Object) -> None:
     """Delete the VM's record and those of its devices. Its disks, its saved memory and its snapshots stay."""
     with operation(call, self, "destroy"):
-        if is_default_template(self):
-            raise Failure("VM_CANNOT_DELETE_DEFAULT_TEMPLATE", self.ref)
-    remove(call.world, self)
+        remove(call.world, self)
+
+
+@message(
+    "VM.import_convert(string type, string username, string password, SR ref sr, (string -> string) map remote_config)"
+    " -> void",
+    role="vm-admin",
+    since="1.10",
+)
+def import_convert(
+    call: Call, type: str, username: str, password: str, sr: Object, remote_config: Mapping[str, str]
+) -> None:
+    """Refuse: the appliance that converts VMs of other products is not installed."""
+    raise Failure("XENAPI_MISSING_PLUGIN", "conversion")
 
 
 def remove(world: World, vm: Object) -> None:
@@ -72,9 +90,11 @@ def remove(world: World, vm: Object) -> None:
     for cls, field in (("VBD", "VBDs"), ("VIF", "VIFs")):
         for ref in list(vm[field]):
             _delete_with_metrics(world, cls, ref)
-    for cls, field in (("VGPU", "VGPUs"), ("VUSB", "VUSBs"), ("VTPM", "VTPMs"), ("console", "consoles")):
+    for cls, field in _GOES_WITH_IT:
         for ref in list(vm[field]):
             _delete(world, cls, ref)
+    for ref in vm["blobs"].values():
+        _delete(world, "blob", ref)
     metrics = (("VM_metrics", vm["metrics"]), ("VM_guest_metrics", vm["guest_metrics"]))
     forget_guest(world, vm)
     world.db.delete(vm)

@@ -37,7 +37,7 @@ def build(world: World, vm: Object, host: Object, *, paused: bool = False) -> No
 def restore(world: World, vm: Object, host: Object, *, paused: bool = False) -> None:
     """Set the record of a VM whose saved memory runs again on a host."""
     _place(world, vm, host, paused=paused)
-    if not paused and guest.guest_of(world, vm).tools != guest.ABSENT:
+    if not paused:
         guest.tell(world, vm)
 
 

@@ -33,6 +33,8 @@ GENERIC_STRINGS = {
 }
 _SETTABLE_STRINGS = frozenset(name for name in GENERIC_STRINGS if not name.startswith(("oem-", "hp-")))
 _LONGEST_STRING = 512
+_VARIABLES = "EFI-variables"
+_KEYS_OF_THE_POOL = "UEsgS0VLIGRiIGRieA=="
 
 
 @message("VM.set_HVM_boot_policy(VM ref self, string value) -> void", role="vm-admin", since="1.1")
@@ -94,6 +96,40 @@ def set_has_vendor_device(call: Call, self: Object, value: bool) -> None:
 def set_actions_after_crash(call: Call, self: Object, value: str) -> None:
     """Say what is done when the guest crashes."""
     call.world.db.update(self, actions_after_crash=value)
+
+
+@message("VM.set_uefi_mode(VM ref self, enum vm_uefi_mode mode) -> string", role="pool-admin", since="2.21")
+def set_uefi_mode(call: Call, self: Object, mode: str) -> str:
+    """Let the firmware of a VM take new keys at its next boot, or take the pool's keys now."""
+    if not _is_uefi(self):
+        raise Failure("INVALID_VALUE", "mode", mode)
+    with operation(call, self, "changing_NVRAM"):
+        kept = {name: text for name, text in self["NVRAM"].items() if name != _VARIABLES}
+        call.world.db.update(self, NVRAM=kept if mode == "setup" else kept | {_VARIABLES: _KEYS_OF_THE_POOL})
+    return ""
+
+
+@message("VM.get_secureboot_readiness(VM ref self) -> enum vm_secureboot_readiness", role="pool-admin", since="2.21")
+def get_secureboot_readiness(call: Call, self: Object) -> str:
+    """Whether the VM would boot with Secure Boot."""
+    if not _is_uefi(self):
+        return "not_supported"
+    if self["platform"].get("secureboot") not in ("true", "auto"):
+        return "disabled"
+    if not self["NVRAM"]:
+        return "first_boot"
+    return "ready" if _VARIABLES in self["NVRAM"] else "setup_mode"
+
+
+@message("VM.update_secureboot_certificates_on_boot(VM ref self, bool mark) -> void", role="vm-admin", since="2.23")
+def update_secureboot_certificates(call: Call, self: Object, mark: bool) -> None:
+    """Let a VM with UEFI take the pool's newest keys at its next boot; they are the newest here."""
+    if not _is_uefi(self):
+        raise Failure("OPERATION_NOT_ALLOWED", "The VM has no UEFI firmware")
+
+
+def _is_uefi(vm: Object) -> bool:
+    return bool(vm["HVM_boot_params"].get("firmware") == "uefi")
 
 
 def _set_multiplier(call: Call, vm: Object, value: float) -> None:

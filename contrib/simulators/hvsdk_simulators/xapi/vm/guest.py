@@ -21,6 +21,7 @@ FEATURES = (
     "feature-vcpu-hotplug",
     "feature-balloon",
 )
+_OBEYED_WITHOUT_TOOLS = ("feature-shutdown", "feature-poweroff", "feature-reboot")
 
 
 @attrs.define(kw_only=True)
@@ -35,6 +36,8 @@ class Guest:
         shutdown_seconds: Time it takes to go down.
         shutdown_timeout: Seconds that the toolstack waits for it.
         acknowledge_timeout: Seconds that the toolstack waits for an acknowledgement.
+        acknowledges_suspend: It says that it heard the request to save its memory; without, the request fails.
+        acpi: Without tools, it obeys the power button and says so.
         quiesces: It can hold its writes for a snapshot.
         hostname: Its name, as the tools tell it.
         distro: Name of its operating system.
@@ -48,6 +51,8 @@ class Guest:
     shutdown_seconds: float = 0.02
     shutdown_timeout: float = 1200.0
     acknowledge_timeout: float = 60.0
+    acknowledges_suspend: bool = True
+    acpi: bool = False
     quiesces: bool = False
     hostname: str = ""
     distro: str = "debian"
@@ -80,11 +85,11 @@ def forget_guest(world: World, vm: Object) -> None:
 
 
 def tell(world: World, vm: Object) -> None:
-    """Let the guest's tools write its metrics, as they do when it has booted."""
+    """Let the guest write its metrics, as it does when it has booted; without tools it tells what its kernel can."""
     guest = guest_of(world, vm)
-    if guest.tools == ABSENT:
+    if guest.tools == ABSENT and not guest.acpi:
         return
-    fields = metrics_fields(world, vm, guest)
+    fields = metrics_fields(world, vm, guest) if guest.tools != ABSENT else _kernel_fields(world)
     known = world.db.lookup("VM_guest_metrics", vm["guest_metrics"])
     if known is not None:
         world.db.update(known, **fields)
@@ -120,6 +125,11 @@ def metrics_fields(world: World, vm: Object, guest: Guest) -> dict[str, Any]:
         "can_use_hotplug_vbd": "yes",
         "can_use_hotplug_vif": "yes",
     }
+
+
+def _kernel_fields(world: World) -> dict[str, Any]:
+    """The fields of VM_guest_metrics for a guest without tools that can be shut down."""
+    return {"other": dict.fromkeys(_OBEYED_WITHOUT_TOOLS, "1"), "last_updated": world.now(), "live": True}
 
 
 def _driver_version(outdated: bool) -> dict[str, str]:

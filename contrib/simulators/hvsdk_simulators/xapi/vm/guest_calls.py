@@ -6,6 +6,8 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.vm import states
+from hvsdk_simulators.xapi.vm.maps import assert_state
 from hvsdk_simulators.xapi.vm.operations import operation
 
 _PLUGIN = "guest-agent-operation"
@@ -57,3 +59,28 @@ def get_boot_record(call: Call, self: Object) -> Object:
     """The record that the VM was booted with, which is its record: the product no longer keeps another."""
     with operation(call, self, "get_boot_record"):
         return self
+
+
+@message(
+    "VM.call_host_plugin(VM ref vm, string plugin, string fn, (string -> string) map args) -> string",
+    role="vm-operator",
+    since="2.23",
+)
+def call_host_plugin(call: Call, vm: Object, plugin: str, fn: str, args: Mapping[str, str]) -> str:
+    """Run a plugin of the VM's host; the hosts here have none."""
+    assert_state(vm, states.RUNNING)
+    raise Failure("XENAPI_MISSING_PLUGIN", plugin)
+
+
+@message("VM.sysprep(VM ref self, string unattend, float timeout) -> void", role="vm-admin", since="2.23")
+def sysprep(call: Call, self: Object, unattend: str, timeout: float) -> None:
+    """Let a Windows guest forget who it is; the guests here have no agent that does it."""
+    with operation(call, self, "sysprep"):
+        raise Failure("SYSPREP", self.ref, "VM has no feature-sysprep")
+
+
+@message("VM.restart_device_models(VM ref self) -> void", role="vm-power-admin", since="2.21")
+def restart_device_models(call: Call, self: Object) -> None:
+    """Give a running VM new device models, as a move to the host that it is on does."""
+    with operation(call, self, "pool_migrate"):
+        call.world.db.update(self, requires_reboot=False)

@@ -8,13 +8,16 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
-from hvsdk_simulators.xapi.vm import disks, domain, durations, hosts, records, states
+from hvsdk_simulators.xapi.storage.drivers import features
+from hvsdk_simulators.xapi.vm import disks, domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.power import still
 from hvsdk_simulators.xapi.vm.situation import assert_allowed
 from hvsdk_simulators.xapi.world import World
 
 Options = Mapping[str, str]
+
+_NO_COPY = "Copy mode is disallowed on intra pool storage migration, use VM.copy or VM.clone instead"
 
 
 @message(
@@ -65,7 +68,7 @@ def assert_can_migrate(
     vgpu_map: Mapping[Object, Object],
 ) -> None:
     """Raise why the VM cannot be sent to a destination that `host.migrate_receive` told."""
-    assert_operation_and_plan(call.world, vm, dest, vdi_map, options)
+    assert_operation_and_plan(call.world, vm, dest, vdi_map, vif_map, options)
 
 
 @message(
@@ -88,14 +91,8 @@ def migrate_send(
 ) -> Object:
     """Move a VM and copy its disks to other SRs. The disks are new VDIs then, and the old ones are destroyed."""
     with operation(call, vm, "migrate_send", strict=options.get("force") != "true"):
-        plan = assert_operation_and_plan(call.world, vm, dest, vdi_map, options, begun=True)
-        if options.get("copy") == "true":
-            return _copy(call, vm, plan)
+        plan = assert_operation_and_plan(call.world, vm, dest, vdi_map, vif_map, options, begun=True)
         _carry_disks(call, vm, plan)
-        for vif, network in vif_map.items():
-            call.world.db.update(vif, network=network.ref)
-        if vm["power_state"] == states.RUNNING:
-            _move(call, vm, plan.host)
         return vm
 
 
@@ -108,7 +105,14 @@ class Plan:
 
 
 def assert_operation_and_plan(
-    world: World, vm: Object, dest: Options, vdi_map: Mapping[Object, Object], options: Options, *, begun: bool = False
+    world: World,
+    vm: Object,
+    dest: Options,
+    vdi_map: Mapping[Object, Object],
+    vif_map: Mapping[Object, Object],
+    options: Options,
+    *,
+    begun: bool = False,
 ) -> Plan:
     """Raise why the VM cannot be sent; return how it would be."""
     if not begun:
@@ -116,8 +120,12 @@ def assert_operation_and_plan(
     host = world.db.lookup("host", dest.get("host", ""))
     if host is None:
         raise Failure("VM_MIGRATE_CONTACT_REMOTE_SERVICE_FAILED")
-    if options.get("copy") == "true" and vm["power_state"] != states.HALTED:
-        raise Failure("VM_BAD_POWER_STATE", vm.ref, "halted", vm["power_state"].lower())
+    if options.get("copy") == "true":
+        raise Failure("OPERATION_NOT_ALLOWED", _NO_COPY)
+    if vif_map:
+        raise Failure("NOT_IMPLEMENTED", "VIF mapping is not supported for intra-pool migration")
+    if world.options.api < (2, 4):
+        _assert_few_snapshots(world, vm)
     plan = Plan(host=host, disks=_targets(world, vm, host, vdi_map))
     if vm["power_state"] == states.RUNNING:
         hosts.assert_can_run(world, vm, host, disks_move=True)
@@ -128,6 +136,14 @@ def assert_operation_and_plan(
 
 def _assert_allowed(world: World, vm: Object, options: Options) -> None:
     assert_allowed(world, vm, "migrate_send", strict=options.get("force") != "true")
+
+
+def _assert_few_snapshots(world: World, vm: Object) -> None:
+    """Raise what older versions answer to a VM with a checkpoint, or with more than one snapshot."""
+    if len(vm["snapshots"]) > 1:
+        raise Failure("VM_HAS_TOO_MANY_SNAPSHOTS", vm.ref)
+    if any(world.db.get("VM", ref)["power_state"] == states.SUSPENDED for ref in vm["snapshots"]):
+        raise Failure("VM_HAS_CHECKPOINT", vm.ref)
 
 
 def _targets(world: World, vm: Object, host: Object, vdi_map: Mapping[Object, Object]) -> dict[str, Object]:
@@ -144,8 +160,15 @@ def _targets(world: World, vm: Object, host: Object, vdi_map: Mapping[Object, Ob
         if sr is not None and sr.ref != vdi["SR"]:
             if vdi["cbt_enabled"]:
                 raise Failure("VDI_CBT_ENABLED", vdi.ref)
+            _assert_mirrors(world, vdi, sr)
             targets[vdi.ref] = sr
     return targets
+
+
+def _assert_mirrors(world: World, vdi: Object, sr: Object) -> None:
+    for one in (world.db.get("SR", vdi["SR"]), sr):
+        if "VDI_MIRROR" not in features(world, one):
+            raise Failure("SR_DOES_NOT_SUPPORT_MIGRATION", one.ref)
 
 
 def _move(call: Call, vm: Object, host: Object) -> None:
@@ -159,12 +182,18 @@ def _move(call: Call, vm: Object, host: Object) -> None:
 
 
 def _carry_disks(call: Call, vm: Object, plan: Plan) -> None:
-    """Copy the disks that move, put the copies in their place, and destroy the originals; all or none."""
+    """Copy the disks that move, put the copies in their place, and destroy the originals; all or none.
+
+    Snapshots of a disk go where it goes.
+    """
     world, copies = call.world, dict[str, Object]()
+    moving = [(world.db.get("VDI", ref), sr) for disk, sr in plan.disks.items() for ref in _with_snapshots(world, disk)]
     try:
-        for ref, sr in plan.disks.items():
-            durations.work(call, durations.COPY)
-            copies[ref] = world.storage.copy_vdi(world.db.get("VDI", ref), sr)
+        for number, (vdi, sr) in enumerate(moving):
+            durations.work(call, durations.COPY, begin=number / len(moving), end=(number + 1) / len(moving))
+            copies[vdi.ref] = world.storage.copy_vdi(vdi, sr)
+        if vm["power_state"] == states.RUNNING:
+            _move(call, vm, plan.host)
     except BaseException:
         for made in copies.values():
             world.storage.destroy_vdi(made)
@@ -173,24 +202,20 @@ def _carry_disks(call: Call, vm: Object, plan: Plan) -> None:
         _replace(world, world.db.get("VDI", ref), made)
 
 
+def _with_snapshots(world: World, disk: str) -> list[str]:
+    """A disk, and those of its snapshots that still hold data."""
+    snapshots = (world.db.get("VDI", ref) for ref in world.db.get("VDI", disk)["snapshots"])
+    return [disk, *(vdi.ref for vdi in snapshots if vdi["type"] != "cbt_metadata")]
+
+
 def _replace(world: World, old: Object, new: Object) -> None:
+    kept = {name: old[name] for name in ("is_a_snapshot", "snapshot_of", "snapshot_time", "on_boot")}
+    world.db.update(new, **kept)
     for ref in list(old["VBDs"]):
         world.db.update(world.db.get("VBD", ref), VDI=new.ref)
     for ref in list(old["snapshots"]):
         world.db.update(world.db.get("VDI", ref), snapshot_of=new.ref)
     world.storage.destroy_vdi(old)
-
-
-def _copy(call: Call, vm: Object, plan: Plan) -> Object:
-    def copied(vdi: Object) -> Object:
-        sr = plan.disks.get(vdi.ref) or call.world.db.get("SR", vdi["SR"])
-        made: Object = call.world.storage.copy_vdi(vdi, sr)
-        return made
-
-    with disks.made_disks(call, disks.drives(call.world, vm), copied, seconds=durations.COPY) as made:
-        new = records.copy_record(call.world, vm, name=vm["name_label"], snapshot=False)
-        records.copy_devices(call.world, vm, new, made, keep_macs=False)
-        return new
 
 
 def _address(world: World, host: Object, network: Object) -> str:

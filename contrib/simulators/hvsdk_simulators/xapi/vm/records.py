@@ -19,7 +19,8 @@ OWNER = "owner"
 _NOT_COPIED = {
     "VM": (
         "uuid allowed_operations current_operations blocked_operations VBDs VIFs consoles VGPUs VUSBs VTPMs "
-        "crash_dumps children snapshots attached_PCIs blobs metrics guest_metrics resident_on scheduled_to_be_resident_on domid suspend_VDI "
+        "crash_dumps children snapshots attached_PCIs blobs metrics guest_metrics resident_on "
+        "scheduled_to_be_resident_on domid suspend_VDI "
         "is_default_template snapshot_of snapshot_time snapshot_info snapshot_metadata transportable_snapshot_id parent "
         "protection_policy snapshot_schedule is_vmss_snapshot is_snapshot_from_vmpp appliance start_delay shutdown_delay "
         "order suspend_SR version requires_reboot ha_always_run pending_guidances groups generation_id"

@@ -99,6 +99,8 @@ def _template(now: Situation, op: str, _strict: bool) -> Refusal | None:
         return None
     if op in states.ON_CUSTOM_TEMPLATE and not now.default_template:
         return None
+    if op == "destroy":
+        return ("VM_CANNOT_DELETE_DEFAULT_TEMPLATE", SELF)
     return ("VM_IS_TEMPLATE", SELF, op)
 
 
@@ -138,7 +140,9 @@ def _guest(now: Situation, op: str, strict: bool) -> Refusal | None:
         needs_drivers = op in ("clean_shutdown", "clean_reboot", "changing_VCPUs_live")
         return ("VM_MISSING_PV_DRIVERS", SELF) if needs_drivers and not now.pv_drivers else None
     if op in _SUSPENDING and now.cant_suspend:
-        return ("VM_LACKS_FEATURE", SELF)
+        return ("VM_NON_SUSPENDABLE", SELF, now.cant_suspend)
+    if now.pv_drivers:
+        return None
     wanted = _wanted_features(op, strict)
     return ("VM_LACKS_FEATURE", SELF) if wanted and not wanted & now.features else None
 

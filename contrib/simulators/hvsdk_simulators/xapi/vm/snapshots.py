@@ -49,12 +49,21 @@ def _take_running(call: Call, vm: Object, name: str, vbds: list[Object]) -> Obje
     """Save the memory, snapshot the disks, run on: the VM gets a new domain on the same host."""
     world = call.world
     host = world.db.get("host", vm["resident_on"])
-    memory = save_memory(call, vm)
+    memory = _save(call, vm)
     world.db.update(vm, power_state=states.SUSPENDED)
     try:
         return _take_with_memory(call, vm, name, vbds, memory, was=states.RUNNING)
     finally:
         domain.restore(world, vm, host)
+
+
+def _save(call: Call, vm: Object) -> Object:
+    try:
+        return save_memory(call, vm)
+    except Failure as failure:
+        if failure.code not in ("VM_FAILED_SUSPEND_ACKNOWLEDGMENT", "VM_SUSPEND_TIMEOUT"):
+            raise
+        raise Failure("VM_CHECKPOINT_SUSPEND_FAILED", vm.ref) from failure
 
 
 def _take_with_memory(call: Call, vm: Object, name: str, vbds: list[Object], memory: Object, *, was: str) -> Object:

@@ -5,6 +5,7 @@ from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
+from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.memory_rules import MIB
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.power import still
@@ -45,12 +46,20 @@ def save_memory(call: Call, vm: Object) -> Object:
         sr, memory + vm["memory_overhead"] + MIB, type="suspend", name="Suspend image"
     )
     try:
+        _ask_guest(call, vm)
         durations.work(call, durations.SAVE)
         still(vm, states.RUNNING)
     except BaseException:
         call.world.storage.destroy_vdi(vdi)
         raise
     return vdi
+
+
+def _ask_guest(call: Call, vm: Object) -> None:
+    guest = guest_of(call.world, vm)
+    if not guest.acknowledges_suspend:
+        call.wait(guest.acknowledge_timeout)
+        raise Failure("VM_FAILED_SUSPEND_ACKNOWLEDGMENT", vm.ref)
 
 
 def suspend_sr(world: World, vm: Object) -> Object:
