@@ -22,12 +22,7 @@ def test_a_disk_comes_and_goes(domain, reach, raw, state):
     disk = domain.attach_disk(DISK)
     assert disk.capacity_bytes == 16 * MIB
     assert disks(domain) == [*before, disk.id]
-    vbd = next(
-        v
-        for v in map(lambda ref: raw("VBD.get_record", ref), record_of(raw, domain)["VBDs"])
-        if v["userdevice"] == disk.id
-    )
-    assert vbd["currently_attached"] is (state == "running")
+    assert drives_of(raw, domain)[disk.id]["currently_attached"] is (state == "running")
     domain.detach_disk(disk)
     assert disks(domain) == before
     raw("VDI.destroy", raw("VDI.get_by_uuid", disk.volume))
