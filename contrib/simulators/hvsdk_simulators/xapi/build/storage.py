@@ -59,9 +59,9 @@ def make_storage(world: World, hosts: list[Object], room: int) -> Storage:
         _pbd(world, tools, host, location="/opt/xensource/packages/iso", legacy_mode="true")
     local = {host.ref: _make_local(world, host, number) for number, host in enumerate(hosts)}
     for name in _ISOS:
-        make_vdi(world, isos, name, 600 * MIB, type="iso", location=name, read_only=True, sharable=True)
+        make_vdi(world, isos, name, 600 * MIB, location=name, read_only=True, sharable=True)
     name = "xs-tools.iso" if world.options.api < (2, 15) else "guest-tools.iso"
-    make_vdi(world, tools, name, 8 * MIB, type="iso", location=name, read_only=True, sharable=True, is_tools_iso=True)
+    make_vdi(world, tools, name, 8 * MIB, location=name, read_only=True, sharable=True, is_tools_iso=True)
     return Storage(nfs, iscsi, isos, tools, local)
 
 

@@ -16,6 +16,7 @@ from . import (
     vbd_create,
     vdi,
     vdi_copy,
+    vdi_rules,
     xva_export,
     xva_import,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "vbd_create",
     "vdi",
     "vdi_copy",
+    "vdi_rules",
     "xva_export",
     "xva_import",
 ]
