@@ -77,7 +77,8 @@ class Database:
             schema = SCHEMA[cls].fields
             if unknown := fields.keys() - schema.keys():
                 raise ValueError(f"{cls} has no field {', '.join(sorted(unknown))}")
-            ref = f"OpaqueRef:{self.new_uuid()}"
+            # Roles are the same in every pool, down to their references.
+            ref = f"OpaqueRef:{fields['uuid'] if cls == 'role' else self.new_uuid()}"
             values = {name: fields[name] if name in fields else one.new_value() for name, one in schema.items()}
             if "uuid" in schema and not values["uuid"]:
                 values["uuid"] = self.new_uuid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.users import DOMAIN, ROLES, group_sid
 from hvsdk_simulators.xapi.world import World
 
 _ROLES = {
@@ -22,8 +23,8 @@ def make_access(world: World) -> None:
     for name, uuid in _ROLES.items():
         if name not in known:
             known[name] = _role(world, name, uuid)
-    for name in ("pool-admin", "vm-operator"):
-        _subject(world, f"{name}s", known[name])
+    for name in ROLES:
+        _subject(world, name, known[name])
     world.db.create("secret", value="a password of a storage array", other_config={})
 
 
@@ -32,12 +33,11 @@ def _role(world: World, name: str, uuid: str) -> Object:
 
 
 def _subject(world: World, name: str, role: Object) -> None:
-    number = world.db.count("subject") + 1105
-    sid = f"S-1-5-21-1004336348-1177238915-682003330-{number}"
+    sid = group_sid(name)
     config = {
-        "subject-name": f"EXAMPLE\\{name}",
+        "subject-name": f"{DOMAIN}\\{name}s",
         "subject-sid": sid,
         "subject-is-group": "true",
-        "subject-gid": str(number),
+        "subject-gid": sid.rpartition("-")[2],
     }
     world.db.create("subject", subject_identifier=sid, other_config=config, roles=[role.ref])
