@@ -3,6 +3,7 @@
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable
 
 BLOCK = 64 * 1024
@@ -16,8 +17,9 @@ class Arena:
     """
 
     def __init__(self, directory: str | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, prefix="hvsdk-disks-")  # noqa: SIM115  # closed by close
-        self._descriptor = self._file.fileno()
+        self._descriptor, name = tempfile.mkstemp(dir=directory, prefix="hvsdk-disks-")
+        os.unlink(name)
+        self._close = weakref.finalize(self, os.close, self._descriptor)
         self._free: list[int] = []
         self._next = 0
         self._lock = threading.Lock()
@@ -55,4 +57,4 @@ class Arena:
 
     def close(self) -> None:
         """Give up all blocks."""
-        self._file.close()
+        self._close()
