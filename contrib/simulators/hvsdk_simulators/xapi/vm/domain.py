@@ -163,10 +163,10 @@ def new_domid(world: World, host: Object) -> int:
 
 def make_consoles(world: World, vm: Object, host: Object) -> None:
     _drop_consoles(world, vm)
-    for protocol, port in (("rfb", 5900), ("vt100", 9500)):
+    for protocol in ("rfb", "vt100"):
         console = world.db.create("console", VM=vm.ref, protocol=protocol)
         location = f"https://{host['address']}/console?uuid={console['uuid']}"
-        world.db.update(console, location=location, port=port + vm["domid"])
+        world.db.update(console, location=location)
 
 
 def _drop_consoles(world: World, vm: Object) -> None:

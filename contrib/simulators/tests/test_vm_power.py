@@ -1,0 +1,245 @@
+"""Starting, stopping and suspending, and guests that obey, ignore, crash or have nothing to obey with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hvsdk_simulators.xapi.actions import ACTIONS
+from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.vm import Guest
+from hvsdk_simulators.xapi.vm.guest import ABSENT
+from vm_pool import GIB, Pool, refused
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with Pool() as made:
+        yield made
+
+
+def metrics(pool: Pool, vm: Object) -> Object:
+    return pool.world.db.get("VM_metrics", vm["metrics"])
+
+
+def told(pool: Pool, vm: Object) -> Object | None:
+    return pool.world.db.lookup("VM_guest_metrics", vm["guest_metrics"])
+
+
+def attached(pool: Pool, vm: Object) -> set[bool]:
+    vbds = [pool.world.db.get("VBD", ref) for ref in vm["VBDs"]]
+    vifs = [pool.world.db.get("VIF", ref) for ref in vm["VIFs"]]
+    return {device["currently_attached"] for device in vbds + vifs}
+
+
+def test_a_start_gives_the_vm_a_domain_on_a_host_and_a_stop_takes_it_away(pool: Pool) -> None:
+    vm = pool.vm()
+    pool.call("VM.start", vm, False, False)
+    host = pool.world.db.get("host", vm["resident_on"])
+    assert vm["power_state"] == "Running"
+    assert vm["domid"] > 0
+    assert vm.ref in host["resident_VMs"]
+    assert metrics(pool, vm)["memory_actual"] == GIB
+    assert metrics(pool, vm)["current_domain_type"] == "hvm"
+    assert attached(pool, vm) == {True}
+    assert {pool.world.db.get("console", ref)["protocol"] for ref in vm["consoles"]} == {"rfb", "vt100"}
+    pool.call("VM.hard_shutdown", vm)
+    assert (vm["power_state"], vm["resident_on"], vm["domid"], vm["consoles"]) == ("Halted", NULL, -1, [])
+    assert vm.ref not in host["resident_VMs"]
+    assert attached(pool, vm) == {False}
+
+
+def test_the_tools_tell_of_the_guest_once_it_has_booted(pool: Pool) -> None:
+    vm = pool.vm(guest=Guest(boot_seconds=0.0, hostname="web-1"))
+    pool.call("VM.start", vm, False, False)
+    pool.until(lambda: told(pool, vm) is not None)
+    known = told(pool, vm)
+    assert known is not None
+    assert known["PV_drivers_version"]["major"] == "7"
+    assert known["os_version"]["distro"] == "debian"
+    assert known["networks"]["0/ip"].startswith("198.19.")
+    assert known["other"]["data-hostname"] == "web-1"
+
+
+def test_what_the_guest_told_stays_after_the_stop_and_goes_with_the_next_start(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    pool.call("VM.hard_shutdown", vm)
+    assert told(pool, vm) is not None
+    pool.call("VM.start", vm, True, False)
+    assert (vm["power_state"], told(pool, vm)) == ("Paused", None)
+
+
+def test_a_guest_without_tools_tells_nothing(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(tools=ABSENT))
+    assert told(pool, vm) is None
+    with refused("VM_LACKS_FEATURE", vm.ref):
+        pool.call("VM.clean_shutdown", vm)
+
+
+def test_a_guest_without_tools_that_obeys_the_power_button_goes_down(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(tools=ABSENT, acpi=True))
+    known = told(pool, vm)
+    assert known is not None
+    assert known["PV_drivers_version"] == {}
+    assert {"clean_shutdown", "clean_reboot"} <= pool.allowed(vm)
+    assert "suspend" not in pool.allowed(vm)
+    pool.call("VM.clean_shutdown", vm)
+    assert vm["power_state"] == "Halted"
+
+
+def test_a_guest_that_obeys_goes_down_and_comes_back_with_another_domain(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    before = vm["domid"]
+    pool.call("VM.clean_reboot", vm)
+    assert vm["power_state"] == "Running"
+    assert vm["domid"] > before
+
+
+def test_a_guest_that_ignores_the_request_lets_the_time_run_out(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(obeys_shutdown=False, shutdown_timeout=0.05))
+    with refused("VM_SHUTDOWN_TIMEOUT", vm.ref, "0.05"):
+        pool.call("VM.clean_shutdown", vm)
+    assert vm["power_state"] == "Running"
+
+
+def test_a_guest_that_does_not_hear_the_request_fails_it_early(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(acknowledges_shutdown=False, acknowledge_timeout=0.05))
+    with refused("VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT", vm.ref):
+        pool.call("VM.clean_shutdown", vm)
+
+
+def test_cutting_the_power_ends_a_request_that_waits(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(obeys_shutdown=False))
+    call = pool.begin("VM.clean_shutdown", vm)
+    pool.until(lambda: vm["current_operations"])
+    pool.call("VM.hard_shutdown", vm)
+    assert call.end()[0] == "TASK_CANCELLED"
+    assert (vm["power_state"], vm["current_operations"]) == ("Halted", {})
+
+
+def test_shutdown_cuts_the_power_of_a_guest_that_does_not_go_down(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(obeys_shutdown=False, shutdown_timeout=0.05))
+    pool.call("VM.shutdown", vm)
+    assert vm["power_state"] == "Halted"
+
+
+def test_a_paused_vm_keeps_its_domain(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    domid = vm["domid"]
+    pool.call("VM.pause", vm)
+    assert (vm["power_state"], vm["domid"]) == ("Paused", domid)
+    pool.call("VM.unpause", vm)
+    assert (vm["power_state"], vm["domid"]) == ("Running", domid)
+
+
+def test_a_suspended_vm_has_its_memory_in_a_vdi_until_it_runs_again(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    pool.call("VM.suspend", vm)
+    vdi = pool.world.db.get("VDI", vm["suspend_VDI"])
+    assert (vm["power_state"], vm["resident_on"], vdi["type"]) == ("Suspended", NULL, "suspend")
+    assert vdi["virtual_size"] >= GIB
+    assert attached(pool, vm) == {True}
+    pool.call("VM.resume", vm, True, False)
+    assert (vm["power_state"], vm["suspend_VDI"]) == ("Paused", NULL)
+    assert pool.world.db.lookup("VDI", vdi.ref) is None
+
+
+def test_memory_is_saved_in_the_sr_that_the_vm_names(pool: Pool) -> None:
+    vm = pool.vm("Running", suspend_SR=pool.other.ref)
+    pool.call("VM.suspend", vm)
+    assert pool.world.db.get("VDI", vm["suspend_VDI"])["SR"] == pool.other.ref
+
+
+def test_a_vm_suspended_to_local_storage_runs_on_there_only(pool: Pool) -> None:
+    vm = pool.vm("Running", suspend_SR=pool.local.ref)
+    pool.call("VM.suspend", vm)
+    with refused("VM_REQUIRES_SR", vm.ref, pool.local.ref):
+        pool.call("VM.resume_on", vm, pool.hosts[1], False, False)
+    pool.call("VM.resume_on", vm, pool.hosts[0], False, False)
+    assert vm["resident_on"] == pool.hosts[0].ref
+
+
+def test_cutting_the_power_of_a_suspended_vm_gives_its_memory_up(pool: Pool) -> None:
+    vm = pool.vm("Suspended")
+    vdi = vm["suspend_VDI"]
+    pool.call("VM.hard_shutdown", vm)
+    assert (vm["power_state"], vm["suspend_VDI"]) == ("Halted", NULL)
+    assert pool.world.db.lookup("VDI", vdi) is None
+
+
+def test_a_cancelled_suspend_leaves_no_vdi(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(acknowledges_suspend=False))
+    before = pool.world.db.count("VDI")
+    call = pool.begin("VM.suspend", vm)
+    pool.until(lambda: pool.world.db.count("VDI") > before)
+    call.cancel()
+    assert call.end() == ["TASK_CANCELLED", call.task.ref]
+    assert (vm["power_state"], pool.world.db.count("VDI")) == ("Running", before)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "dumps"),
+    [
+        ("destroy", "Halted", 0),
+        ("restart", "Running", 0),
+        ("preserve", "Paused", 0),
+        ("coredump_and_destroy", "Halted", 1),
+        ("coredump_and_restart", "Running", 1),
+    ],
+)
+def test_a_crash_does_what_the_vm_says(pool: Pool, action: str, state: str, dumps: int) -> None:
+    vm = pool.vm("Running", actions_after_crash=action)
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], crash=True)
+    assert vm["power_state"] == state
+    assert len(vm["crash_dumps"]) == dumps
+    for ref in list(vm["crash_dumps"]):
+        vdi = pool.world.db.get("crashdump", ref)["VDI"]
+        pool.call("crashdump.destroy", pool.world.db.get("crashdump", ref))
+        assert pool.world.db.lookup("VDI", vdi) is None
+
+
+def test_a_guest_that_stops_by_itself_does_what_the_vm_says(pool: Pool) -> None:
+    off, again = pool.vm("Running"), pool.vm("Running", actions_after_shutdown="restart")
+    with pool.world.lock:
+        for vm in (off, again):
+            ACTIONS["guest"](pool.world, vm["uuid"], stops=True)
+    assert (off["power_state"], again["power_state"]) == ("Halted", "Running")
+
+
+def test_a_guest_changes_by_what_the_control_door_says(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], tools=False)
+    assert told(pool, vm) is None
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], tools=True, obeys_shutdown=False, shutdown_timeout=0.01)
+    with refused("VM_SHUTDOWN_TIMEOUT", vm.ref):
+        pool.call("VM.clean_shutdown", vm)
+
+
+def test_a_vm_too_large_for_a_host_is_told_so_by_one_and_by_the_pool(pool: Pool) -> None:
+    vm = pool.vm(memory=10**15)
+    with refused("HOST_NOT_ENOUGH_FREE_MEMORY", str(vm["memory_dynamic_min"] + vm["memory_overhead"])):
+        pool.call("VM.start_on", vm, pool.hosts[0], False, False)
+    with refused("NO_HOSTS_AVAILABLE"):
+        pool.call("VM.start", vm, False, False)
+
+
+def test_a_paravirtual_vm_needs_a_boot_loader_and_a_disk(pool: Pool) -> None:
+    with refused("BOOTLOADER_FAILED"):
+        pool.call("VM.start", pool.vm(disks=0, paravirtual=True), False, False)
+    with refused("UNKNOWN_BOOTLOADER"):
+        pool.call("VM.start", pool.vm(paravirtual=True, PV_bootloader="lilo"), False, False)
+
+
+def test_a_power_state_is_reset_only_when_the_host_is_gone(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    with refused("DOMAIN_EXISTS", vm.ref, str(vm["domid"])):
+        pool.call("VM.power_state_reset", vm)
+    pool.call("VM.pool_migrate", vm, pool.hosts[1], {})
+    with refused("HOST_IS_LIVE", pool.hosts[1].ref):
+        pool.call("VM.power_state_reset", vm)
+    pool.world.db.update(pool.world.db.get("host_metrics", pool.hosts[1]["metrics"]), live=False)
+    pool.call("VM.power_state_reset", vm)
+    assert vm["power_state"] == "Halted"
