@@ -62,7 +62,7 @@ class Pools(BackendConformance):
     @pytest.fixture
     def guest_ignores(self, server: Running) -> Callable[[Domain, int | None], None]:
         def ignore(domain: Domain, requests: int | None) -> None:
-            behaviour = {"obeys_shutdown": False} if requests is None else {"ignores_requests": requests}
+            behaviour = {"obeys_shutdown": False} if requests is None else {"missed_requests": requests}
             server.act("guest", vm=domain.native_id, **behaviour)
 
         return ignore

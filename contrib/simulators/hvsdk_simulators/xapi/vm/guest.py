@@ -33,6 +33,7 @@ class Guest:
         boot_seconds: Time from the start until the tools tell of themselves.
         acknowledges_shutdown: It says that it heard the request; without, the request fails early.
         obeys_shutdown: It goes down when asked; without, the request runs into its time limit.
+        missed_requests: So many requests to go down run into their time limit first, as those of a guest that boots.
         shutdown_seconds: Time it takes to go down.
         shutdown_timeout: Seconds that the toolstack waits for it.
         acknowledge_timeout: Seconds that the toolstack waits for an acknowledgement.
@@ -48,6 +49,7 @@ class Guest:
     boot_seconds: float = 0.02
     acknowledges_shutdown: bool = True
     obeys_shutdown: bool = True
+    missed_requests: int = 0
     shutdown_seconds: float = 0.02
     shutdown_timeout: float = 1200.0
     acknowledge_timeout: float = 60.0

@@ -165,7 +165,9 @@ def _ask_guest(call: Call, vm: Object, timeout: float) -> None:
     if not guest.acknowledges_shutdown:
         _wait_in_vain(call, vm, guest.acknowledge_timeout)
         raise Failure("VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT", vm.ref)
-    if not guest.obeys_shutdown:
+    missed = guest.missed_requests > 0
+    guest.missed_requests -= missed
+    if missed or not guest.obeys_shutdown:
         _wait_in_vain(call, vm, timeout)
         raise Failure("VM_SHUTDOWN_TIMEOUT", vm.ref, str(timeout))
     durations.work(call, guest.shutdown_seconds)
