@@ -12,6 +12,7 @@ xen.pv_legacy_args              more of it, for old guests
 xen.hvm_boot_policy             how firmware boots it; empty for PV in versions before 2.10
 xen.hvm_boot_order              letters of what firmware tries: `c` disk, `d` CD, `n` network
 xen.platform                    flags of the emulated board, as a map
+xen.timeoffset                  seconds by which its hardware clock differs from UTC
 xen.pv_drivers                  `current outdated absent`; missing while that cannot be seen
 xen.pv_drivers_version          such as `9.3.2-58`
 xen.vgpus                       virtual and passed-through GPUs: `device`, `type`, `group`
@@ -43,11 +44,10 @@ from __future__ import annotations
 from sys import intern
 from typing import Any
 
-from hvsdk.driver import FrozenDict, frozen
+from hvsdk.driver import FrozenDict
 
-from hvsdk_xen._fields import Record, Related, count, mapping, references, text
+from hvsdk_xen._fields import Record, Related, Sharing, count, mapping, references, text
 from hvsdk_xen._guest import drivers_state, drivers_version
-from hvsdk_xen._values import as_bool
 from hvsdk_xen._virtualization import domain_type
 
 __all__ = ["RARE", "details", "has_rare"]
@@ -86,7 +86,7 @@ def has_rare(vm: Record) -> bool:
     return bool(vm.get("VGPUs") or vm.get("attached_PCIs") or vm.get("VUSBs"))
 
 
-def details(vm: Record, related: Related) -> FrozenDict[str, Any]:
+def details(vm: Record, related: Related, sharing: Sharing) -> FrozenDict[str, Any]:
     """Return the details of a domain."""
     get = vm.get
     found: dict[str, Any] = {}
@@ -102,58 +102,51 @@ def details(vm: Record, related: Related) -> FrozenDict[str, Any]:
             found[key] = True
     metrics = related.of("vm_metrics", vm, "metrics")
     guest = related.of("vm_guest_metrics", vm, "guest_metrics")
-    other = mapping(vm, "other_config")
-    more = {
+    other, platform = mapping(vm, "other_config"), mapping(vm, "platform")
+    limits = {name: size for name in _LIMITS if (size := count(vm, f"memory_{name}")) is not None}
+    found |= {
         "xen.domain_type": domain_type(vm, metrics),
         "xen.hvm_boot_order": mapping(vm, "HVM_boot_params").get("order"),
-        "xen.platform": _interned(mapping(vm, "platform")),
-        "xen.vcpus_params": mapping(vm, "VCPUs_params"),
-        "xen.memory_limits": {name: size for name in _LIMITS if (size := count(vm, f"memory_{name}")) is not None},
+        "xen.timeoffset": platform.pop("timeoffset", None),
+        "xen.platform": sharing.mapping(platform) or None,
+        "xen.vcpus_params": sharing.mapping(mapping(vm, "VCPUs_params")) or None,
+        "xen.memory_limits": sharing.mapping(limits) or None,
         "xen.affinity": text(related.of("host", vm, "affinity"), "name_label"),
         "xen.template": intern(text(vm, "reference_label") or other.get("base_template_name", "")),
-        "xen.blocked": mapping(vm, "blocked_operations"),
-        "xen.nested_virtualization": metrics.get("nested_virt") is True,
-        "xen.cannot_migrate": metrics.get("nomigrate") is True,
+        "xen.blocked": sharing.mapping(mapping(vm, "blocked_operations")) or None,
+        "xen.nested_virtualization": metrics.get("nested_virt") is True or None,
+        "xen.cannot_migrate": metrics.get("nomigrate") is True or None,
         "xen.pv_drivers": drivers_state(vm, guest),
         "xen.pv_drivers_version": drivers_version(guest),
-        "xen.vtpms": len(references(vm, "VTPMs")),
+        "xen.vtpms": len(references(vm, "VTPMs")) or None,
         "xen.pci_devices": _pci_devices(vm, other, related),
-        "xen.vgpus": _vgpus(vm, related) if get("VGPUs") else None,
+        "xen.vgpus": _vgpus(vm, related, sharing) if get("VGPUs") else None,
         "xen.usb_devices": _usb_devices(vm, related) if get("VUSBs") else None,
     }
-    found.update((key, value) for key, value in more.items() if value)
-    return frozen(found)
+    return sharing.known(found)
 
 
-def _interned(values: dict[str, str]) -> dict[str, str]:
-    """Return a map whose texts are the same few in all domains: each of them is kept in memory once."""
-    return {intern(key): intern(value) for key, value in values.items() if key != "timeoffset"} | {
-        key: value for key, value in values.items() if key == "timeoffset"
-    }
-
-
-def _pci_devices(vm: Record, other: dict[str, str], related: Related) -> list[str]:
+def _pci_devices(vm: Record, other: dict[str, str], related: Related) -> tuple[str, ...]:
     """Return the devices that are passed through now, and those that `other_config:pci` asks for at the next start."""
     now = [text(pci, "pci_id") for pci in related.all_of("pci", vm, "attached_PCIs")]
     wanted = [item.rpartition("/")[2].strip() for item in other.get("pci", "").split(",")]
-    return [device for device in dict.fromkeys((*now, *wanted)) if device]
+    return tuple(device for device in dict.fromkeys((*now, *wanted)) if device)
 
 
-def _vgpus(vm: Record, related: Related) -> list[dict[str, Any]]:
+def _vgpus(vm: Record, related: Related, sharing: Sharing) -> tuple[FrozenDict[str, Any], ...]:
     found = []
     for vgpu in related.all_of("vgpu", vm, "VGPUs"):
         kind = related.of("vgpu_type", vgpu, "type")
-        group = related.of("gpu_group", vgpu, "GPU_group")
         names = {
             "device": text(vgpu, "device"),
             "type": text(kind, "model_name"),
-            "group": text(group, "name_label"),
-            "passthrough": as_bool(text(kind, "implementation") == "passthrough"),
+            "group": text(related.of("gpu_group", vgpu, "GPU_group"), "name_label"),
+            "passthrough": text(kind, "implementation") == "passthrough" or None,
         }
-        found.append({key: value for key, value in names.items() if value})
-    return found
+        found.append(sharing.known(names))
+    return tuple(found)
 
 
-def _usb_devices(vm: Record, related: Related) -> list[str]:
+def _usb_devices(vm: Record, related: Related) -> tuple[str, ...]:
     groups = [related.of("usb_group", vusb, "USB_group") for vusb in related.all_of("vusb", vm, "VUSBs")]
-    return [text(group, "name_label") or text(group, "uuid") for group in groups]
+    return tuple(text(group, "name_label") or text(group, "uuid") for group in groups)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from sys import intern
 from typing import Any, Literal
 
-from hvsdk.driver import Disk, FrozenDict, Nic, frozen
+from hvsdk.driver import Disk, FrozenDict, Nic
 
-from hvsdk_xen._fields import Record, Related, count, mapping, text
+from hvsdk_xen._fields import Record, Related, Sharing, count, mapping, text
 from hvsdk_xen._values import as_int
 
 __all__ = ["disk_ids", "disks", "nic_ids", "nics", "vlans", "volume_format"]
@@ -49,7 +49,7 @@ def _number(place: str) -> int:
     return int(place) if place.isdecimal() and place.isascii() and len(place) < 10 else 1 << 31
 
 
-def disks(vm: Record, related: Related, *, hvm: bool) -> tuple[Disk, ...]:
+def disks(vm: Record, related: Related, sharing: Sharing, *, hvm: bool) -> tuple[Disk, ...]:
     """Return a VM's drives.
 
     Args:
@@ -59,7 +59,7 @@ def disks(vm: Record, related: Related, *, hvm: bool) -> tuple[Disk, ...]:
     ids = disk_ids(drives)
     boot = _boot_order(vm, [(ref, drives[ref]) for ref in ids], hvm=hvm)
     return tuple(
-        _disk(drives[ref], key, position, boot.get(ref), related, hvm=hvm)
+        _disk(drives[ref], key, position, boot.get(ref), related, sharing, hvm=hvm)
         for position, (ref, key) in enumerate(ids.items())
     )
 
@@ -92,7 +92,9 @@ def _boot_order(vm: Record, drives: Iterable[tuple[str, Record]], *, hvm: bool) 
     return {first[letter]: place for place, letter in enumerate(places, start=1) if letter in first}
 
 
-def _disk(vbd: Record, key: str, position: int, boot: int | None, related: Related, *, hvm: bool) -> Disk:
+def _disk(
+    vbd: Record, key: str, position: int, boot: int | None, related: Related, sharing: Sharing, *, hvm: bool
+) -> Disk:
     device = _device(vbd)
     vdi = {} if vbd.get("empty") is True else related.of("vdi", vbd, "VDI")
     sr = related.of("sr", vdi, "SR")
@@ -111,7 +113,7 @@ def _disk(vbd: Record, key: str, position: int, boot: int | None, related: Relat
         readonly=text(vbd, "mode").upper() == "RO" or device == "cdrom",
         shareable=vdi.get("sharable") is True,
         boot_order=boot,
-        details=_disk_details(vbd, vdi, sr),
+        details=_disk_details(vbd, vdi, sr, sharing),
     )
 
 
@@ -125,12 +127,12 @@ def volume_format(vdi: Record, sr: Record) -> str | None:
     return "raw" if text(sr, "content_type") == "iso" else None
 
 
-def _disk_details(vbd: Record, vdi: Record, sr: Record) -> FrozenDict[str, Any]:
-    return _known(
+def _disk_details(vbd: Record, vdi: Record, sr: Record, sharing: Sharing) -> FrozenDict[str, Any]:
+    return sharing.known(
         {
-            "xen.volume_name": text(vdi, "name_label") or None,
-            "xen.device": intern(text(vbd, "device")) or None,
-            "xen.sr_type": intern(text(sr, "type")) or None,
+            "xen.medium": text(vdi, "name_label") if _device(vbd) != "disk" else None,
+            "xen.device": intern(text(vbd, "device")),
+            "xen.sr_type": intern(text(sr, "type")),
             "xen.cbt": vdi["cbt_enabled"] if isinstance(vdi.get("cbt_enabled"), bool) else None,
             "xen.reset_on_boot": text(vdi, "on_boot") == "reset" or None,
             "xen.tools_iso": vdi.get("is_tools_iso") is True or None,
@@ -138,7 +140,7 @@ def _disk_details(vbd: Record, vdi: Record, sr: Record) -> FrozenDict[str, Any]:
     )
 
 
-def nics(vm: Record, related: Related, vlans: Mapping[str, int]) -> tuple[Nic, ...]:
+def nics(vm: Record, related: Related, sharing: Sharing, vlans: Mapping[str, int]) -> tuple[Nic, ...]:
     """Return a VM's network adapters.
 
     Args:
@@ -147,12 +149,21 @@ def nics(vm: Record, related: Related, vlans: Mapping[str, int]) -> tuple[Nic, .
     adapters = _found(related, "vif", vm, "VIFs")
     running = text(vm, "power_state") in ("Running", "Paused")
     return tuple(
-        _nic(adapters[ref], key, position, related, vlans, running=running)
+        _nic(adapters[ref], key, position, related, sharing, vlans, running=running)
         for position, (ref, key) in enumerate(nic_ids(adapters).items())
     )
 
 
-def _nic(vif: Record, key: str, position: int, related: Related, vlans: Mapping[str, int], *, running: bool) -> Nic:
+def _nic(
+    vif: Record,
+    key: str,
+    position: int,
+    related: Related,
+    sharing: Sharing,
+    vlans: Mapping[str, int],
+    *,
+    running: bool,
+) -> Nic:
     network = related.of("network", vif, "network")
     locking = text(vif, "locking_mode")
     attached = vif.get("currently_attached") is True
@@ -164,9 +175,9 @@ def _nic(vif: Record, key: str, position: int, related: Related, vlans: Mapping[
         link_up=locking != "disabled" and (attached or not running),
         vlan=vlans.get(text(vif, "network")),
         mtu=as_int(vif.get("MTU")) or None,
-        details=_known(
+        details=sharing.known(
             {
-                "xen.bridge": intern(text(network, "bridge")) or None,
+                "xen.bridge": intern(text(network, "bridge")),
                 "xen.locking_mode": intern(locking) if locking not in ("", "network_default") else None,
                 "xen.rate_kbps": as_int(mapping(vif, "qos_algorithm_params").get("kbps")),
             }
@@ -182,7 +193,3 @@ def vlans(related: Related) -> dict[str, int]:
         if tag is not None and tag >= 0:
             found[text(pif, "network")] = tag
     return found
-
-
-def _known(values: dict[str, Any]) -> FrozenDict[str, Any]:
-    return frozen({key: value for key, value in values.items() if value is not None})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import attrs
-from hvsdk.driver import errors
+from hvsdk.driver import CpuTopology, FrozenDict, errors, frozen
 
 from hvsdk_xen._values import as_int, is_ref
 
@@ -103,3 +103,39 @@ class Related:
         """Return the records that a field with a set refers to, as far as they are there."""
         known = self.classes.get(cls, NOTHING)
         return [known[ref] for ref in references(record, field) if ref in known]
+
+
+class Sharing:
+    """Makes values of which equal ones are one object: most domains of a pool differ in few things.
+
+    Use one for each listing.
+    """
+
+    def __init__(self) -> None:
+        self._mappings: dict[Any, FrozenDict[str, Any]] = {}
+        self._tags: dict[frozenset[str], frozenset[str]] = {}
+        self._topologies: dict[tuple[int, int], CpuTopology] = {}
+
+    def known(self, values: dict[str, Any]) -> FrozenDict[str, Any]:
+        """Return a mapping of those values that are there."""
+        return self.mapping({key: value for key, value in values.items() if value not in (None, "", ())})
+
+    def mapping(self, values: dict[str, Any]) -> FrozenDict[str, Any]:
+        """Return a mapping. What is in it are plain values, tuples, and mappings that were made here."""
+        # Mappings cannot be hashed; equal ones are the same object, which is kept.
+        key = tuple((name, id(value) if type(value) is FrozenDict else value) for name, value in values.items())
+        try:
+            return self._mappings.setdefault(key, frozen(values))
+        except TypeError:  # what few domains have is not shared
+            return frozen(values)
+
+    def tags(self, values: frozenset[str]) -> frozenset[str]:
+        """Return a set of tags."""
+        return self._tags.setdefault(values, values)
+
+    def topology(self, sockets: int, cores: int) -> CpuTopology:
+        """Return how vCPUs are laid out."""
+        found = self._topologies.get((sockets, cores))
+        if found is None:
+            found = self._topologies[sockets, cores] = CpuTopology(sockets=sockets, cores=cores)
+        return found

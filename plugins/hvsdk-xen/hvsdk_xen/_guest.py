@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from typing import Any, Literal
 
@@ -67,6 +68,7 @@ def addresses_of(networks: Mapping[str, str], macs: Mapping[str, str]) -> tuple[
     return tuple(found[key] for key in sorted(found, key=lambda key: (len(key[0]), key[0])))
 
 
+@lru_cache(maxsize=4096)
 def _ip(told: str) -> tuple[str | None, int | None]:
     """Return an address in its usual spelling, and the length of its prefix where that is told."""
     plain, slash, prefix = told.strip().partition("/")

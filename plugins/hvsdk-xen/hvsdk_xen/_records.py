@@ -11,7 +11,7 @@ from hvsdk.driver import FIELD_GROUPS, CpuTopology, DomainInfo, FenceMark, domai
 
 from hvsdk_xen._details import details
 from hvsdk_xen._devices import disks, nics
-from hvsdk_xen._fields import Record, Records, Related, count, mapping, text
+from hvsdk_xen._fields import Record, Records, Related, Sharing, count, mapping, text
 from hvsdk_xen._guest import guest_fields
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
 from hvsdk_xen._states import power_state
@@ -102,12 +102,12 @@ def records(
         related: What their fields refer to.
         vlans: Numbers of VLANs by the network's reference.
     """
-    make = _MAKERS[include]
+    make, sharing = _MAKERS[include], Sharing()
     made = []
     for vm in vms:
         values: list[Any] = _summary(vm, nodes, seen_at)
         if "config" in include:
-            config = _config(vm, related, vlans)
+            config = _config(vm, related, sharing, vlans)
             values += [config[field] for field in _CONFIG]
         if "guest" in include:
             guest = guest_fields(vm, related)
@@ -133,7 +133,7 @@ def _summary(vm: Record, nodes: Mapping[str, str], seen_at: datetime) -> list[An
     ]
 
 
-def _config(vm: Record, related: Related, vlans: Mapping[str, int]) -> dict[str, Any]:
+def _config(vm: Record, related: Related, sharing: Sharing, vlans: Mapping[str, int]) -> dict[str, Any]:
     metrics = related.of("vm_metrics", vm, "metrics")
     hvm = domain_type(vm, metrics) == "hvm"
     other = mapping(vm, "other_config")
@@ -143,30 +143,30 @@ def _config(vm: Record, related: Related, vlans: Mapping[str, int]) -> dict[str,
     return {
         "folder": intern(other.get("folder", "")) or None,
         "max_vcpus": max_vcpus,
-        "cpu_topology": _topology(vm, max_vcpus),
+        "cpu_topology": _topology(vm, max_vcpus, sharing),
         "max_memory_bytes": count(vm, "memory_static_max"),
-        "disks": disks(vm, related, hvm=hvm),
-        "nics": nics(vm, related, vlans),
+        "disks": disks(vm, related, sharing, hvm=hvm),
+        "nics": nics(vm, related, sharing, vlans),
         "firmware": firmware(vm, hvm=hvm),
         "secure_boot": secure_boot(vm, hvm=hvm),
         "virtualization": virtualization(vm, related),
         "autostart": as_bool(other.get(AUTO_POWERON)),
-        "tags": _tags(vm),
+        "tags": sharing.tags(_tags(vm)),
         "notes": text(vm, "name_description"),
         "metadata": metadata,
         **marks,
         "fenced": marks["fenced"] or _fence_without_mark(vm),
         "created_at": as_time(metrics.get("install_time")),
         "started_at": _started_at(vm, metrics),
-        "details": details(vm, related),
+        "details": details(vm, related, sharing),
     }
 
 
-def _topology(vm: Record, vcpus: int | None) -> CpuTopology | None:
+def _topology(vm: Record, vcpus: int | None, sharing: Sharing) -> CpuTopology | None:
     cores = as_int(mapping(vm, "platform").get("cores-per-socket"))
     if not vcpus or not cores or cores < 1 or vcpus % cores:
         return None
-    return CpuTopology(sockets=vcpus // cores, cores=cores)
+    return sharing.topology(vcpus // cores, cores)
 
 
 def _tags(vm: Record) -> frozenset[str]:

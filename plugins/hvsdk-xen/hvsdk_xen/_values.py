@@ -46,6 +46,9 @@ def as_bool(value: Any) -> bool:
 def as_time(value: Any) -> datetime | None:
     """Return a moment, aware and in UTC; `None` for what is none, and for 1970, which stands for "never"."""
     text = str(value).partition(".")[0]
+    found = _usual(text)
+    if found is not None:
+        return None if found.year == 1970 else found
     for form in _FORMATS:
         try:
             found = datetime.strptime(text, form).replace(tzinfo=UTC)
@@ -53,3 +56,16 @@ def as_time(value: Any) -> datetime | None:
             continue
         return None if found.year == 1970 else found
     return None
+
+
+def _usual(text: str) -> datetime | None:
+    """Return a moment in XAPI's usual spelling, `20260102T03:04:05Z`; a listing has many."""
+    if len(text) != 18 or text[8::3] != "T::Z" or not (text[:8] + text[9:11] + text[12:14] + text[15:17]).isdecimal():
+        return None
+    try:
+        return datetime(
+            *(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[12:14]), int(text[15:17])),
+            tzinfo=UTC,
+        )
+    except ValueError:
+        return None

@@ -10,7 +10,8 @@ import pytest
 from hvsdk.driver import FIELD_GROUPS, Address, CpuTopology, DomainInfo, PowerState, errors
 from record_support import FULL, GIB, HOST, NOW, NULL, classes, info_of, vm_record
 
-from hvsdk_xen._records import summaries
+from hvsdk_xen._fields import Related
+from hvsdk_xen._records import records, summaries
 from hvsdk_xen._states import power_state
 
 HOSTILE: list[Any] = [
@@ -182,6 +183,19 @@ def test_a_record_without_a_uuid_is_refused_in_words() -> None:
             info_of(vm_record(uuid=uuid))
         with pytest.raises(errors.OperationFailedError, match="UUID"):
             summaries([vm_record(uuid=uuid)], {}, NOW)
+
+
+def test_domains_that_differ_in_little_share_the_rest() -> None:
+    found = classes()
+    related = Related(found)
+    vms = [vm_record(uuid=f"uuid-{number}") for number in range(2)]
+    one, other = records(vms, FULL, {}, related, {}, NOW)
+    assert one.details is other.details
+    assert one.disks[0].details is other.disks[0].details
+    assert one.tags is other.tags
+    (odd,) = records([vm_record(platform={"acpi": "0"}, blocked_operations={"start": ""})], FULL, {}, related, {}, NOW)
+    assert odd.details["xen.platform"] == {"acpi": "0"}
+    assert odd.details["xen.blocked"] == {"start": ""}
 
 
 def test_no_field_of_a_vm_is_needed() -> None:
