@@ -35,6 +35,7 @@ _ROLES = ("web", "db", "app", "mail", "build")
 _STATES = ("Running",) * 6 + ("Halted", "Suspended", "Halted", "Paused")
 _FOLDERS = ("", "/production", "/production/shop", "/test")
 _TAGS = ("production", "test", "backup", "team:blue")
+_DOMAIN_TYPES_SINCE = (2, 10)
 _RECENT = 3
 """Number of the VM that has started a few minutes ago, so that statistics have no values before."""
 
@@ -47,6 +48,8 @@ class System:
     """Its place among the default templates."""
     distro: str
     tools: str = CURRENT
+    domain_type: str = ""
+    """As what it boots, when that is not what its template says."""
 
 
 _SYSTEMS = (
@@ -57,6 +60,8 @@ _SYSTEMS = (
     System(8, "windows", ABSENT),
     System(4, "rocky", OUTDATED),
     System(5, "centos", ABSENT),
+    System(6, "centos", CURRENT, "pv_in_pvh"),
+    System(1, "debian", CURRENT, "pvh"),
 )
 
 
@@ -112,14 +117,13 @@ def _fields(
     world: World, random: Random, number: int, system: System, state: str, host: Object | None
 ) -> dict[str, Any]:
     template = TEMPLATES[system.template]
+    boot = _boot_fields(world, system)
     memory = random.choice((MEMORY // 4, MEMORY // 2, MEMORY))
     started = timedelta(minutes=4) if number == _RECENT else timedelta(hours=random.randrange(30, 2000))
     metrics = world.db.create("VM_metrics", install_time=world.now() - timedelta(days=100))
     if state != "Halted":
-        world.db.update(
-            metrics, start_time=world.now() - started, current_domain_type=base_fields(template)["domain_type"]
-        )
-    fields: dict[str, Any] = base_fields(template) | {
+        world.db.update(metrics, start_time=world.now() - started, current_domain_type=boot["domain_type"])
+    fields: dict[str, Any] = boot | {
         "name_label": domain_name(number),
         "name_description": f"A {system.distro} guest" if number % 3 else "",
         "power_state": state,
@@ -143,6 +147,13 @@ def _fields(
     if host is not None:
         domid = 1 + number // max(1, world.options.hosts)
         fields |= {"resident_on": host.ref, "affinity": host.ref, "domid": domid, "memory_target": memory}
+    return fields
+
+
+def _boot_fields(world: World, system: System) -> dict[str, Any]:
+    fields = base_fields(TEMPLATES[system.template])
+    if system.domain_type and world.options.api >= _DOMAIN_TYPES_SINCE:
+        fields |= {"domain_type": system.domain_type, "HVM_boot_policy": "", "PV_bootloader": "pygrub"}
     return fields
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from hvsdk_simulators.xapi.build.products import product_of, software_version
@@ -12,6 +13,8 @@ from hvsdk_simulators.xapi.world import World
 
 GIB = 1 << 30
 CPUS = 8
+_CERTIFICATES_SINCE = (2, 15)
+_INTERNAL_CERTIFICATES_SINCE = (2, 16)
 _MODEL = "Intel(R) Xeon(R) Silver 4314 CPU @ 2.40GHz"
 _FEATURES = "7ffefbff-bfebfbff-00000021-2c100800-00000000-00000000-00000000-00000000"
 _FLAGS = (
@@ -62,6 +65,7 @@ def make_host(world: World, number: int, memory: int) -> Object:
     )
     for cpu in range(CPUS):
         _make_cpu(world, host, cpu)
+    _make_certificates(world, host)
     return host
 
 
@@ -125,6 +129,22 @@ def cpu_info() -> dict[str, str]:
         "features_pv_host": _FEATURES,
         "features_hvm_host": _FEATURES,
     }
+
+
+def _make_certificates(world: World, host: Object) -> None:
+    """Make a record of what the host shows to clients, and in newer releases of what it shows to other hosts."""
+    if world.options.api >= _CERTIFICATES_SINCE:
+        world.db.create("Certificate", host=host.ref, type="host")
+    if world.options.api >= _INTERNAL_CERTIFICATES_SINCE:
+        digest = sha256(host["uuid"].encode()).hexdigest().upper()
+        world.db.create(
+            "Certificate",
+            host=host.ref,
+            type="host_internal",
+            not_before=world.now() - timedelta(days=30),
+            not_after=world.now() + timedelta(days=3620),
+            fingerprint=":".join(digest[at : at + 2] for at in range(0, len(digest), 2)),
+        )
 
 
 def _make_cpu(world: World, host: Object, number: int) -> None:

@@ -53,8 +53,8 @@ def updates_json(answer: Updates, api: tuple[int, int]) -> bytes:
 
 def whole_xml(measured: Measured, now: int) -> bytes:
     root = ElementTree.Element("rrd")
-    for name, value in (("version", "0003"), ("step", str(STEP)), ("lastupdate", str(now))):
-        ElementTree.SubElement(root, name).text = value
+    for name, text in (("version", "0003"), ("step", str(STEP)), ("lastupdate", str(now))):
+        ElementTree.SubElement(root, name).text = text
     for source in measured.sources:
         ds = ElementTree.SubElement(root, "ds")
         for name, text in (

@@ -21,9 +21,10 @@ def checked_mac(text: str) -> str:
 def checked_address(text: str, parameter: str, *, version: int) -> str:
     """Return an address of an IP version, or raise INVALID_IP_ADDRESS_SPECIFIED with the parameter's name."""
     try:
-        return str(IPv4Address(text) if version == 4 else IPv6Address(text)) and text
+        IPv4Address(text) if version == 4 else IPv6Address(text)
     except ValueError:
         raise Failure("INVALID_IP_ADDRESS_SPECIFIED", parameter) from None
+    return text
 
 
 def checked_interface(text: str, parameter: str, *, version: int) -> str:

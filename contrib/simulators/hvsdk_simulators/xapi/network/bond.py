@@ -24,6 +24,7 @@ _LACP_ONLY = ("hashing_algorithm", "lacp-time", "lacp-aggregation-key", "lacp-fa
     'Bond.create(network ref network, PIF ref set members, string MAC, enum bond_mode mode = "balance-slb", '
     "(string -> string) map properties = {}) -> Bond ref",
     role=_ROLE,
+    since="1.2",
 )
 def create(
     call: Call, network: Object, members: list[Object], MAC: str, mode: str, properties: Mapping[str, str]
@@ -53,7 +54,7 @@ def create(
     return bond
 
 
-@message("Bond.destroy(Bond ref self) -> void", role=_ROLE)
+@message("Bond.destroy(Bond ref self) -> void", role=_ROLE, since="1.2")
 def destroy(call: Call, self: Object) -> None:
     """Take a bond apart. What it had goes to its primary interface."""
     db = call.world.db

@@ -16,13 +16,13 @@ _NBD = ("nbd", "insecure_nbd")
 _COMPUTED = frozenset(("uuid", "allowed_operations", "current_operations", "VIFs", "PIFs", "blobs"))
 
 
-@message("network.create(network record record) -> network ref", role="pool-operator")
-def create(call: Call, record: Mapping[str, Any]) -> Object:
+@message("network.create(network record args) -> network ref", role="vm-admin")
+def create(call: Call, args: Mapping[str, Any]) -> Object:
     """Make a network that no host is connected to; its bridge gets the first free name when none is given."""
     db = call.world.db
-    bridge = str(record.get("bridge") or "")
+    bridge = str(args.get("bridge") or "")
     taken = {network["bridge"] for network in db.all("network")}
-    if not record.get("managed", True):
+    if not args.get("managed", True):
         if not bridge:
             raise Failure("BRIDGE_NOT_AVAILABLE", bridge)
     elif bridge in taken:
@@ -31,11 +31,11 @@ def create(call: Call, record: Mapping[str, Any]) -> Object:
         raise Failure("INVALID_VALUE", "bridge", bridge)
     if not bridge:
         bridge = next(name for number in range(len(taken) + 1) if (name := f"xapi{number}") not in taken)
-    fields = {name: value for name, value in record.items() if name not in _COMPUTED}
+    fields = {name: value for name, value in args.items() if name not in _COMPUTED}
     return db.create("network", **fields | {"bridge": bridge})
 
 
-@message("network.destroy(network ref self) -> void", role="pool-operator")
+@message("network.destroy(network ref self) -> void", role="vm-admin")
 def destroy(call: Call, self: Object) -> None:
     """Remove a network that nothing is connected to."""
     db = call.world.db

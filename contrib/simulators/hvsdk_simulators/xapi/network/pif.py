@@ -12,14 +12,16 @@ from hvsdk_simulators.xapi.world import World
 _ROLE = "pool-operator"
 
 
-@message("PIF.scan(host ref host) -> void", role=_ROLE)
+@message("PIF.scan(host ref host) -> void", role=_ROLE, since="1.2")
 def scan(call: Call, host: Object) -> None:
     """Look for new cards. There are none."""
     for ref in host["PIFs"]:
         call.world.db.touch(call.world.db.get("PIF", ref))
 
 
-@message("PIF.introduce(host ref host, string MAC, string device, bool managed = true) -> PIF ref", role=_ROLE)
+@message(
+    "PIF.introduce(host ref host, string MAC, string device, bool managed = true) -> PIF ref", role=_ROLE, since="1.2"
+)
 def introduce(call: Call, host: Object, MAC: str, device: str, managed: bool) -> Object:
     """Make a record of a card that the host has."""
     db = call.world.db
@@ -33,7 +35,7 @@ def introduce(call: Call, host: Object, MAC: str, device: str, managed: bool) ->
     return make_pif(call.world, host, network, device, MAC, physical=True, managed=managed, currently_attached=False)
 
 
-@message("PIF.forget(PIF ref self) -> void", role=_ROLE)
+@message("PIF.forget(PIF ref self) -> void", role=_ROLE, since="1.2")
 def forget(call: Call, self: Object) -> None:
     """Drop the record of a card, on which nothing may rest."""
     if not self["physical"]:
@@ -49,7 +51,7 @@ def forget(call: Call, self: Object) -> None:
     drop_pif(call.world, self)
 
 
-@message("PIF.plug(PIF ref self) -> void", role=_ROLE)
+@message("PIF.plug(PIF ref self) -> void", role=_ROLE, since="1.2")
 def plug(call: Call, self: Object) -> None:
     """Bring an interface up."""
     if self["bond_slave_of"] != NULL:
@@ -57,7 +59,7 @@ def plug(call: Call, self: Object) -> None:
     call.world.db.update(self, currently_attached=True)
 
 
-@message("PIF.unplug(PIF ref self) -> void", role=_ROLE)
+@message("PIF.unplug(PIF ref self) -> void", role=_ROLE, since="1.2")
 def unplug(call: Call, self: Object) -> None:
     """Bring an interface down, unless something needs it."""
     if self["management"]:
@@ -82,6 +84,7 @@ def set_disallow_unplug(call: Call, self: Object, value: bool) -> None:
     "PIF.reconfigure_ip(PIF ref self, enum ip_configuration_mode mode, string IP, string netmask, string gateway, "
     "string DNS) -> void",
     role=_ROLE,
+    since="1.2",
 )
 def reconfigure_ip(call: Call, self: Object, mode: str, IP: str, netmask: str, gateway: str, DNS: str) -> None:
     """Give a host's interface an IPv4 address, a way to get one, or none."""

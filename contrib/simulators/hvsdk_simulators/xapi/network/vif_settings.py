@@ -90,7 +90,7 @@ def _configure(call: Call, vif: Object, mode: str, address: str, gateway: str, *
     vm = call.world.db.get("VM", vif["VM"])
     guest = call.world.db.lookup("VM_guest_metrics", vm["guest_metrics"])
     if vm["power_state"] == "Running" and (guest is None or guest["other"].get(_STATIC_SETTING) != "1"):
-        raise Failure("VM_LACKS_FEATURE_STATIC_IP_SETTING", vm.ref)
+        raise Failure("VM_LACKS_FEATURE", vm.ref)
     static = mode == "Static"
     call.world.db.update(
         vif,

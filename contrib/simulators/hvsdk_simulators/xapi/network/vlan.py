@@ -15,7 +15,7 @@ _ROLE = "pool-operator"
 _TAGS = range(4095)
 
 
-@message("VLAN.create(PIF ref tagged_PIF, int tag, network ref network) -> VLAN ref", role=_ROLE)
+@message("VLAN.create(PIF ref tagged_PIF, int tag, network ref network) -> VLAN ref", role=_ROLE, since="1.2")
 def create(call: Call, tagged_PIF: Object, tag: int, network: Object) -> Object:
     """Connect a host to a network by packets with a tag."""
     db = call.world.db
@@ -39,7 +39,7 @@ def create(call: Call, tagged_PIF: Object, tag: int, network: Object) -> Object:
     return vlan
 
 
-@message("VLAN.destroy(VLAN ref self) -> void", role=_ROLE)
+@message("VLAN.destroy(VLAN ref self) -> void", role=_ROLE, since="1.2")
 def destroy(call: Call, self: Object) -> None:
     """Take a host from a VLAN that no VM on it uses."""
     untagged = call.world.db.get("PIF", self["untagged_PIF"])

@@ -1,0 +1,39 @@
+"""Trusted platform modules of VMs."""
+
+from __future__ import annotations
+
+from hvsdk_simulators.xapi.call import Call
+from hvsdk_simulators.xapi.database import Object, derived
+from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.world import World
+
+_MOST = 1
+
+
+@derived("VTPM", "allowed_operations")
+def allowed_operations(world: World, vtpm: Object) -> list[str]:
+    """A module can be destroyed while its VM is off."""
+    vm = world.db.lookup("VM", vtpm["VM"])
+    return ["destroy"] if vm is not None and vm["power_state"] == "Halted" else []
+
+
+@message("VTPM.create(VM ref vM, bool is_unique) -> VTPM ref", role="vm-admin", since="2.20")
+def create(call: Call, vM: Object, is_unique: bool) -> Object:
+    """Give a VM a module, which must be halted and boot by UEFI. One that is unique is not copied with the VM."""
+    if vM["power_state"] != "Halted":
+        raise Failure("VM_BAD_POWER_STATE", vM.ref, "halted", vM["power_state"].lower())
+    if len(vM["VTPMs"]) >= _MOST:
+        raise Failure("VTPM_MAX_AMOUNT_REACHED", str(_MOST))
+    if vM["HVM_boot_params"].get("firmware") != "uefi":
+        raise Failure("OPERATION_NOT_ALLOWED", "VTPM can only be used with UEFI firmware")
+    return call.world.db.create("VTPM", VM=vM.ref, is_unique=is_unique)
+
+
+@message("VTPM.destroy(VTPM ref self) -> void", role="vm-admin", since="2.20")
+def destroy(call: Call, self: Object) -> None:
+    """Take a module with all its keys from its VM, which must be halted."""
+    vm = call.world.db.get("VM", self["VM"])
+    if vm["power_state"] != "Halted":
+        raise Failure("VM_BAD_POWER_STATE", vm.ref, "halted", vm["power_state"].lower())
+    call.world.db.delete(self)
