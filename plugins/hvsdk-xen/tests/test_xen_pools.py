@@ -46,9 +46,10 @@ def test_a_format_that_the_pool_has_not_is_refused(make_volume, raw):
         make_volume(format="qcow2")
 
 
-def test_a_volume_that_is_too_large_is_refused(make_volume, raw):
-    with nothing_new(raw), pytest.raises(errors.HvsdkError):
-        make_volume(size="900TiB")
+def test_a_volume_for_which_there_is_no_room_is_refused(host, raw):
+    thick = next(pool for pool in host.storage_pools() if pool.type == "lvmoiscsi")
+    with nothing_new(raw), pytest.raises(errors.InsufficientResourcesError):
+        thick.create_volume(name="xen-volume-large", size=thick.capacity_bytes + (1 << 30))
 
 
 def test_a_volume_goes(make_volume, storage):
