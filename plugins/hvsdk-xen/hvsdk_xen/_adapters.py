@@ -38,7 +38,7 @@ class NicVerbs(NicPlans, HardwareVerbs):
         number = min(map(str, free), key=int)
         vif = making.create("VIF", plan.record(vm.ref, number))
         if vm.is_on:
-            yield self.start_task("VIF.plug", vif, deadline=self.soon())
+            yield from self.plug(making, "VIF", vif, vm.native_id)
         return number
 
     def detach_nic(self, native_id: str, nic_id: str, *, deadline: Deadline) -> Result[None]:

@@ -106,6 +106,7 @@ class CreateVerbs(DrivePlans, NicPlans, TemplateVerbs, SeedMaker, Places):
         if strings:
             self.call(_SET_BIOS_STRINGS, vm, strings, deadline=self.soon())
         native_id = str(self.call("VM.get_uuid", vm, deadline=self.soon()))
+        self._refs[native_id] = vm
         return self.get_domain(native_id, frozenset({"config"}), deadline=self.soon())
 
     def _make_all_drives(self, draft: _Draft, making: Making, vm: str) -> Steps[None]:

@@ -34,7 +34,7 @@ class DiskVerbs(DrivePlans, HardwareVerbs):
         number = drive_number(free, is_cd=plan.is_cd)
         vbd = yield from self.make_drive(making, plan, vm.ref, vm.name, number, first=False)
         if vm.is_on:
-            yield self.start_task("VBD.plug", vbd, deadline=self.soon())
+            yield from self.plug(making, "VBD", vbd, vm.native_id)
         return number
 
     def detach_disk(self, native_id: str, disk_id: str, *, deadline: Deadline) -> Result[None]:

@@ -11,13 +11,16 @@ from hvsdk.driver import Deadline, PowerState, errors
 
 from hvsdk_xen._devices import disk_ids, nic_ids
 from hvsdk_xen._login import code_of
+from hvsdk_xen._making import Making
 from hvsdk_xen._states import power_state
-from hvsdk_xen._steps import Steps
+from hvsdk_xen._steps import Pause, Steps
 from hvsdk_xen._values import is_ref
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["HardwareVerbs", "Subject", "has_volume"]
 
+_DRIVERS_SECONDS = 0.5
+"""Between two attempts to plug something into a guest that is booting."""
 _DETACHED = frozenset(("DEVICE_ALREADY_DETACHED", "DEVICE_NOT_ATTACHED"))
 
 
@@ -32,6 +35,11 @@ class Subject:
     def name(self) -> str:
         """What people call it."""
         return str(self.record.get("name_label", ""))
+
+    @property
+    def native_id(self) -> str:
+        """Its id."""
+        return str(self.record.get("uuid", ""))
 
     @property
     def state(self) -> PowerState:
@@ -97,6 +105,19 @@ class HardwareVerbs(VerbSession):
             if nic_id in (key, str(found[ref].get("MAC", "")).lower()):
                 return ref, found[ref]
         raise errors.NicNotFoundError(f"{vm.name!r} has no network adapter {nic_id!r}")
+
+    def plug(self, making: Making, cls: str, ref: str, native_id: str) -> Steps[None]:
+        """Plug a new device into the guest. One that has just been started is given the time to load its drivers."""
+        while True:
+            try:
+                yield self.start_task(f"{cls}.plug", ref, deadline=self.soon())
+            except XenAPI.Failure as exc:
+                if code_of(exc) != "VM_MISSING_PV_DRIVERS" or not self.is_booting(native_id, self.soon()):
+                    raise
+            else:
+                return
+            yield Pause(_DRIVERS_SECONDS)
+            making.check()
 
     def take_out(self, cls: str, ref: str, *, plugged: bool) -> Steps[None]:
         """Unplug a device from the guest, and remove its record once the guest has let it go."""

@@ -83,13 +83,14 @@ class NicPlans(VerbSession):
 
     def _management_network(self, deadline: Deadline) -> str:
         """Return the network that the master is managed on, which all members have."""
+        pifs = self.call("PIF.get_all_records_where", 'field "management" = "true"', deadline=deadline)
         master = self.around.pool.get("master")
-        pif = self.call("host.get_management_interface", master, deadline=deadline)
-        if not is_ref(pif):
-            raise errors.NetworkNotFoundError(
-                "no network was named, and the master has no management interface", hint="name one: network="
-            )
-        return str(self.call("PIF.get_network", pif, deadline=deadline))
+        for pif in pifs.values():
+            if pif.get("host") == master and is_ref(pif.get("network")):
+                return str(pif["network"])
+        raise errors.NetworkNotFoundError(
+            "no network was named, and the master has no management interface", hint="name one: network="
+        )
 
     def _vlans_of(self, network: Mapping[str, Any], deadline: Deadline) -> set[int]:
         found = {as_int(self.call("PIF.get_VLAN", pif, deadline=deadline)) for pif in network.get("PIFs", ())}

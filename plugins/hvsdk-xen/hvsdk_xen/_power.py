@@ -5,7 +5,6 @@ What takes long (starting, resuming, suspending) is a task of XAPI's; what takes
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import XenAPI
@@ -13,7 +12,6 @@ from hvsdk.driver import Deadline, DomainInfo, Task, errors
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._steps import Steps, StepsTask
-from hvsdk_xen._values import as_time, is_ref
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
@@ -22,8 +20,6 @@ GUARDED_BY_CORE = frozenset(("power_off", "reset", "clone"))
 """Verbs that XAPI carries out in states in which hvsdk does not: it gives up saved memory unasked, may reboot a paused VM,
 and copies a suspended one where the pool allows that."""
 
-TOOLS_COME_UP = timedelta(seconds=120)
-"""How long after its start a guest that tells nothing is taken for one whose tools are not running yet."""
 _NO_TOOLS = frozenset(("VM_LACKS_FEATURE", "VM_LACKS_FEATURE_SHUTDOWN", "VM_MISSING_PV_DRIVERS"))
 
 
@@ -89,7 +85,7 @@ class PowerVerbs(VerbSession):
         except XenAPI.Failure as exc:
             if code_of(exc) not in _NO_TOOLS:
                 raise
-            not_yet = self._is_booting(native_id, deadline)
+            not_yet = self.is_booting(native_id, deadline)
             what = "do not run yet" if not_yet else "are not there, or cannot do it"
             raise errors.GuestAgentError(
                 f"{operation} needs the tools in the guest, and they {what}",
@@ -97,16 +93,6 @@ class PowerVerbs(VerbSession):
                 hint="power_off() cuts the power without asking the guest",
                 native_code=code_of(exc),
             ) from exc
-
-    def _is_booting(self, native_id: str, deadline: Deadline) -> bool:
-        """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
-        vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
-        host, metrics = vm.get("resident_on"), vm.get("metrics")
-        if vm.get("power_state") != "Running" or not is_ref(host) or not is_ref(metrics):
-            return False
-        started = as_time(self.call("VM_metrics.get_start_time", metrics, deadline=deadline))
-        now = as_time(self.call("host.get_servertime", host, deadline=deadline))
-        return started is not None and now is not None and now - started < TOOLS_COME_UP
 
 
 def _state_told(exc: XenAPI.Failure) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from hvsdk.driver import BackgroundTask, Deadline, Task
 
-__all__ = ["Steps", "StepsTask", "finish", "in_background"]
+__all__ = ["Pause", "Steps", "StepsTask", "finish", "in_background"]
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[Task[Any], Any, T]
@@ -65,6 +65,16 @@ class StepsTask(Task[T]):
             task.wait(seconds)
         else:
             time.sleep(seconds)
+
+
+class Pause(Task[None]):
+    """Some time to pass before the next step."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = Deadline(seconds)
+
+    def poll(self) -> tuple[bool, float | None, None]:
+        return self._until.expired, None, None
 
 
 def finish(task: Task[T], seconds: float | None = None) -> T:

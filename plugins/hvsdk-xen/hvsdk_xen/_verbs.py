@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
 
@@ -11,11 +12,16 @@ from hvsdk.driver import Deadline, Target, Task, errors
 
 from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._session import XenSession
+from hvsdk_xen._values import as_time, is_ref
 
 __all__ = ["FAILURES", "VerbSession"]
 
 FAILURES = (XenAPI.Failure, AnswerError, HTTPException, OSError, errors.HvsdkError)
 """All that a call may raise, for the steps that undo others."""
+
+
+TOOLS_COME_UP = timedelta(seconds=120)
+"""How long after its start a guest that tells nothing is taken for one whose tools are not running yet."""
 
 
 class VerbSession(XenSession):
@@ -43,6 +49,16 @@ class VerbSession(XenSession):
             if not _has_ended(task):
                 with self._left_lock:
                     self._left.append(task)
+
+    def is_booting(self, native_id: str, deadline: Deadline) -> bool:
+        """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
+        vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
+        host, metrics = vm.get("resident_on"), vm.get("metrics")
+        if vm.get("power_state") != "Running" or not is_ref(host) or not is_ref(metrics):
+            return False
+        started = as_time(self.call("VM_metrics.get_start_time", metrics, deadline=deadline))
+        now = as_time(self.call("host.get_servertime", host, deadline=deadline))
+        return started is not None and now is not None and now - started < TOOLS_COME_UP
 
 
 def _has_ended(task: Task[Any]) -> bool:
