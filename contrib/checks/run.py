@@ -67,7 +67,10 @@ def lanes(*, full: bool) -> list[list[Step]]:
             Step("docs", ("make", "--no-print-directory", "docs"), suite=False),
             Step("core", pytest),
         ],
-        [Step("testbed", (*pytest, *map(str, files)))],
+        [
+            Step("testbed", (*pytest, *map(str, files))),
+            Step("simulators", (*pytest, str(ROOT / "contrib" / "simulators" / "tests"))),
+        ],
         *(lane for tests in sorted((ROOT / "plugins").glob("*/tests")) for lane in plugin_lanes(tests, pytest)),
     ]
 
@@ -77,7 +80,7 @@ def plugin_lanes(tests: Path, pytest: tuple[str, ...]) -> list[list[Step]]:
 
     Guests sleep most of the time, so that more lanes than processors are quicker.
     """
-    kits = sorted(tests.glob("test_conformance*.py"))
+    kits = sorted(tests.glob("test_*conformance*.py"))
     others = sorted(set(tests.glob("test_*.py")) - set(kits))
     name = tests.parent.name
     parts = [(f"{name} {kit.stem.removeprefix('test_')}", [kit]) for kit in kits]
