@@ -18,7 +18,7 @@ def with_drive(domain):
 
 def image_in(domain):
     (drive,) = [disk for disk in domain.refresh().info.disks if disk.device == "cdrom"]
-    return drive.details.get("xen.volume_name")
+    return drive.details.get("xen.medium")
 
 
 @STATES
