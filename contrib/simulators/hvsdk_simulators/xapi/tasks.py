@@ -60,6 +60,13 @@ def vanish(world: World, task: Object) -> None:
     _forget(world, task)
 
 
+def abandon(world: World, task: Object) -> None:
+    """Let a task's work end where it is, and take its record away: nobody learns what came of it."""
+    if task["status"] in _UNDER_WAY:
+        world.db.update(task, status="cancelling")
+    _forget(world, task)
+
+
 def show(world: World) -> list[dict[str, Any]]:
     """Return the tasks that are there as the control door tells them."""
     return [
