@@ -19,6 +19,22 @@ __all__ = ["NULL", "Database", "Deleted", "Object", "derived"]
 DELETIONS_KEPT = 4096
 """Deleted objects that are remembered for those who watch; who asks for older ones has lost events."""
 
+_REFS = {
+    cls: {one.name: one.kind.target for one in schema.fields.values() if one.kind.name == "ref"}
+    for cls, schema in SCHEMA.items()
+}
+"""By class: the fields that name one object, with the class of it."""
+_LINKS = {
+    cls: tuple(
+        (one.name, kind.target)
+        for one in schema.fields.values()
+        for kind in (one.kind, one.kind.item)
+        if kind is not None and kind.name == "ref" and one.kind.name in ("ref", "set")
+    )
+    for cls, schema in SCHEMA.items()
+}
+"""By class: the fields that name objects, one or a set of them."""
+
 
 class Object:
     """One object. Its fields are read as `obj["name_label"]` and written by the database alone."""
@@ -86,8 +102,9 @@ class Database:
             self._classes[cls][ref] = obj
             if values.get("uuid"):
                 self._uuids[cls, values["uuid"]] = obj
-            for name, value in values.items():
-                self._relate(obj, name, NULL, value)
+            for name in _REFS[cls]:
+                if values[name] != NULL:
+                    self._relate(obj, name, NULL, values[name])
             self._changed(obj)
             obj.created = obj.generation
             return obj
@@ -187,12 +204,11 @@ class Database:
 
     def _neighbours(self, obj: Object) -> Iterator[Object]:
         """The objects whose derived fields may follow from this one: those it names, and the one it belongs to."""
-        for one in SCHEMA[obj.cls].fields.values():
-            kind = one.kind.item if one.kind.name == "set" else one.kind
-            if kind is None or kind.name != "ref" or kind.target not in DERIVED:
+        for name, target in _LINKS[obj.cls]:
+            if target not in DERIVED:
                 continue
-            known = self._classes[kind.target]
-            value = obj.fields[one.name]
+            known = self._classes[target]
+            value = obj.fields[name]
             for ref in value if isinstance(value, list) else (value,):
                 if (found := known.get(ref)) is not None:
                     yield found
@@ -201,10 +217,10 @@ class Database:
             yield owner
 
     def _relate(self, obj: Object, name: str, old: Any, new: Any) -> None:
-        kind = SCHEMA[obj.cls].fields[name].kind
-        if kind.name != "ref":
+        target = _REFS[obj.cls].get(name)
+        if target is None:
             return
-        if kind.target.endswith("_metrics"):
+        if target.endswith("_metrics"):
             self._owners.pop(old, None)
             if new != NULL:
                 self._owners[new] = obj

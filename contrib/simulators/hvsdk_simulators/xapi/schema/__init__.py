@@ -21,6 +21,7 @@ __all__ = ["ENUMS", "EPOCH", "FIRST", "NULL", "SCHEMA", "Api", "ClassSchema", "F
 
 Api = tuple[int, int]
 FIRST: Api = (1, 1)
+_CONTAINERS = frozenset(("set", "map", "record"))
 _TABLES = ("access", "pool", "vm", "host", "network", "storage")
 
 
@@ -53,12 +54,16 @@ class Field:
 
     def new_value(self) -> Any:
         """Return the value of an object for which nobody gave one."""
+        return copy.copy(self._default) if self.kind.name in _CONTAINERS else self._default
+
+    @cached_property
+    def _default(self) -> Any:
         if self.default == "":
             return blank(self.kind, ENUMS)
         value = json.loads(self.default)
         if self.kind.name == "map" and self.kind.key is not None and self.kind.key.name == "int":
             return {int(key): item for key, item in value.items()}
-        return copy.copy(value)
+        return value
 
 
 @define
