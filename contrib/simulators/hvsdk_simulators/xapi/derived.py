@@ -24,24 +24,3 @@ def derived(cls: str, field: str) -> Callable[[_F], _F]:
         return function
 
     return register
-
-
-def derive(world: World, obj: Object) -> dict[str, Any]:
-    """Return an object's derived fields as they are now."""
-    return {name: function(world, obj) for name, function in DERIVED.get(obj.cls, {}).items()}
-
-
-def settle(world: World) -> None:
-    """Compute the derived fields that may have changed, and number those objects anew where they have.
-
-    Whoever shows records or changes does so first: what follows from a change is as much an event as the change.
-    """
-    touched = world.db.touched
-    while touched:
-        _, obj = touched.popitem()
-        news = derive(world, obj)
-        if news == obj.shown:
-            continue
-        seen_before, obj.shown = obj.shown is not None, news
-        if seen_before:
-            world.db.bump(obj)

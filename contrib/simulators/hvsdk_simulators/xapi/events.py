@@ -6,14 +6,15 @@ import weakref
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from attrs import field, frozen, mutable
 
 from .call import Call
-from .database import Database, Object
-from .derived import settle
+from .database import Database, Deleted, Object
 from .failure import Failure
 from .messages import message
+from .records import settle_all
 from .schema import SCHEMA, Api
 from .world import World
 
@@ -24,28 +25,8 @@ GATHER_SECONDS = 0.05
 _CLASSES = {name.lower(): name for name, cls in SCHEMA.items() if name not in SILENT and "uuid" in cls.fields}
 
 
-@frozen
-class Event:
-    """One change of one object."""
-
-    id: int
-    timestamp: datetime
-    cls: str
-    """In lower case."""
-    operation: str
-    ref: str
-    obj_uuid: str
-    snapshot: Object | None = None
-    """The object, whose record goes with the event unless it is gone."""
-
-
-@frozen
-class Batch:
-    """What `event.from` answers."""
-
-    events: list[Event]
-    token: str
-    valid_ref_counts: dict[str, int]
+Event = dict[str, Any]
+"""One change of one object. Its `snapshot` is the object, whose record goes with the event unless it is gone."""
 
 
 @frozen(slots=False)
@@ -108,28 +89,31 @@ def read_token(text: str) -> int:
 
 def changes(world: World, subscription: Subscription, since: int) -> list[Event]:
     """Return what has changed since a generation: one event for each object, those that are gone at the end."""
-    settle(world)
+    settle_all(world)
     db, api, now = world.db, world.options.api, world.now()
     changed = [obj for obj in _changed(db, since) if _shown(obj.cls, api) and subscription.fits(obj.cls, obj.ref)]
     changed.reverse()
     events = [
-        Event(
-            obj.generation,
-            now,
-            obj.cls.lower(),
-            "add" if obj.created > since else "mod",
-            obj.ref,
-            str(obj.fields.get("uuid", "")),
-            obj,
-        )
+        _event(now, "add" if obj.created > since else "mod", obj, str(obj.fields.get("uuid", ""))) | {"snapshot": obj}
         for obj in changed
     ]
     gone = [
-        Event(one.generation, now, one.cls.lower(), "del", one.ref, one.uuid)
+        _event(now, "del", one, one.uuid)
         for one in db.deleted
         if one.created <= since < one.generation and _shown(one.cls, api) and subscription.fits(one.cls, one.ref)
     ]
     return events + gone
+
+
+def _event(now: datetime, operation: str, what: Object | Deleted, uuid: str) -> Event:
+    return {
+        "id": what.generation,
+        "timestamp": now,
+        "class": what.cls.lower(),
+        "operation": operation,
+        "ref": what.ref,
+        "obj_uuid": uuid,
+    }
 
 
 def _changed(db: Database, since: int) -> Iterator[Object]:
@@ -181,11 +165,11 @@ def _wait_for_changes(call: Call, subscription: Subscription, since: int, second
 @message(
     "event.from(string set classes, string token, float timeout) -> an event batch", since="1.9", asynchronous=False
 )
-def events_from(call: Call, classes: list[str], token: str, timeout: float) -> Batch:
+def events_from(call: Call, classes: list[str], token: str, timeout: float) -> dict[str, Any]:
     """Answer at once when something has changed since the token, otherwise when it does or the time is over."""
     since = read_token(token)
     found = _wait_for_changes(call, subscribe(classes), since, timeout)
-    return Batch(found, token_of(call.world.db.generation), counts(call.world))
+    return {"events": found, "valid_ref_counts": counts(call.world), "token": token_of(call.world.db.generation)}
 
 
 @message("event.inject(string class, string ref) -> string", since="1.10", asynchronous=False)
@@ -222,7 +206,7 @@ _REGISTERED: weakref.WeakKeyDictionary[Object, _Registration] = weakref.WeakKeyD
 def register(call: Call, classes: list[str]) -> None:
     assert call.session is not None
     subscribe(classes)
-    settle(call.world)
+    settle_all(call.world)
     registration = _REGISTERED.setdefault(call.session, _Registration(call.world.db.generation))
     registration.texts.update(classes)
 
