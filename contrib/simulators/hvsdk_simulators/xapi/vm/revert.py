@@ -50,7 +50,7 @@ def _roll_back(call: Call, vm: Object, snapshot: Object) -> None:
             _drop_devices(world, vm, originals)
             records.copy_devices(world, snapshot, vm, made, keep_macs=True)
     except Failure as failure:
-        if failure.code in ("TASK_CANCELLED", "VDI_INCOMPATIBLE_TYPE", "SR_BACKEND_FAILURE_44"):
+        if failure.code in ("TASK_CANCELLED", "VDI_INCOMPATIBLE_TYPE", "SR_FULL", "SR_BACKEND_FAILURE_44"):
             raise
         raise Failure("VM_REVERT_FAILED", snapshot.ref, vm.ref) from failure
     _replace_metrics(world, vm, snapshot)
