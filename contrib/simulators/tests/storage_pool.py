@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -112,11 +113,10 @@ class Answer:
         self.content = bytearray()
         self.failure: list[str] = []
         self.told = ""
-        self._body = body
+        self._body = io.BytesIO(body)
 
     def read(self, size: int) -> bytes:
-        taken, self._body = self._body[:size], self._body[size:]
-        return taken
+        return self._body.read(size)
 
     def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status, self.answered = status, headers

@@ -22,7 +22,7 @@ class Connection:
     Args:
         plain: The connection.
         context: For TLS, which the client must then ask for before anything else; None: it may not.
-        sent: Told how many bytes of a disk went out.
+        sent: Told how many bytes of a disk go out.
     """
 
     def __init__(self, plain: socket.socket, context: ssl.SSLContext | None, sent: Callable[[int], None]) -> None:
@@ -72,10 +72,10 @@ class Connection:
             self._send(disk, handle, offset, length)
 
     def _send(self, disk: Disk, handle: int, offset: int, length: int) -> None:
+        self._sent(length)
         self._stream.sendall(nbd.REPLY.pack(nbd.REPLY_MAGIC, 0, handle))
         for start in range(offset, offset + length, _CHUNK):
             self._stream.sendall(disk.read(start, min(_CHUNK, offset + length - start)))
-        self._sent(length)
 
     def _name(self, content: bytes) -> str:
         if not self._secure:

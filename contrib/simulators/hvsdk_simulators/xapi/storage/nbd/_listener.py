@@ -73,16 +73,19 @@ class NbdServer:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            handle = client.dup()  # TLS takes the socket over; this one still cuts the connection
             with self._lock:
                 welcome = self._member.alive and not self._stopped and len(self._clients) < LIMIT
                 if welcome:
-                    self._clients.add(client)
-            if not welcome:
+                    self._clients.add(handle)
+            if welcome:
+                arguments = (client, handle)
+                threading.Thread(target=self._serve, args=arguments, name="nbd-client", daemon=True).start()
+            else:
                 client.close()
-                continue
-            threading.Thread(target=self._serve, args=(client,), name="nbd-client", daemon=True).start()
+                handle.close()
 
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket, handle: socket.socket) -> None:
         connection = None
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,10 +97,9 @@ class NbdServer:
             return
         finally:
             with self._lock:
-                self._clients.discard(client)
-            if connection is not None:
-                connection.stream.close()
-            client.close()
+                self._clients.discard(handle)
+            for one in (client, handle) if connection is None else (connection.stream, client, handle):
+                one.close()
 
     def _secure(self) -> bool:
         with self._world.lock:
