@@ -84,7 +84,9 @@ def test_a_vm_from_a_template_has_the_disks_that_the_template_asks_for(pool: Poo
 
 def test_disks_are_made_in_the_sr_that_the_xml_names(pool: Pool) -> None:
     made = pool.call("VM.clone", default_template(pool), "new")
-    xml = f'<provision><disk device="1" size="{GIB}" sr="{pool.other["uuid"]}" bootable="false" type="user"/></provision>'
+    xml = (
+        f'<provision><disk device="1" size="{GIB}" sr="{pool.other["uuid"]}" bootable="false" type="user"/></provision>'
+    )
     pool.world.db.update(made, other_config=made["other_config"] | {"disks": xml})
     pool.call("VM.provision", made)
     (disk,) = pool.disks(made)
@@ -103,7 +105,9 @@ def test_provisioning_without_a_default_sr_says_so_and_leaves_a_template(pool: P
 def test_a_provision_that_finds_no_room_leaves_no_disks(pool: Pool) -> None:
     made = pool.call("VM.clone", default_template(pool), "new")
     sr = pool.local["uuid"]
-    xml = f'<provision><disk device="0" size="{GIB}" sr="{sr}"/><disk device="1" size="{10**16}" sr="{sr}"/></provision>'
+    xml = (
+        f'<provision><disk device="0" size="{GIB}" sr="{sr}"/><disk device="1" size="{10**16}" sr="{sr}"/></provision>'
+    )
     pool.world.db.update(made, other_config=made["other_config"] | {"disks": xml})
     before = pool.world.db.count("VDI")
     with refused("SR_FULL"):

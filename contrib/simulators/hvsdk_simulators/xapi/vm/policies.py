@@ -22,7 +22,6 @@ _SETTERS = {
 }
 _SIGNATURES = (
     "VMPP.protect_now(VMPP ref vmpp) -> string",
-    "VMPP.archive_now(VM ref snapshot) -> string",
     "VMPP.get_alerts(VMPP ref vmpp, int hours_from_now) -> string set",
     *(f"VMPP.set_{name}(VMPP ref self, {kind} value) -> void" for name, kind in _SETTERS.items()),
     *(f"VMPP.add_to_{name}(VMPP ref self, string key, string value) -> void" for name in _MAPS),
@@ -35,5 +34,6 @@ def refuse(call: Call, *arguments: Any) -> NoReturn:
     raise Failure("MESSAGE_REMOVED")
 
 
+message("VMPP.archive_now(VM ref snapshot) -> string", role="vm-power-admin", since="1.8")(refuse)
 for _signature in _SIGNATURES:
     message(_signature, role="pool-operator", since="1.8")(refuse)

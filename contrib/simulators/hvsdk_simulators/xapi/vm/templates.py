@@ -4,7 +4,6 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm.operations import operation
-from hvsdk_simulators.xapi.vm.situation import DEFAULT_TEMPLATE
 from hvsdk_simulators.xapi.world import World
 
 
@@ -16,15 +15,6 @@ def set_is_a_template(call: Call, self: Object, value: bool) -> None:
         return
     with operation(call, self, "make_into_template"):
         make_template(call.world, self)
-
-
-@message("VM.set_is_default_template(VM ref vm, bool value) -> void", role="pool-admin", since="2.7")
-def set_is_default_template(call: Call, vm: Object, value: bool) -> None:
-    """Make a VM one of the product's own templates, which cannot be destroyed."""
-    if value and not vm["is_a_template"]:
-        make_template(call.world, vm)
-    config = vm["other_config"] | {DEFAULT_TEMPLATE: str(value).lower()}
-    call.world.db.update(vm, other_config=config, is_default_template=value)
 
 
 def make_template(world: World, vm: Object) -> None:
