@@ -1,0 +1,188 @@
+"""Listing and finding domains, and what that costs in calls."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import hvsdk
+import pytest
+import XenAPI
+from hvsdk.driver import DomainInfo, PowerState, errors
+from hvsdk_simulators import Running
+from xen_support import Raw, connect, opened, soon
+
+from hvsdk_xen._driver import XenDriver
+
+STATE: frozenset[str] = frozenset()
+CONFIG, GUEST = frozenset({"config"}), frozenset({"guest"})
+FULL = CONFIG | GUEST
+SEEN = {"seen_at": None}
+STATES = {"Halted": "shutoff", "Running": "running", "Paused": "paused", "Suspended": "suspended"}
+
+
+def listed(driver: XenDriver, include: frozenset[str] = FULL) -> dict[str, DomainInfo]:
+    return {info.native_id: info for info in driver.list_domains(include, deadline=soon())}
+
+
+def calls(pool: Running, work: Callable[[], Any]) -> dict[str, int]:
+    """Return which calls something makes."""
+    pool.reset_counts()
+    work()
+    return dict(pool.counts())
+
+
+def test_a_listing_shows_what_the_pool_has(driver: XenDriver, raw: Raw) -> None:
+    found = listed(driver, STATE)
+    records = {vm["uuid"]: vm for vm in raw("VM.get_all_records").values() if not vm["is_a_snapshot"]}
+    hosts = raw("host.get_all_records")
+    assert found.keys() == records.keys()
+    for key, vm in records.items():
+        info = found[key]
+        assert (info.uuid, info.name, info.power_state) == (key, vm["name_label"], STATES[vm["power_state"]])
+        assert (info.vcpus, info.memory_bytes) == (vm["VCPUs_at_startup"], vm["memory_dynamic_max"])
+        assert info.node == hosts.get(vm["resident_on"], {}).get("name_label")
+        assert (info.is_template, info.is_control) == (vm["is_a_template"], vm["is_control_domain"])
+    assert {info.power_state for info in found.values()} >= {"running", "shutoff", "suspended", "paused"}
+
+
+def test_templates_snapshots_and_control_domains_are_left_out(host: hvsdk.Host, raw: Raw) -> None:
+    vms = raw("VM.get_all_records").values()
+    plain = {vm["uuid"] for vm in vms if not (vm["is_a_template"] or vm["is_control_domain"])}
+    assert {domain.uuid for domain in host.domains()} == plain
+    assert any(domain.is_control for domain in host.domains(control=True))
+    assert any(domain.is_template for domain in host.domains(templates=True))
+    snapshots = {vm["uuid"] for vm in vms if vm["is_a_snapshot"]}
+    assert snapshots
+    assert not snapshots & {domain.uuid for domain in host.domains(control=True, templates=True)}
+
+
+@pytest.mark.parametrize(("include", "most"), [(STATE, 2), (GUEST, 4), (CONFIG, 11), (FULL, 11)])
+def test_a_listing_takes_so_many_calls(pool: Running, driver: XenDriver, include: frozenset[str], most: int) -> None:
+    made = calls(pool, lambda: listed(driver, include))
+    assert sum(made.values()) <= most, made
+    assert set(made.values()) == {1}, made
+
+
+def test_calls_do_not_depend_on_how_many_domains_there_are(make_pool: Callable[..., Running]) -> None:
+    counts = []
+    for domains in (10, 300):
+        pool = make_pool(domains=domains, hosts=3)
+        with opened(pool) as driver:
+            counts.append(calls(pool, lambda driver=driver: listed(driver)))
+            assert sum(not (i.is_template or i.is_control) for i in listed(driver).values()) >= domains
+    assert counts[0] == counts[1]
+    assert sum(counts[0].values()) < 12
+
+
+@pytest.mark.parametrize("include", [STATE, CONFIG, GUEST, FULL])
+def test_one_domain_is_as_the_listing_shows_it(driver: XenDriver, include: frozenset[str]) -> None:
+    found = listed(driver, include)
+    for key, info in found.items():
+        assert driver.get_domain(key, include, deadline=soon()).to_dict() | SEEN == info.to_dict() | SEEN
+
+
+@pytest.mark.parametrize(("include", "most"), [(STATE, 1), (GUEST, 2), (CONFIG, 4), (FULL, 4)])
+def test_one_domain_takes_so_many_calls(
+    pool: Running, driver: XenDriver, make_vm: Callable[..., str], include: frozenset[str], most: int
+) -> None:
+    key = make_vm(disks=3, nics=2)
+    driver.get_domain(key, STATE, deadline=soon())
+    made = calls(pool, lambda: driver.get_domain(key, include, deadline=soon()))
+    assert sum(made.values()) <= most, made
+
+
+def test_after_a_listing_no_domain_is_looked_up(pool: Running, driver: XenDriver) -> None:
+    found = listed(driver, STATE)
+    made = calls(pool, lambda: [driver.get_domain(key, STATE, deadline=soon()) for key in list(found)[:5]])
+    assert made == {"VM.get_record": 5}
+
+
+def test_both_ways_to_write_calls_give_the_same(pool: Running) -> None:
+    with opened(pool, rpc="json") as one, opened(pool, rpc="xml") as other:
+        ours, theirs = listed(one), listed(other)
+    assert ours.keys() == theirs.keys()
+    for key, info in ours.items():
+        assert info == theirs[key]
+
+
+@pytest.mark.parametrize("api", ["2.0", "2.10", "2.23"])
+def test_pools_of_every_age_are_read(make_pool: Callable[..., Running], api: str) -> None:
+    pool = make_pool(domains=20, hosts=2, api=api)
+    with opened(pool) as driver:
+        found = listed(driver)
+        plain = [info for info in found.values() if not (info.is_control or info.is_template)]
+        assert len(plain) == 20
+        assert all(info.virtualization for info in plain), [info.name for info in plain if not info.virtualization]
+        assert all(disk.details["xen.sr_type"] for info in plain for disk in info.disks if disk.volume)
+        assert all(nic.network for info in plain for nic in info.nics)
+        assert any(info.addresses for info in plain)
+        assert driver.host_info(deadline=soon()).api_version == api
+
+
+def test_a_name_may_be_several_domains(driver: XenDriver, make_vm: Callable[..., str]) -> None:
+    twins = {make_vm("one-of-two"), make_vm("one-of-two")}
+    assert set(driver.find_domains("one-of-two", deadline=soon())) == twins
+
+
+def test_a_uuid_is_found_in_both_byte_orders(driver: XenDriver, make_vm: Callable[..., str]) -> None:
+    key = make_vm()
+    swapped = str(uuid.UUID(bytes=uuid.UUID(key).bytes_le))
+    for spelling in (key, key.upper(), swapped):
+        assert list(driver.find_domains(spelling, deadline=soon())) == [key]
+
+
+@pytest.mark.parametrize("name", ['it\'s "quoted"', "$(reboot); `id`", "ünïcode ✓", "<b>&amp;</b>", "a/../b", "%s {}"])
+def test_odd_names_are_found(driver: XenDriver, make_vm: Callable[..., str], name: str) -> None:
+    key = make_vm(name)
+    assert list(driver.find_domains(name, deadline=soon())) == [key]
+    assert driver.get_domain(key, STATE, deadline=soon()).name == name
+
+
+def test_a_name_that_looks_like_a_uuid_is_found(driver: XenDriver, make_vm: Callable[..., str]) -> None:
+    name = str(uuid.uuid4())
+    key = make_vm(name)
+    assert list(driver.find_domains(name, deadline=soon())) == [key]
+
+
+def test_what_is_not_there_is_not_found(host: hvsdk.Host, driver: XenDriver) -> None:
+    for key in ("no-such-domain", str(uuid.uuid4())):
+        assert list(driver.find_domains(key, deadline=soon())) == []
+        with pytest.raises(errors.DomainNotFoundError):
+            host.domain(key)
+    with pytest.raises(XenAPI.Failure, match="UUID_INVALID"):
+        driver.get_domain(str(uuid.uuid4()), STATE, deadline=soon())
+
+
+def test_a_snapshot_is_no_domain(host: hvsdk.Host, driver: XenDriver, raw: Raw) -> None:
+    snapshot = next(vm for vm in raw("VM.get_all_records").values() if vm["is_a_snapshot"])
+    assert list(driver.find_domains(snapshot["uuid"], deadline=soon())) == []
+    with pytest.raises(errors.DomainNotFoundError):
+        host.domain(snapshot["uuid"])
+
+
+def test_a_domain_that_is_made_anew_is_found_by_its_new_reference(
+    driver: XenDriver, raw: Raw, make_vm: Callable[..., str]
+) -> None:
+    key = make_vm()
+    driver._refs[key] = "OpaqueRef:of-before"
+    assert driver.get_domain(key, STATE, deadline=soon()).native_id == key
+
+
+def test_an_operation_under_way_is_seen(host: hvsdk.Host, domain: hvsdk.Domain, pool: Running, raw: Raw) -> None:
+    """XAPI shows what is under way while a slow call goes on."""
+    ref = raw("VM.get_by_uuid", domain.native_id)
+    task = raw("Async.VM.start", ref, False, False)
+    seen = {host.domain(domain.native_id).power_state}
+    while raw("task.get_status", task) == "pending":
+        seen.add(host.domain(domain.native_id).power_state)
+    assert seen <= {PowerState.SHUTOFF, PowerState.CHANGING, PowerState.RUNNING}
+    assert host.domain(domain.native_id).power_state == PowerState.RUNNING
+
+
+def test_an_expired_session_is_not_noticed(pool: Running) -> None:
+    with connect(pool) as host:
+        before = {domain.native_id for domain in host.domains()}
+        pool.act("expire-sessions")
+        assert {domain.native_id for domain in host.domains(full=True)} == before
