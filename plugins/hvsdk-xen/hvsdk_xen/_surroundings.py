@@ -16,7 +16,7 @@ from hvsdk_xen._values import as_int
 from hvsdk_xen._wire import Endpoint
 
 if TYPE_CHECKING:
-    from hvsdk_xen._session import XenSession
+    from hvsdk_xen._calls import SessionCalls
 
 __all__ = ["Surroundings", "look_around"]
 
@@ -45,7 +45,7 @@ class Surroundings:
         return as_int(host.get("API_version_major")) or 0, as_int(host.get("API_version_minor")) or 0
 
     def endpoint_of(
-        self, session: XenSession, members: Members, here: Endpoint, host_ref: str | None, deadline: Deadline
+        self, session: SessionCalls, members: Members, here: Endpoint, host_ref: str | None, deadline: Deadline
     ) -> Endpoint:
         """Return where a host is reached from here.
 
