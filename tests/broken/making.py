@@ -40,7 +40,7 @@ class DeleteTakesImages(Insider):
         return result
 
 
-@caught_by("test_delete_refuses_a_volume_that_backs_another")
+@caught_by("test_delete_never_takes_what_a_linked_clone_lies_on")
 class DeleteTakesBackings(Insider):
     """The ground below a linked clone goes."""
 
