@@ -1,1 +1,5 @@
 """Servers that stand in for hypervisors that no test can run: they speak the product's own protocol and keep state."""
+
+from ._running import ControlError, Running, start
+
+__all__ = ["ControlError", "Running", "start"]
