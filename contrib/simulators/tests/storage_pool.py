@@ -63,9 +63,9 @@ class Pool:
         made: Object = self.world.storage.create_vdi(self.sr(kind), size, name="test disk", **fields)
         return made
 
-    def drive(self, vm: Object, vdi: Object | None, **fields: Any) -> Object:
-        """A new drive of a VM."""
-        record = {
+    def drive_record(self, vm: Object, vdi: Object | None, **fields: Any) -> dict[str, Any]:
+        """What a drive is made from."""
+        return {
             "VM": vm.ref,
             "VDI": vdi.ref if vdi else NULL,
             "userdevice": "autodetect",
@@ -76,8 +76,11 @@ class Pool:
             "other_config": {},
             "qos_algorithm_type": "",
             "qos_algorithm_params": {},
-        }
-        made: Object = self.call("VBD.create", record | fields)
+        } | fields
+
+    def drive(self, vm: Object, vdi: Object | None, **fields: Any) -> Object:
+        """A new drive of a VM."""
+        made: Object = self.call("VBD.create", self.drive_record(vm, vdi, **fields))
         return made
 
     def request(

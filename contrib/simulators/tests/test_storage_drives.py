@@ -22,21 +22,21 @@ def test_a_drive_takes_the_first_free_position_when_none_is_named(pool: Pool) ->
 @pytest.mark.parametrize("name", ["0", "xvda", "hda", "sda1"])
 def test_a_position_with_a_drive_is_refused_whatever_it_is_called(pool: Pool, name: str) -> None:
     vm = pool.vm("Halted")
-    record = {"VM": vm.ref, "VDI": pool.vdi().ref, "userdevice": name, "mode": "RW", "type": "Disk", "empty": False}
+    record = pool.drive_record(vm, pool.vdi(), userdevice=name)
     assert pool.refused("VBD.create", record) == ["DEVICE_ALREADY_EXISTS", name]
 
 
 @pytest.mark.parametrize("name", ["-1", "255", "vda", "xvdz", "", "٣"])
 def test_a_position_that_there_is_not_is_refused(pool: Pool, name: str) -> None:
     vm = pool.vm("Halted")
-    record = {"VM": vm.ref, "VDI": pool.vdi().ref, "userdevice": name, "mode": "RW", "type": "Disk", "empty": False}
+    record = pool.drive_record(vm, pool.vdi(), userdevice=name)
     assert pool.refused("VBD.create", record) == ["INVALID_DEVICE", name]
 
 
 def test_what_does_not_fit_into_a_drive_is_refused(pool: Pool) -> None:
     vm, disk = pool.vm("Halted"), pool.vdi()
     read_only = pool.vdi(read_only=True)
-    common = {"VM": vm.ref, "userdevice": "9", "empty": False}
+    common = pool.drive_record(vm, disk)
 
     def error(**fields: Any) -> list[str]:
         return pool.refused("VBD.create", common | fields)
@@ -128,3 +128,10 @@ def test_a_drive_that_is_not_unpluggable_stays(pool: Pool) -> None:
     vbd = pool.drive(pool.vm("Running"), pool.vdi(), unpluggable=False)
     pool.call("VBD.plug", vbd)
     assert pool.refused("VBD.unplug", vbd) == ["VBD_NOT_UNPLUGGABLE", vbd.ref]
+
+
+def test_a_record_that_lacks_a_field_names_it(pool: Pool) -> None:
+    record = pool.drive_record(pool.vm("Halted"), pool.vdi())
+    del record["qos_algorithm_type"]
+    assert pool.refused("VBD.create", record)[0] == "INTERNAL_ERROR"
+    assert "qos_algorithm_type" in pool.refused("VBD.create", record)[1]

@@ -9,6 +9,7 @@ from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.world import World
 
 from .connections import connections
+from .constructors import fields_given, ref_of
 from .drivers import DRIVERS
 from .space import disks_of
 
@@ -20,9 +21,10 @@ _INTERNAL_KEY = "SRmaster"
 def create(call: Call, args: dict[str, Any]) -> Object:
     """Say how a host reaches an SR; `plug` then connects it."""
     world = call.world
-    host = world.db.get("host", _ref(args["host"]))
-    sr = world.db.get("SR", _ref(args["SR"]))
-    return make_pbd(world, host, sr, args["device_config"], args.get("other_config", {}))
+    fields = fields_given("PBD", args)
+    host = world.db.get("host", ref_of(fields["host"]))
+    sr = world.db.get("SR", ref_of(fields["SR"]))
+    return make_pbd(world, host, sr, fields["device_config"], fields.get("other_config", {}))
 
 
 @message("PBD.destroy(PBD ref self) -> void", role="pool-operator")
@@ -114,8 +116,3 @@ def _touch_disks(world: World, sr: Object) -> None:
 def _assert_public(config: dict[str, str]) -> None:
     if _INTERNAL_KEY in config:
         raise Failure("VALUE_NOT_SUPPORTED", _INTERNAL_KEY, config[_INTERNAL_KEY], "This key is for internal use only")
-
-
-def _ref(value: Any) -> str:
-    """The reference of what a record names, however it was read."""
-    return value.ref if isinstance(value, Object) else str(value)

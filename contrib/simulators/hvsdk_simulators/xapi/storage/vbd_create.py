@@ -9,10 +9,13 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.world import World
 
+from .constructors import fields_given, ref_of
+
 _NAME = re.compile(r"(?:sd|xvd|hd)([a-p])\d*|fd[ab]")
 _KINDS = ("system", "user", "ephemeral", "suspend", "crashdump", "metadata", "rrd", "pvs_cache")
 _POSITIONS_BEFORE, _POSITIONS = 16, 255
 _AUTODETECT = "autodetect"
+_NOT_GIVEN = ("device", "currently_attached")
 _MOVING = ("migrate_send", "pool_migrate")
 
 
@@ -20,19 +23,17 @@ _MOVING = ("migrate_send", "pool_migrate")
 def create(call: Call, args: dict[str, Any]) -> Object:
     """Put a drive into a VM. `autodetect` takes the first position that is free."""
     world = call.world
-    vm = world.db.get("VM", _ref(args["VM"]))
-    empty: bool = args.get("empty", False)
-    vdi = None if empty else world.db.get("VDI", _ref(args["VDI"]))
-    _assert_fits(world, args, vdi)
+    fields = {name: value for name, value in fields_given("VBD", args).items() if name not in _NOT_GIVEN}
+    vm = world.db.get("VM", ref_of(fields.pop("VM")))
+    vdi = None if fields["empty"] else world.db.get("VDI", ref_of(fields["VDI"]))
+    _assert_fits(world, fields, vdi)
     moving = next((op for op in vm["current_operations"].values() if op in _MOVING), None)
     if moving is not None:
         raise Failure("OTHER_OPERATION_IN_PROGRESS", "VM", vm.ref, moving)
-    device = position_for(world, vm, args["userdevice"], args["type"])
-    given = ("bootable", "mode", "type", "unpluggable", "other_config", "qos_algorithm_type", "qos_algorithm_params")
-    fields = {name: args[name] for name in given if name in args}
+    fields["userdevice"] = position_for(world, vm, fields["userdevice"], fields["type"])
+    fields["VDI"] = vdi.ref if vdi is not None else NULL
     metrics = world.db.create("VBD_metrics").ref if world.options.api < (1, 10) else NULL
-    where = vdi.ref if vdi is not None else NULL
-    return world.db.create("VBD", VM=vm.ref, VDI=where, empty=empty, userdevice=device, metrics=metrics, **fields)
+    return world.db.create("VBD", VM=vm.ref, metrics=metrics, **fields)
 
 
 def assert_medium(world: World, vdi: Object) -> None:
@@ -88,8 +89,3 @@ def _number(device: str) -> str:
     if found is None:
         return str(int(device)) if device.isascii() and device.isdecimal() else device
     return str(ord(found[1]) - ord("a")) if found[1] else device
-
-
-def _ref(value: Any) -> str:
-    """The reference of what a record names, however it was read."""
-    return value.ref if isinstance(value, Object) else str(value or NULL)

@@ -7,9 +7,9 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
-from hvsdk_simulators.xapi.schema import NULL
 
 from .connections import assert_attached
+from .constructors import fields_given, ref_of
 from .drivers import features
 from .space import assert_room, estimate, remeasure, rounded
 
@@ -20,14 +20,13 @@ _IN_USE_SECONDS = 5.0
 @message("VDI.create(VDI record args) -> VDI ref", role="vm-admin")
 def create(call: Call, args: dict[str, Any]) -> Object:
     """Make an empty disk; its size is rounded up to whole blocks."""
-    sr = call.world.db.get("SR", _ref(args["SR"]))
-    fields = {name: args[name] for name in ("name_description", "sharable", "read_only", "other_config")}
-    fields |= {name: args[name] for name in ("xenstore_data", "sm_config", "tags") if name in args}
-    size: int = args["virtual_size"]
+    fields = fields_given("VDI", args)
+    sr = call.world.db.get("SR", ref_of(fields.pop("SR")))
+    size: int = fields.pop("virtual_size")
     if size < 0:
         raise Failure("INVALID_VALUE", "virtual_size", str(size))
-    name = args.get("name_label", "")
-    vdi: Object = call.world.storage.create_vdi(sr, size, type=args["type"], name=name, **fields)
+    name = fields.pop("name_label", "")
+    vdi: Object = call.world.storage.create_vdi(sr, size, name=name, **fields)
     return vdi
 
 
@@ -172,8 +171,3 @@ def _grow(call: Call, vdi: Object, size: int, operation: str) -> None:
         world.storage.disk(vdi).resize(size)
         world.db.update(vdi, virtual_size=size)
         remeasure(world, vdi)
-
-
-def _ref(value: Any) -> str:
-    """The reference of what a record names, however it was read."""
-    return value.ref if isinstance(value, Object) else str(value or NULL)
