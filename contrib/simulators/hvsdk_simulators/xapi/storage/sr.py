@@ -113,6 +113,21 @@ def disable_database_replication(call: Call, sr: Object) -> None:
         call.world.storage.destroy_vdi(vdi)
 
 
+@message("VDI.read_database_pool_uuid(VDI ref self) -> string", since="1.9")
+def read_database_pool_uuid(call: Call, vdi: Object) -> str:
+    """The UUID of the pool whose database a disk holds; empty when it holds none."""
+    pool = call.world.db.lookup("pool", vdi["metadata_of_pool"])
+    return pool["uuid"] if pool is not None and vdi["type"] == "metadata" else ""
+
+
+@message("VDI.open_database(VDI ref self) -> session ref", role="pool-operator", since="1.9")
+def open_database(call: Call, vdi: Object) -> Object:
+    """Refuse: only databases of other pools are opened, and no disk holds one."""
+    if vdi["type"] != "metadata":
+        raise Failure("VDI_INCOMPATIBLE_TYPE", vdi.ref, vdi["type"])
+    raise Failure("VDI_CONTAINS_METADATA_OF_THIS_POOL", vdi.ref, vdi["metadata_of_pool"])
+
+
 def _metadata(world: World, sr: Object) -> list[Object]:
     pool = world.pool.ref
     return [vdi for vdi in disks_of(world, sr) if vdi["type"] == "metadata" and vdi["metadata_of_pool"] == pool]
