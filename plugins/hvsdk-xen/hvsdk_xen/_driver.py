@@ -10,6 +10,7 @@ from hvsdk_xen._adapters import NicVerbs
 from hvsdk_xen._clone import CloneVerbs
 from hvsdk_xen._create import CreateVerbs
 from hvsdk_xen._delete import DeleteVerbs
+from hvsdk_xen._disk_io import DiskIoVerbs
 from hvsdk_xen._disks import DiskVerbs
 from hvsdk_xen._errors import translate
 from hvsdk_xen._fence import FenceVerbs
@@ -26,7 +27,6 @@ from hvsdk_xen._reconfigure import ReconfigureVerbs
 from hvsdk_xen._screenshot import ScreenshotReads
 from hvsdk_xen._snapshots import SnapshotVerbs
 from hvsdk_xen._stats import StatsReads
-from hvsdk_xen._volumes import VolumeVerbs
 from hvsdk_xen._watch import WatchReads
 
 __all__ = ["XenDriver"]
@@ -47,7 +47,7 @@ class XenDriver(
     DiskVerbs,
     NicVerbs,
     MediaVerbs,
-    VolumeVerbs,
+    DiskIoVerbs,
     PowerVerbs,
     SnapshotVerbs,
     CloneVerbs,
@@ -71,6 +71,8 @@ class XenDriver(
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,
             Capability.HOTPLUG_DISK,
+            Capability.DISK_RANDOM_READ,
+            Capability.DISK_READ_SNAPSHOT,
             Capability.HOTPLUG_NIC,
             Capability.RECONFIGURE_RUNNING,
             Capability.UEFI,
