@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -53,7 +53,15 @@ class Dispatcher:
         prefix, plain = _split(method)
         return prefix + self._names.get(plain, plain)
 
-    def call(self, member: Object, method: str, params: Sequence[Any], *, exact: bool = False) -> Result:
+    def call(
+        self,
+        member: Object,
+        method: str,
+        params: Sequence[Any],
+        *,
+        exact: bool = False,
+        notes: Mapping[str, str] | None = None,
+    ) -> Result:
         """Answer a call.
 
         Args:
@@ -61,6 +69,7 @@ class Dispatcher:
             method: As the caller named it.
             params: With the session, when it takes one.
             exact: Whether numbers without a point are no floats.
+            notes: The `other_config` of the task, where the call makes one.
 
         Raises:
             Failure: It is refused, or fails.
@@ -76,7 +85,7 @@ class Dispatcher:
             session = self._admit(member, message, params)
             arguments = self._resolve(message, given)
             if prefix:
-                return self._begin(member, message, session, arguments)
+                return self._begin(member, message, session, arguments, notes or {})
             return self._run(Call(self._world, member, session, message=message), message, arguments)
 
     def _arguments(self, message: Message, called: str, params: Sequence[Any], exact: bool) -> list[Any]:
@@ -122,8 +131,15 @@ class Dispatcher:
             traceback.print_exc()
             raise Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error}") from error
 
-    def _begin(self, member: Object, message: Message, session: Object | None, arguments: list[Any]) -> Result:
-        task = tasks.begin(self._world, session, member, f"{ASYNC}{message.full_name}")
+    def _begin(
+        self,
+        member: Object,
+        message: Message,
+        session: Object | None,
+        arguments: list[Any],
+        notes: Mapping[str, str],
+    ) -> Result:
+        task = tasks.begin(self._world, session, member, f"{ASYNC}{message.full_name}", notes=notes)
         call = Call(self._world, member, session, task=task, message=message)
         threading.Thread(
             target=self._work, args=(call, task, message, arguments), name=message.full_name, daemon=True

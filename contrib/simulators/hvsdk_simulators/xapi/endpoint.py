@@ -29,6 +29,7 @@ _JSON_SINCE = (2, 3)
 _BODY_LIMIT = 300 << 10
 _BEFORE = (Action.SESSION_EXPIRED, Action.EVENTS_LOST, Action.MASTER_CHANGE)
 _BYTES_BETWEEN = 0.01
+_NOTE = "x-http-other-config-"
 _PAGE = b"<html><head><title>XenServer</title></head><body><p>Welcome</p></body></html>"
 
 
@@ -74,6 +75,12 @@ class Endpoint:
         if fault is None or not self._meet(request, envelope, fault):
             self._answer(request, envelope, fault)
 
+    @staticmethod
+    def _notes(request: Request) -> dict[str, str]:
+        """Return what the caller wants to see in the `other_config` of the task that its request makes."""
+        names = (name for name in request.headers if name.startswith(_NOTE))
+        return {name.removeprefix(_NOTE): request.headers[name] for name in names}
+
     def _meet(self, request: Request, envelope: Envelope, fault: Fault) -> bool:
         """Do what a fault does before a call, and return whether that was all."""
         match fault.action:
@@ -110,7 +117,9 @@ class Endpoint:
     def _answer(self, request: Request, envelope: Envelope, fault: Fault | None) -> None:
         host = self._member.host
         try:
-            result = self._dispatcher.call(host, envelope.method, envelope.params, exact=envelope.exact)
+            result = self._dispatcher.call(
+                host, envelope.method, envelope.params, exact=envelope.exact, notes=self._notes(request)
+            )
             pieces = _wrapped(envelope, self._pieces(envelope, result))
             first = next(pieces)
         except Failure as failure:

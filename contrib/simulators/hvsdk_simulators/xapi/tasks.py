@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 from .call import Call
@@ -19,9 +20,16 @@ _OWNERS: weakref.WeakKeyDictionary[Object, str] = weakref.WeakKeyDictionary()
 
 
 def begin(
-    world: World, session: Object | None, host: Object, label: str, description: str = "", *, cancellable: bool = True
+    world: World,
+    session: Object | None,
+    host: Object,
+    label: str,
+    description: str = "",
+    *,
+    cancellable: bool = True,
+    notes: Mapping[str, str] | None = None,
 ) -> Object:
-    """Make a task that is under way."""
+    """Make a task that is under way; `notes` are its `other_config`."""
     task = world.db.create(
         "task",
         name_label=label,
@@ -31,6 +39,7 @@ def begin(
         resident_on=host.ref,
         status="pending",
         type="<none/>",
+        other_config=dict(notes or {}),
     )
     if session is not None:
         _OWNERS[task] = user_of(world, session).sid
