@@ -79,7 +79,7 @@ class Dispatcher:
         prefix, plain = _split(method)
         message = self.messages.get(self._names.get(plain, plain))
         if message is None or (prefix and not message.asynchronous):
-            raise Failure("MESSAGE_METHOD_UNKNOWN", method)
+            raise self._unknown(method, plain)
         given = self._arguments(message, plain, params, exact)
         with self._world.lock:
             session = self._admit(member, message, params)
@@ -87,6 +87,12 @@ class Dispatcher:
             if prefix:
                 return self._begin(member, message, session, arguments, notes or {})
             return self._run(Call(self._world, member, session, message=message), message, arguments)
+
+    def _unknown(self, method: str, plain: str) -> Failure:
+        gone = MESSAGES.get(plain)
+        if gone is not None and gone.until is not None and gone.until <= self._world.options.api:
+            return Failure("MESSAGE_REMOVED")
+        return Failure("MESSAGE_METHOD_UNKNOWN", method)
 
     def _arguments(self, message: Message, called: str, params: Sequence[Any], exact: bool) -> list[Any]:
         """Check how many there are, and their types."""

@@ -15,6 +15,11 @@ from .schema import SCHEMA, Api, ClassSchema, Field, kind_of
 
 __all__ = ["implicit_messages"]
 
+_GUARDED = frozenset(
+    f"secret.{name}" for name in ("get_record", "get_by_uuid", "get_all", "get_all_records", "get_uuid", "get_value")
+)
+"""What not everybody may read."""
+
 
 def implicit_messages(api: Api) -> dict[str, Message]:
     """Return all of them that a server of an API version has, by name."""
@@ -51,7 +56,9 @@ def _of_field(name: str, itself: str, one: Field) -> Iterable[Message]:
     if one.mode != "RW":
         return
     role = one.role or "pool-admin"
-    yield _message(name, f"set_{one.name}", (itself, f"{one.type} value"), "void", _setter(one.name), role, changes=True)
+    yield _message(
+        name, f"set_{one.name}", (itself, f"{one.type} value"), "void", _setter(one.name), role, changes=True
+    )
     kind = one.kind
     if kind.name == "map":
         key, _, value = one.type.removeprefix("(").removesuffix(") map").partition(" -> ")
@@ -79,6 +86,8 @@ def _message(
         kind, _, called = text.rpartition(" ")
         declared.append(Param(called, kind_of(kind), kind))
     constructor = name in ("create", "destroy")
+    if f"{cls}.{name}" in _GUARDED:
+        role = "pool-operator"
     return Message(
         cls, name, tuple(declared), kind_of(result), result, function, role, asynchronous=changes and constructor
     )

@@ -10,10 +10,14 @@ from .users import ROLES
 from .world import World
 
 _RANK = {role: number for number, role in enumerate(ROLES)}
+_CLIENT_CERTIFICATE = "client-cert"
+"""What is no user's role: some messages for operators of pools are for clients with a certificate, too."""
 
 
 def allowed(role: str) -> tuple[str, ...]:
     """Return the roles that may do what needs at least this one, the mightiest first."""
+    if role == _CLIENT_CERTIFICATE:
+        return (*allowed("pool-operator"), _CLIENT_CERTIFICATE)
     return ROLES[: _RANK[role] + 1]
 
 

@@ -130,7 +130,7 @@ def set_read_only(call: Call, vdi: Object, value: bool) -> None:
     call.world.db.update(vdi, read_only=value)
 
 
-@message("VDI.set_sharable(VDI ref self, bool value) -> void", role="vm-admin", since="1.5")
+@message("VDI.set_sharable(VDI ref self, bool value) -> void", role="vm-admin", since="1.6")
 def set_sharable(call: Call, vdi: Object, value: bool) -> None:
     """Let several VMs write to a disk at a time."""
     call.world.db.update(vdi, sharable=value)

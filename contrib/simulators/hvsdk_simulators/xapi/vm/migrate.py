@@ -34,7 +34,7 @@ def pool_migrate(call: Call, vm: Object, host: Object, options: Options) -> None
 
 @message(
     "host.migrate_receive(host ref host, network ref network, (string -> string) map options) -> (string -> string) map",
-    role="pool-operator",
+    role="vm-power-admin",
     since="1.10",
 )
 def migrate_receive(call: Call, host: Object, network: Object, options: Options) -> Mapping[str, str]:

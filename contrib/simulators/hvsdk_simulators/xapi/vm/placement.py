@@ -52,7 +52,7 @@ def get_allowed_vif_devices(call: Call, vm: Object) -> list[str]:
     return _free(_VIFS, (call.world.db.get("VIF", ref)["device"] for ref in vm["VIFs"]))
 
 
-@message("VM.retrieve_wlb_recommendations(VM ref vm) -> (host ref -> string set) map", since="1.4")
+@message("VM.retrieve_wlb_recommendations(VM ref vm) -> (host ref -> string set) map", since="1.6")
 def retrieve_wlb_recommendations(call: Call, vm: Object) -> dict[str, list[str]]:
     """Refuse: no workload balancing is set up."""
     raise Failure("WLB_NOT_INITIALIZED")

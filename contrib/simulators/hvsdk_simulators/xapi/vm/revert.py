@@ -21,7 +21,7 @@ _NOT_ROLLED_BACK = (
 )
 
 
-@message("VM.revert(VM ref snapshot) -> void", role="vm-power-admin", since="1.3")
+@message("VM.revert(VM ref snapshot) -> void", role="vm-power-admin", since="1.7")
 def revert(call: Call, snapshot: Object) -> None:
     """Take the VM back to a snapshot. It is switched off first; a checkpoint leaves it suspended."""
     world = call.world
