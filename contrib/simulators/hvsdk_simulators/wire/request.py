@@ -28,7 +28,6 @@ class ConnectionHandler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    _busy: Request | None = None
 
     def handle_one_request(self) -> None:
         """Read a request and have it answered; the connection ends with the first that cannot be read."""
@@ -72,8 +71,6 @@ class Request:
         length = self.headers.get("content-length", "").strip()
         self.content_length = int(length) if length.isdecimal() else None
         self._left = self.content_length
-        self._chunked = False
-        self.started = False
 
     @property
     def streams(self) -> bool:
@@ -90,7 +87,7 @@ class Request:
         return data
 
     def _read1(self, size: int) -> bytes:
-        return bytes(self._handler.rfile.read1(size)) if size else b""  # type: ignore[attr-defined]
+        return bytes(self._handler.rfile.read1(size)) if size else b""
 
     def body(self, limit: int) -> bytes:
         """Read the whole body.
@@ -109,31 +106,27 @@ class Request:
 
     def start(self, status: int, headers: Mapping[str, str], *, close: bool = False) -> None:
         """Send the status line and headers. `close` ends the connection with the answer."""
-        self.started = True
+        self.write(self._head(status, headers, close))
+
+    def _head(self, status: int, headers: Mapping[str, str], close: bool) -> bytes:
         if close:
             self._handler.close_connection = True
-        try:
-            phrase = HTTPStatus(status).phrase
-        except ValueError:
-            phrase = "Unknown"
-        lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
         if self._handler.close_connection:
             lines.append("Connection: close")
-        self.write("\r\n".join((*lines, "", "")).encode("utf-8"))
+        return "\r\n".join((*lines, "", "")).encode()
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._handler.wfile.write(data)
 
     def respond(self, status: int, kind: str, body: bytes, *, close: bool = False, **headers: str) -> None:
-        """Send a whole answer."""
+        """Send a whole answer, in one piece: apart, its parts would wait for the peer's acknowledgement."""
         named = {"Content-Type": kind, "Content-Length": str(len(body))}
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
-        held: list[bytes] = []
-        send, self.write = self.write, held.append  # type: ignore[method-assign]  # head and body leave in one piece
-        self.start(status, named, close=close)
-        self.write = send  # type: ignore[method-assign]
-        self.write(b"".join(held) + (b"" if self.method == "HEAD" else body))
+        head = self._head(status, named, close)
+        self.write(head if self.method == "HEAD" else head + body)
 
     def stream(self, kind: str, pieces: Iterable[bytes]) -> None:
         """Send an answer of unknown length as it is made."""
@@ -149,7 +142,8 @@ class Request:
     def upgrade(self) -> socket.socket:
         """Return the connection for what comes after the answer; it is no longer HTTP."""
         self._handler.close_connection = True
-        return self._handler.connection
+        connection: socket.socket = self._handler.connection
+        return connection
 
     def cut(self) -> None:
         """End the connection without a goodbye."""

@@ -140,6 +140,7 @@ def _time(value: Any) -> datetime:
     if found is None:
         raise _WrongType
     try:
-        return datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[arg-type]
+        year, month, day, hour, minute, second = map(int, found.groups())
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         raise _WrongType from None

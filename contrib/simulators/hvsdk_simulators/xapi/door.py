@@ -172,9 +172,9 @@ def _handle(world: World, member: Member, request: Request, door: Door, refused:
     except Exception as error:  # a fault of this server: the task tells it as the product would
         print(f"{request.method} {request.path}:", file=sys.stderr)
         traceback.print_exc()
-        failure = Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
-        _end(world, door, failure)
-        _fail_unstarted(door, request, failure)
+        broken = Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+        _end(world, door, broken)
+        _fail_unstarted(door, request, broken)
     else:
         _end(world, door, None)
 

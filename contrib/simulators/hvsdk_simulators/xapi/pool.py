@@ -96,6 +96,4 @@ class Pool:
         member.port = server.port
         server.start()
         self._servers.append(server)
-        self._servers.append(
-            serve_nbd(self.world, member, context, lambda size: self._counters.sent("nbd", size))
-        )
+        self._servers.append(serve_nbd(self.world, member, context, lambda size: self._counters.sent("nbd", size)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from .database import Object
@@ -13,7 +13,7 @@ from .world import World
 __all__ = ["settle", "settle_all", "show", "shown_fields", "value_of"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def shown_fields(cls: str, api: Api) -> tuple[Field, ...]:
     """Return the fields of a record at an API version."""
     return tuple(SCHEMA[cls].fields_at(api))
