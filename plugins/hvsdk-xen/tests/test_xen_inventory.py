@@ -9,7 +9,7 @@ import hvsdk
 import pytest
 import XenAPI
 from hvsdk_simulators import Running
-from xen_support import Raw, connect, soon
+from xen_support import Raw, connect, eventually, soon
 
 from hvsdk_xen._driver import XenDriver
 from hvsdk_xen._fields import Related
@@ -67,9 +67,12 @@ def test_a_dead_host_is_down(other_pool: Running, other: tuple[hvsdk.Host, Raw])
     (pool,) = raw("pool.get_all_records").values()
     dead = next(record for ref, record in raw("host.get_all_records").items() if ref != pool["master"])
     other_pool.act("kill-host", host=dead["uuid"])
-    states = {node.id: node.state for node in host.nodes()}
-    assert states.pop(dead["uuid"]) == "down"
-    assert set(states.values()) == {"up"}
+
+    def states() -> dict[str, str]:
+        return {node.id: node.state for node in host.nodes()}
+
+    assert eventually(lambda: states()[dead["uuid"]] == "down")
+    assert {state for key, state in states().items() if key != dead["uuid"]} == {"up"}
 
 
 def test_networks_have_their_vlans(host: hvsdk.Host, raw: Raw) -> None:
@@ -148,5 +151,6 @@ def test_no_value_of_a_field_breaks_an_inventory(hostile: Any) -> None:
 def test_the_host_says_what_it_is(host: hvsdk.Host) -> None:
     info = host.info()
     assert info.product
-    assert info.api_version == "2.15"
+    assert info.api_version
+    assert info.api_version.startswith("2.")
     assert info.details["xen.hosts"] == 3

@@ -136,7 +136,7 @@ def test_a_uuid_is_found_in_both_byte_orders(driver: XenDriver, make_vm: Callabl
 @pytest.mark.parametrize("name", ['it\'s "quoted"', "$(reboot); `id`", "ünïcode ✓", "<b>&amp;</b>", "a/../b", "%s {}"])
 def test_odd_names_are_found(driver: XenDriver, make_vm: Callable[..., str], name: str) -> None:
     key = make_vm(name)
-    assert list(driver.find_domains(name, deadline=soon())) == [key]
+    assert key in driver.find_domains(name, deadline=soon())
     assert driver.get_domain(key, STATE, deadline=soon()).name == name
 
 
