@@ -233,6 +233,20 @@ def test_a_paravirtual_vm_needs_a_boot_loader_and_a_disk(pool: Pool) -> None:
         pool.call("VM.start", pool.vm(paravirtual=True, PV_bootloader="lilo"), False, False)
 
 
+def test_a_disk_is_written_to_by_one_running_vm_only(pool: Pool) -> None:
+    vm, other = pool.vm("Running"), pool.vm(disks=0)
+    disk = pool.disks(vm)[0]
+    pool.world.db.create("VBD", VM=other.ref, VDI=disk.ref, userdevice="0", mode="RO", type="Disk")
+    with refused("VDI_IN_USE", disk.ref):
+        pool.call("VM.start", other, False, False)
+    pool.call("VM.suspend", vm)
+    pool.call("VM.start", other, False, False)
+    with refused("VDI_IN_USE", disk.ref):
+        pool.call("VM.resume", vm, False, False)
+    pool.call("VM.hard_shutdown", other)
+    pool.call("VM.resume", vm, False, False)
+
+
 def test_a_power_state_is_reset_only_when_the_host_is_gone(pool: Pool) -> None:
     vm = pool.vm("Running")
     with refused("DOMAIN_EXISTS", vm.ref, str(vm["domid"])):

@@ -176,6 +176,16 @@ def test_a_clone_of_a_snapshot_is_a_template_until_it_is_provisioned(pool: Pool)
     pool.call("VM.start", made, False, False)
 
 
+def test_a_clone_of_a_checkpoint_is_suspended_with_memory_of_its_own(pool: Pool) -> None:
+    taken = pool.call("VM.checkpoint", pool.vm("Running"), "with memory")
+    made = pool.call("VM.clone", taken, "from the checkpoint")
+    assert (made["power_state"], made["is_a_template"]) == ("Suspended", True)
+    assert made["suspend_VDI"] not in (NULL, taken["suspend_VDI"])
+    pool.call("VM.set_is_a_template", made, False)
+    pool.call("VM.resume", made, False, False)
+    assert pool.world.db.lookup("VDI", taken["suspend_VDI"]) is not None
+
+
 def test_quiescing_went_with_api_2_14(pool: Pool) -> None:
     vm = pool.vm("Running", guest=Guest(boot_seconds=0.0, quiesces=True))
     with refused("VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED", vm.ref):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hvsdk_simulators.xapi.build import build
 from hvsdk_simulators.xapi.call import Call
-from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import MESSAGES
 from hvsdk_simulators.xapi.vm import Guest, make_vm
@@ -21,10 +21,10 @@ GIB = 1 << 30
 
 
 class Pool:
-    """Two hosts with shared and local storage, and no VMs but those that a test makes."""
+    """Two hosts with shared and local storage, and no VMs but those that a test makes, unless told otherwise."""
 
-    def __init__(self, api: tuple[int, int] = (2, 21), hosts: int = 2) -> None:
-        self.world = World(Options(domains=0, hosts=hosts, api=api, duration_scale=0.0))
+    def __init__(self, api: tuple[int, int] = (2, 21), hosts: int = 2, domains: int = 0) -> None:
+        self.world = World(Options(domains=domains, hosts=hosts, api=api, duration_scale=0.0))
         build(self.world)
         self.hosts = [member.host for member in self.world.members]
         self.shared = self.world.db.get("SR", self.world.pool["default_SR"])
@@ -89,6 +89,10 @@ class Pool:
         """What `allowed_operations` shows."""
         with self.world.lock:
             return set(allowed_operations(self.world, vm))
+
+    def booted(self, vm: Object) -> None:
+        """Wait until the guest's tools tell of themselves."""
+        self.until(lambda: vm["guest_metrics"] != NULL)
 
     def until(self, predicate: Callable[[], Any]) -> None:
         """Wait until something is so."""

@@ -6,10 +6,12 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
-from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
+from hvsdk_simulators.xapi.storage.vbd_rules import sharing_refusal
+from hvsdk_simulators.xapi.vm import disks, domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.boot_loader import assert_boots
 from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.operations import cancel, operation
+from hvsdk_simulators.xapi.world import World
 
 _CUT_SHORT_BY_SHUTDOWN = ("clean_shutdown", "clean_reboot", "hard_reboot", "pool_migrate", "call_plugin", "suspend")
 _CUT_SHORT_BY_REBOOT = ("clean_shutdown", "clean_reboot", "pool_migrate", "call_plugin", "suspend")
@@ -136,6 +138,15 @@ def discard_memory(call: Call, vm: Object) -> None:
         call.world.storage.destroy_vdi(vdi)
 
 
+def assert_disks_are_free(world: World, vm: Object) -> None:
+    """Raise VDI_IN_USE when another running VM has one of the disks, and one of the two would write to it."""
+    for vbd in disks.drives(world, vm):
+        vdi = world.db.lookup("VDI", vbd["VDI"])
+        failure = sharing_refusal(world, vdi, vbd["mode"], vm, vbd) if vdi is not None else None
+        if failure is not None:
+            raise failure
+
+
 def still(vm: Object, *expected: str) -> None:
     """Raise when the VM's state changed while an operation on it took its time."""
     if vm["power_state"] not in expected:
@@ -150,6 +161,7 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _boot(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
     world = call.world
     assert_boots(world, vm)
+    assert_disks_are_free(world, vm)
     world.db.update(vm, scheduled_to_be_resident_on=host.ref, ha_always_run=vm["ha_restart_priority"] == "restart")
     try:
         durations.work(call, durations.START)

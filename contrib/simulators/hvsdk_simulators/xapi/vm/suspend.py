@@ -8,7 +8,7 @@ from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.memory_rules import MIB
 from hvsdk_simulators.xapi.vm.operations import operation
-from hvsdk_simulators.xapi.vm.power import still
+from hvsdk_simulators.xapi.vm.power import assert_disks_are_free, still
 from hvsdk_simulators.xapi.world import World
 
 
@@ -78,6 +78,7 @@ def _run_on(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
     vdi = world.db.lookup("VDI", vm["suspend_VDI"])
     if vdi is None:
         raise Failure("VM_HAS_NO_SUSPEND_VDI", vm.ref)
+    assert_disks_are_free(world, vm)
     world.db.update(vm, scheduled_to_be_resident_on=host.ref)
     try:
         durations.work(call, durations.RESTORE)
