@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.hosts.life import cut
 from hvsdk_simulators.xapi.storage.nbd import LIMIT, NbdServer
 from hvsdk_simulators.xapi.storage.nbd_info import serve_nbd
 from storage_pool import GIB, MIB, Pool
@@ -245,7 +246,7 @@ def test_a_dead_host_serves_nobody(pool: Pool, server: NbdServer, vdi: Object, k
         client.start_tls(keys)
         client.open(export_name(pool, vdi))
         pool.world.members[0].alive = False
-        server.hang_up()
+        cut(pool.world.members[0])
         with pytest.raises((EOFError, ConnectionError, ssl.SSLError)):
             client.request(0, 0, 512)
     with Client(server.port) as client, pytest.raises((EOFError, ConnectionError)):

@@ -56,16 +56,12 @@ class NbdServer:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self.hang_up()
-        self._thread.join()
-
-    def hang_up(self) -> None:
-        """Cut all connections, as they are when the host dies."""
         with self._lock:
             clients = list(self._clients)
         for client in clients:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
 
     def _accept(self) -> None:
         while True:
@@ -78,6 +74,7 @@ class NbdServer:
                 welcome = self._member.alive and not self._stopped and len(self._clients) < LIMIT
                 if welcome:
                     self._clients.add(handle)
+                    self._member.connections.add(handle)
             if welcome:
                 arguments = (client, handle)
                 threading.Thread(target=self._serve, args=arguments, name="nbd-client", daemon=True).start()
@@ -98,6 +95,7 @@ class NbdServer:
         finally:
             with self._lock:
                 self._clients.discard(handle)
+                self._member.connections.discard(handle)
             for one in (client, handle) if connection is None else (connection.stream, client, handle):
                 one.close()
 
