@@ -98,8 +98,7 @@ def test_nothing_of_a_deleted_vm_is_named_any_more(pool: Pool) -> None:
     pool.call("VM.destroy", vm)
     assert faults(pool) == []
     assert [pool.world.db.count(cls) for cls in ("crashdump", "blob", "console")] == [0, 0, consoles_of_hosts(pool)]
-    leftovers = [obj for obj in pool.world.db.all("VM_guest_metrics")]
-    assert leftovers == []
+    assert pool.world.db.all("VM_guest_metrics") == []
 
 
 def consoles_of_hosts(pool: Pool) -> int:

@@ -63,7 +63,9 @@ def set_snapshot_schedule(call: Call, self: Object, value: Object | None) -> Non
     call.world.db.update(self, snapshot_schedule=value.ref if value else NULL)
 
 
-@message("VM.set_protection_policy(VM ref self, VMPP ref value) -> void", role="pool-operator", since="1.8")
+@message(
+    "VM.set_protection_policy(VM ref self, VMPP ref value) -> void", role="pool-operator", since="1.8", until="2.0"
+)
 def set_protection_policy(call: Call, self: Object, value: Object | None) -> None:
     """Refuse: the policies went with XenServer 6.2."""
     raise Failure("MESSAGE_REMOVED")

@@ -34,6 +34,6 @@ def refuse(call: Call, *arguments: Any) -> NoReturn:
     raise Failure("MESSAGE_REMOVED")
 
 
-message("VMPP.archive_now(VM ref snapshot) -> string", role="vm-power-admin", since="1.8")(refuse)
+message("VMPP.archive_now(VM ref snapshot) -> string", role="vm-power-admin", since="1.8", until="2.0")(refuse)
 for _signature in _SIGNATURES:
-    message(_signature, role="pool-operator", since="1.8")(refuse)
+    message(_signature, role="pool-operator", since="1.8", until="2.0")(refuse)

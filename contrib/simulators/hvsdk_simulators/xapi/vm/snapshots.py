@@ -23,7 +23,9 @@ def snapshot(call: Call, vm: Object, new_name: str, ignore_vdis: list[Object]) -
         return _take(call, vm, new_name, vbds)
 
 
-@message("VM.snapshot_with_quiesce(VM ref vm, string new_name) -> VM ref", role="vm-power-admin", since="1.3", until="2.14")
+@message(
+    "VM.snapshot_with_quiesce(VM ref vm, string new_name) -> VM ref", role="vm-power-admin", since="1.3", until="2.14"
+)
 def snapshot_with_quiesce(call: Call, vm: Object, new_name: str) -> Object:
     """Take a snapshot while the guest holds its writes; the product gave this up with API 2.14."""
     with operation(call, vm, "snapshot_with_quiesce"):
