@@ -9,7 +9,7 @@ import pytest
 from hvsdk_simulators.xapi.database import NULL
 from hvsdk_simulators.xapi.schema import SCHEMA, Api
 from wire_pool import Client, JsonClient, listening
-from xapi_reference import fits, faults_of, model
+from xapi_reference import faults_of, fits, model
 
 APIS: tuple[Api, ...] = ((2, 0), (2, 15), (2, 23))
 CLIENTS = (Client, JsonClient)

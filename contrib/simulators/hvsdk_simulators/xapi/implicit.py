@@ -160,7 +160,7 @@ def _setter(field: str) -> Callable[..., None]:
 def _add_to(field: str) -> Callable[..., None]:
     def add(call: Call, self: Object, key: Any, value: Any) -> None:
         if key in self[field]:
-            raise Failure("MAP_DUPLICATE_KEY", self.cls, field, self.ref, str(key))
+            raise Failure("MAP_DUPLICATE_KEY", self.cls, field, str(self["uuid"]), str(key))
         call.world.db.update(self, **{field: self[field] | {_plain(key): _plain(value)}})
 
     return add

@@ -176,7 +176,7 @@ def set_other_config(call: Call, self: Object, value: dict[str, str]) -> None:
 def add_to_other_config(call: Call, self: Object, key: str, value: str) -> None:
     _assert_own(call, self)
     if key in self["other_config"]:
-        raise Failure("MAP_DUPLICATE_KEY", "task", "other_config", self.ref, key)
+        raise Failure("MAP_DUPLICATE_KEY", "task", "other_config", self["uuid"], key)
     call.world.db.update(self, other_config=self["other_config"] | {key: value})
 
 
