@@ -117,6 +117,29 @@ def test_cutting_the_power_ends_a_request_that_waits(pool: Pool) -> None:
     assert (vm["power_state"], vm["current_operations"]) == ("Halted", {})
 
 
+def test_a_waiting_request_is_fulfilled_by_a_guest_that_stops_by_itself(pool: Pool) -> None:
+    vm = pool.vm("Running", guest=Guest(obeys_shutdown=False))
+    call = pool.begin("VM.clean_shutdown", vm)
+    pool.until(lambda: vm["current_operations"])
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], stops=True)
+    assert call.end() == []
+    assert vm["power_state"] == "Halted"
+
+
+@pytest.mark.parametrize(
+    ("message", "action", "code"),
+    [("VM.clean_shutdown", "restart", "VM_REBOOTED"), ("VM.clean_reboot", "destroy", "VM_HALTED")],
+)
+def test_a_guest_that_does_something_else_fails_the_request(pool: Pool, message: str, action: str, code: str) -> None:
+    vm = pool.vm("Running", guest=Guest(obeys_shutdown=False), actions_after_shutdown=action)
+    call = pool.begin(message, vm)
+    pool.until(lambda: vm["current_operations"])
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], stops=True)
+    assert call.end() == [code, vm.ref]
+
+
 def test_shutdown_cuts_the_power_of_a_guest_that_does_not_go_down(pool: Pool) -> None:
     vm = pool.vm("Running", guest=Guest(obeys_shutdown=False, shutdown_timeout=0.05))
     pool.call("VM.shutdown", vm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hvsdk_simulators.xapi.database import NULL
+from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.vm import Guest
 from vm_pool import Pool, refused
 
@@ -67,6 +67,21 @@ def test_a_checkpoint_fails_with_the_guest_that_does_not_save_its_memory(pool: P
     with refused("VM_CHECKPOINT_SUSPEND_FAILED", vm.ref):
         pool.call("VM.checkpoint", vm, "never")
     assert (vm["power_state"], pool.world.db.count("VDI")) == ("Running", disks)
+
+
+def test_a_vm_whose_power_is_cut_during_its_checkpoint_stays_off(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    vm = pool.vm("Running")
+    clone = pool.world.storage.clone_vdi
+
+    def cut(vdi: Object, *, snapshot: bool) -> Object:
+        pool.call("VM.hard_shutdown", vm)
+        made: Object = clone(vdi, snapshot=snapshot)
+        return made
+
+    monkeypatch.setattr(pool.world.storage, "clone_vdi", cut)
+    with refused("VM_CHECKPOINT_RESUME_FAILED", vm.ref):
+        pool.call("VM.checkpoint", vm, "with memory")
+    assert (vm["power_state"], vm["current_operations"]) == ("Halted", {})
 
 
 def test_reverting_keeps_the_vm_and_replaces_its_disks(pool: Pool) -> None:

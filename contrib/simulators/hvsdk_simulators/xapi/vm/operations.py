@@ -38,11 +38,14 @@ def operation(call: Call, vm: Object, op: str, *, strict: bool = True) -> Iterat
 
 
 def cancel(call: Call, vm: Object, ops: Collection[str]) -> None:
-    """Cancel the tasks of these operations, because the VM is about to lose what they work on."""
-    for ref, op in list(vm["current_operations"].items()):
+    """End these operations and cancel their tasks, because the VM is about to lose what they work on."""
+    ended = {ref for ref, op in vm["current_operations"].items() if op in ops and ref != call.task_ref}
+    for ref in ended:
         task = call.world.db.lookup("task", ref)
-        if op in ops and ref != call.task_ref and task is not None and task["status"] == "pending":
+        if task is not None and task["status"] == "pending":
             call.world.db.update(task, status="cancelling")
+    left = {ref: op for ref, op in vm["current_operations"].items() if ref not in ended}
+    call.world.db.update(vm, current_operations=left)
 
 
 @message("VM.assert_operation_valid(VM ref self, enum vm_operations op) -> void", since="1.1")

@@ -60,7 +60,8 @@ def clean_shutdown(call: Call, vm: Object) -> None:
     with operation(call, vm, "clean_shutdown"):
         call.world.db.update(vm, ha_always_run=False)
         _ask_guest(call, vm, guest_of(call.world, vm).shutdown_timeout)
-        domain.halt(call.world, vm)
+        if vm["power_state"] != states.HALTED:
+            domain.halt(call.world, vm)
 
 
 @message("VM.clean_reboot(VM ref vm) -> void", role="vm-operator", since="1.1")
@@ -68,6 +69,8 @@ def clean_reboot(call: Call, vm: Object) -> None:
     """Ask the guest to go down, and boot it anew in its place."""
     with operation(call, vm, "clean_reboot"):
         _ask_guest(call, vm, guest_of(call.world, vm).shutdown_timeout)
+        if vm["power_state"] == states.HALTED:
+            raise Failure("VM_HALTED", vm.ref)
         domain.reboot(call.world, vm)
 
 
@@ -172,22 +175,25 @@ def _boot(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
 
 
 def _ask_guest(call: Call, vm: Object, timeout: float) -> None:
-    """Wait until the guest went down, as long as the toolstack has patience."""
+    """Wait until the guest obeys or its domain is gone by itself, as long as the toolstack has patience."""
+    domid = vm["domid"]
+    seconds, failure = _answer(call, vm, timeout)
+    call.wait_for(lambda: vm["domid"] != domid or call.task_ref not in vm["current_operations"], seconds)
+    if call.task_ref not in vm["current_operations"]:
+        raise Failure("TASK_CANCELLED", call.task_ref)
+    if vm["domid"] == domid and failure is not None:
+        raise failure
+    if vm["domid"] != domid and vm["power_state"] != states.HALTED:
+        raise Failure("VM_REBOOTED", vm.ref)
+
+
+def _answer(call: Call, vm: Object, timeout: float) -> tuple[float, Failure | None]:
+    """How long the guest takes to answer a request to go down, and what the answer is when it does not."""
     guest = guest_of(call.world, vm)
     if not guest.acknowledges_shutdown:
-        _wait_in_vain(call, vm, guest.acknowledge_timeout)
-        raise Failure("VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT", vm.ref)
+        return guest.acknowledge_timeout, Failure("VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT", vm.ref)
     missed = guest.missed_requests > 0
     guest.missed_requests -= missed
     if missed or not guest.obeys_shutdown:
-        _wait_in_vain(call, vm, timeout)
-        raise Failure("VM_SHUTDOWN_TIMEOUT", vm.ref, str(timeout))
-    durations.work(call, guest.shutdown_seconds)
-    still(vm, states.RUNNING)
-
-
-def _wait_in_vain(call: Call, vm: Object, seconds: float) -> None:
-    """Let the time run out, unless the domain is taken away meanwhile: that ends the task too."""
-    domid = vm["domid"]
-    if call.wait_for(lambda: bool(vm["domid"] != domid), seconds):
-        raise Failure("TASK_CANCELLED", call.task_ref)
+        return timeout, Failure("VM_SHUTDOWN_TIMEOUT", vm.ref, str(timeout))
+    return guest.shutdown_seconds * call.world.options.duration_scale, None

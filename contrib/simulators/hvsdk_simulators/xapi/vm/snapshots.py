@@ -54,9 +54,14 @@ def _take_running(call: Call, vm: Object, name: str, vbds: list[Object]) -> Obje
     memory = _save(call, vm)
     world.db.update(vm, power_state=states.SUSPENDED)
     try:
-        return _take_with_memory(call, vm, name, vbds, memory, was=states.RUNNING)
+        taken = _take_with_memory(call, vm, name, vbds, memory, was=states.RUNNING)
     finally:
-        domain.restore(world, vm, host)
+        suspended = vm["power_state"] == states.SUSPENDED
+        if suspended:
+            domain.restore(world, vm, host)
+    if not suspended:  # somebody cut its power meanwhile
+        raise Failure("VM_CHECKPOINT_RESUME_FAILED", vm.ref)
+    return taken
 
 
 def _save(call: Call, vm: Object) -> Object:
