@@ -19,8 +19,10 @@ from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["HardwareVerbs", "Subject", "has_volume"]
 
-_DRIVERS_SECONDS = 0.5
-"""Between two attempts to plug something into a guest that is booting."""
+DRIVERS_SECONDS = 3.0
+"""How long a guest that has just been started is tried again."""
+_PAUSE_SECONDS = 0.3
+_NO_DRIVERS = "VM_MISSING_PV_DRIVERS"
 _DETACHED = frozenset(("DEVICE_ALREADY_DETACHED", "DEVICE_NOT_ATTACHED"))
 
 
@@ -107,16 +109,28 @@ class HardwareVerbs(VerbSession):
         raise errors.NicNotFoundError(f"{vm.name!r} has no network adapter {nic_id!r}")
 
     def plug(self, making: Making, cls: str, ref: str, native_id: str) -> Steps[None]:
-        """Plug a new device into the guest. One that has just been started is given the time to load its drivers."""
+        """Plug a new device into the guest. One that has just been started is given a moment to load its drivers.
+
+        Raises:
+            GuestAgentError: It has none, or has not loaded them yet.
+        """
+        patience = Deadline(DRIVERS_SECONDS)
         while True:
             try:
                 yield self.start_task(f"{cls}.plug", ref, deadline=self.soon())
             except XenAPI.Failure as exc:
-                if code_of(exc) != "VM_MISSING_PV_DRIVERS" or not self.is_booting(native_id, self.soon()):
+                if code_of(exc) != _NO_DRIVERS or not self.is_booting(native_id, self.soon()):
                     raise
+                if patience.expired:
+                    raise errors.GuestAgentError(
+                        "plugging in needs Xen's drivers in the guest, and it has not loaded them yet, or has none",
+                        not_yet=True,
+                        hint="try again when it has booted, or shut it down first",
+                        native_code=_NO_DRIVERS,
+                    ) from exc
             else:
                 return
-            yield Pause(_DRIVERS_SECONDS)
+            yield Pause(_PAUSE_SECONDS)
             making.check()
 
     def take_out(self, cls: str, ref: str, *, plugged: bool) -> Steps[None]:

@@ -7,6 +7,8 @@ from hvsdk.driver import DiskSpec, NicSpec, errors
 from xen_making import MIB, calls, drives_of, nothing_new, record_of
 from xen_support import connect
 
+from hvsdk_xen import _hardware
+
 STATES = pytest.mark.parametrize("state", ["shutoff", "running"])
 DISK = DiskSpec(size="16MiB")
 
@@ -46,12 +48,20 @@ def test_a_disk_that_the_guest_does_not_take_leaves_nothing(domain, reach, pool,
             domain.attach_disk(DISK)
 
 
-def test_a_guest_without_drivers_takes_no_disk_and_no_adapter(domain, reach, pool, raw):
+@pytest.mark.parametrize("verb", ["attach_disk", "attach_nic"])
+def test_a_guest_without_drivers_takes_nothing(domain, reach, pool, raw, monkeypatch, verb):
+    monkeypatch.setattr(_hardware, "DRIVERS_SECONDS", 0.0)
     pool.act("guest", vm=domain.native_id, tools=False)
     reach("running")
-    for attach in (lambda: domain.attach_disk(DISK), lambda: domain.attach_nic(NicSpec())):
-        with nothing_new(raw), pytest.raises(errors.GuestAgentError):
-            attach()
+    with nothing_new(raw), pytest.raises(errors.GuestAgentError) as refused:
+        getattr(domain, verb)(DISK if verb == "attach_disk" else NicSpec())
+    assert refused.value.not_yet, "it has just been started"
+
+
+def test_a_guest_that_boots_is_given_a_moment(domain, reach, pool):
+    pool.act("guest", vm=domain.native_id, boot_seconds=0.6)
+    reach("running")
+    assert domain.attach_disk(DISK).capacity_bytes == 16 * MIB
 
 
 def test_a_paused_domain_takes_no_disk(domain, reach, raw):
