@@ -54,7 +54,8 @@ def test_a_member_takes_over_from_a_dead_master(pool: Pool) -> None:
 
     pool.call("pool.emergency_transition_to_master", member=heir)
 
-    assert pool.world.master is heir
+    with pool.world.lock:
+        assert pool.world.lock.wait_for(lambda: pool.world.master is heir, 5)
     assert not pool.world.db.get("host_metrics", dead["metrics"])["live"]
     assert pool.call("pool.recover_slaves") == [pool.world.members[2].host]
 

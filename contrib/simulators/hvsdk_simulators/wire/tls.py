@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["Identity", "make_identity", "server_context"]
+__all__ = ["Identity", "make_identity", "server_context", "show"]
 
 _DAYS = 3650
 
@@ -74,9 +74,23 @@ def server_context(identity: Identity, *, legacy: bool = False) -> ssl.SSLContex
             warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is asked for
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
         context.set_ciphers("ALL:@SECLEVEL=0")
+    show(context, identity.certificate, identity.key)
+    return context
+
+
+def show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Let a server show a certificate, also one that listens already: those who connect from now on get it.
+
+    Args:
+        context: What the server speaks TLS with.
+        certificate: In PEM, with those after it that it was signed by, if any.
+        key: Its private key in PEM.
+
+    Raises:
+        ssl.SSLError: These are no certificate and key, or not of each other.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "server.pem")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(identity.certificate + identity.key)
+            file.write(f"{certificate.strip()}\n{key}")
         context.load_cert_chain(path)
-    return context

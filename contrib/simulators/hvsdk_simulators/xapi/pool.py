@@ -85,6 +85,7 @@ class Pool:
         member.certificate = identity.certificate
         context = server_context(identity, legacy=options.tls_legacy)
         if options.tls:
+            member.context = context
             member.fingerprint = identity.fingerprint
         endpoint = Endpoint(self.world, member, self._dispatcher, self._counters, self._faults)
         server = HttpServer(

@@ -31,6 +31,8 @@ class Member:
     """In PEM."""
     fingerprint: str = ""
     """SHA-256 of the certificate, `sha256:` and hexadecimal digits."""
+    context: Any = None
+    """What it speaks TLS with."""
     alive: bool = True
     connections: set[Any] = field(factory=set)
     """Open sockets, which are cut when the host dies."""

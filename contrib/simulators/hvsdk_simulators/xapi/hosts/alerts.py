@@ -8,6 +8,7 @@ from datetime import datetime
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.query import matcher
 
 Records = dict[Object, Object]
 
@@ -52,6 +53,13 @@ def get_all(call: Call) -> list[Object]:
 def get_all_records(call: Call) -> Records:
     """All messages with what they say."""
     return _records(call.world.db.all("message"))
+
+
+@message("message.get_all_records_where(string expr) -> (message ref -> message record) map", since="1.3")
+def get_all_records_where(call: Call, expr: str) -> Records:
+    """The messages for which an expression is true."""
+    test = matcher(expr)
+    return _records(one for one in call.world.db.all("message") if test(call.world, one))
 
 
 @message("message.get_by_uuid(string uuid) -> message ref", since="1.3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hvsdk_simulators.xapi import sessions, tasks
 from hvsdk_simulators.xapi.actions import action
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
@@ -12,6 +13,8 @@ from hvsdk_simulators.xapi.vm.hosts import is_live
 from hvsdk_simulators.xapi.world import World
 
 _ROLE = "pool-operator"
+_AFTER_THE_ANSWER = 0.05
+"""Seconds until a change that ends connections begins, so that who asked for it is told."""
 
 
 @message("pool.designate_new_master(host ref host) -> void", role=_ROLE, since="1.2")
@@ -21,7 +24,7 @@ def designate_new_master(call: Call, host: Object) -> None:
         return
     if not is_live(call.world, host):
         raise Failure("HOST_OFFLINE", host.ref)
-    call.world.later(0.05, lambda: become_master(call.world, host))
+    call.world.later(_AFTER_THE_ANSWER, lambda: become_master(call.world, host))
 
 
 @message("pool.emergency_transition_to_master() -> void", role=_ROLE, on_slaves=True, asynchronous=False)
@@ -29,7 +32,7 @@ def emergency_transition_to_master(call: Call) -> None:
     """Make the host that is asked the one that answers for the pool, because the old one is gone."""
     if call.member.ref == call.world.pool["master"]:
         raise Failure("HOST_BROKEN")
-    become_master(call.world, call.member)
+    call.world.later(_AFTER_THE_ANSWER, lambda: become_master(call.world, call.member))
 
 
 @message("pool.emergency_reset_master(string master_address) -> void", role=_ROLE, on_slaves=True, asynchronous=False)
@@ -63,9 +66,11 @@ def become_master(world: World, host: Object) -> None:
         raise Failure("HOST_OFFLINE", host.ref)
     old = world.master
     world.db.update(world.pool, master=host.ref)
-    for cls in ("session", "task"):
-        for obj in world.db.all(cls):
-            world.db.delete(obj)
+    for task in world.db.all("task"):
+        tasks.abandon(world, task)
+    for session in world.db.all("session"):
+        if not sessions.is_local(world, session):
+            sessions.end(world, session)
     world.db.lose_events()
     for member in world.members:
         if member.host in (old, host):
