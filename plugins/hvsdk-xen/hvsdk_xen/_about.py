@@ -56,6 +56,9 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self._session = session
 
+    def __del__(self) -> None:
+        self.close()
+
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         return self.single_request(host, handler, request_body, verbose)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import XenAPI
-from hvsdk.driver import Deadline, Target, Task
+from hvsdk.driver import Deadline, Target
 
 from hvsdk_xen._calls import SessionCalls
 from hvsdk_xen._exchange import HttpExchange, open_exchange
@@ -38,7 +38,7 @@ class XenSession(SessionCalls):
 
     def start_task(
         self, method: str, *arguments: Any, deadline: Deadline, result: Callable[[Any], T] | None = None
-    ) -> Task[T]:
+    ) -> XenTask[T]:
         """Begin a call as a task of XAPI's, whose `other_config` names the operation and who asked for it.
 
         Should the answer be lost, the task is looked for: it tells that the call was carried out, and how it goes.
@@ -58,7 +58,7 @@ class XenSession(SessionCalls):
             ref = begun
         return self.follow_task(ref, method, result)
 
-    def follow_task(self, ref: str, method: str, result: Callable[[Any], T] | None = None) -> Task[T]:
+    def follow_task(self, ref: str, method: str, result: Callable[[Any], T] | None = None) -> XenTask[T]:
         """Return a task of ours that XAPI has begun; its record is taken away at the end, as by `start_task`."""
         self._tasks.add(ref)
         return XenTask(self, ref, method, result)

@@ -1,14 +1,12 @@
-"""What the verbs share: time for a step after the first, and tasks that outlive their verb."""
+"""What the verbs share: time for a step after the first, guests that boot, and what may fail while others are undone."""
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from http.client import HTTPException
-from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, Target, Task, errors
+from hvsdk.driver import Deadline, errors
 
 from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._session import XenSession
@@ -18,8 +16,6 @@ __all__ = ["FAILURES", "VerbSession"]
 
 FAILURES = (XenAPI.Failure, AnswerError, HTTPException, OSError, errors.HvsdkError)
 """All that a call may raise, for the steps that undo others."""
-
-
 TOOLS_COME_UP = timedelta(seconds=120)
 """How long after its start a guest that tells nothing is taken for one whose tools are not running yet."""
 
@@ -27,28 +23,9 @@ TOOLS_COME_UP = timedelta(seconds=120)
 class VerbSession(XenSession):
     """A session that verbs are carried out on."""
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self._left: list[Task[Any]] = []
-        self._left_lock = threading.Lock()
-
     def soon(self) -> Deadline:
         """Return the time for one more call: a verb's own was for the first, and a task may have taken hours."""
         return Deadline(self.target.timeout)
-
-    def leave_behind(self, task: Task[Any]) -> None:
-        """Let a task go on without anybody waiting; its record goes with the next one left, or when the host closes."""
-        self._clear_away()
-        with self._left_lock:
-            self._left.append(task)
-
-    def _clear_away(self) -> None:
-        with self._left_lock:
-            left, self._left = self._left, []
-        for task in left:
-            if not _has_ended(task):
-                with self._left_lock:
-                    self._left.append(task)
 
     def is_booting(self, native_id: str, deadline: Deadline) -> bool:
         """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
@@ -59,10 +36,3 @@ class VerbSession(XenSession):
         started = as_time(self.call("VM_metrics.get_start_time", metrics, deadline=deadline))
         now = as_time(self.call("host.get_servertime", host, deadline=deadline))
         return started is not None and now is not None and now - started < TOOLS_COME_UP
-
-
-def _has_ended(task: Task[Any]) -> bool:
-    try:
-        return task.poll()[0]
-    except FAILURES:  # what became of it was nobody's question
-        return True

@@ -9,7 +9,7 @@ from typing import Any
 import hvsdk
 import pytest
 from hvsdk.driver import PowerState, errors
-from xen_support import NULL, Raw, connect
+from xen_support import NULL, Raw, connect, sessions
 
 VERBS: dict[str, tuple[str, str, Callable[[hvsdk.Domain], Any]]] = {
     "start": ("shutoff", "Async.VM.start", lambda domain: domain.start()),
@@ -149,10 +149,10 @@ def test_what_a_task_ends_with_is_what_the_verb_raises(pool, domain, reach, verb
 
 
 def test_sessions_end_whatever_broke(pool, domain):
-    before = len(pool.sessions())
+    before = sessions(pool)
     with connect(pool) as host:
         for fault in ("drop-before", "drop-after", "half-answer", "http-500"):
             pool.fault(f"VM.get_all_records:{fault}:1")
             host.domains()
             pool.clear_faults()
-    assert len(pool.sessions()) == before
+    assert sessions(pool) <= before

@@ -48,10 +48,11 @@ class Raw:
         self._secure = urlsplit(pool.url).scheme == "xenapi"
         self._session: str | None = None
         for member in pool.members:
-            self._port = int(member["port"])
+            self._connection = self._connect(int(member["port"]))
             try:
                 self._session = self._send("session.login_with_password", pool.username, pool.password, "1.0", "other")
             except (Refused, OSError):
+                self._connection.close()
                 continue
             break
         assert self._session is not None, "no member of the pool lets the other client in"
@@ -69,23 +70,23 @@ class Raw:
 
     def _send(self, method: str, *arguments: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": arguments})
-        connection = self._connect()
         try:
-            connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
-            answer = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+            self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
+            answer = json.loads(self._connection.getresponse().read())
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            raise
         if answer.get("error"):
             raise Refused([answer["error"]["message"], *map(str, answer["error"]["data"])])
         return answer["result"]
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, port: int) -> http.client.HTTPConnection:
         if not self._secure:
-            return http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=30, context=context)
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
 
     @property
     def operations(self) -> frozenset[str]:
@@ -98,8 +99,9 @@ class Raw:
     def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            with contextlib.suppress(Refused, OSError):
+            with contextlib.suppress(Refused, OSError, http.client.HTTPException):
                 self._send("session.logout", session)
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,8 +182,11 @@ class Raw:
         if now != "running":
             method = {"shutoff": "VM.start", "suspended": "VM.resume", "paused": "VM.unpause"}[now]
             self(method, ref, *(() if now == "paused" else (False, False)))
-        if state != "running":
-            self({"paused": "VM.pause", "suspended": "VM.suspend"}[state], ref)
+        if state == "paused":
+            self("VM.pause", ref)
+        if state == "suspended":
+            assert eventually(lambda: self.refused("VM.assert_operation_valid", ref, "suspend") is None)
+            self("VM.suspend", ref)
 
 
 def connect(pool: Running, **more: Any) -> hvsdk.Host:
@@ -193,6 +198,11 @@ def connect(pool: Running, **more: Any) -> hvsdk.Host:
         if more.get("verify") is False:
             warnings.simplefilter("ignore")
         return hvsdk.connect(pool.url, **more)
+
+
+def sessions(pool: Running) -> set[str]:
+    """Return the references of the live sessions. Those of earlier tests may end at any time."""
+    return {session["ref"] for session in pool.sessions()}
 
 
 def target_of(pool: Running, *, pins: tuple[str, ...] | None = None, timeout: float = 30.0, **options: Any) -> Target:
