@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -139,8 +139,8 @@ def _assert_kept(db: Database, since: int) -> None:
         raise Failure("EVENTS_LOST")
 
 
-def _wait_for_changes(call: Call, subscription: Subscription, since: int, seconds: float) -> list[Event]:
-    """Return changes; none when the time is over before there are any."""
+def _wait_for_changes(call: Call, wanted: Callable[[], Subscription], since: int, seconds: float) -> list[Event]:
+    """Return changes; none when the time is over before there are any. What is wanted may become more meanwhile."""
     session, world = call.session, call.world
     assert session is not None
     found: list[Event] = []
@@ -152,7 +152,7 @@ def _wait_for_changes(call: Call, subscription: Subscription, since: int, second
             raise Failure("SESSION_INVALID", session.ref)
         if looked != world.db.generation or world.db.touched:
             _assert_kept(world.db, since)
-            found = changes(world, subscription, since)
+            found = changes(world, wanted(), since)
             looked = world.db.generation
         return bool(found)
 
@@ -168,7 +168,8 @@ def _wait_for_changes(call: Call, subscription: Subscription, since: int, second
 def events_from(call: Call, classes: list[str], token: str, timeout: float) -> dict[str, Any]:
     """Answer at once when something has changed since the token, otherwise when it does or the time is over."""
     since = read_token(token)
-    found = _wait_for_changes(call, subscribe(classes), since, timeout)
+    subscription = subscribe(classes)
+    found = _wait_for_changes(call, lambda: subscription, since, timeout)
     return {"events": found, "valid_ref_counts": counts(call.world), "token": token_of(call.world.db.generation)}
 
 
@@ -233,6 +234,6 @@ def next_events(call: Call) -> list[Event]:
         registration.read = db.generation
     found: list[Event] = []
     while not found:
-        found = _wait_for_changes(call, subscribe(registration.texts), since, 3600.0)
+        found = _wait_for_changes(call, lambda: subscribe(registration.texts), since, 3600.0)
     registration.read = db.generation
     return found
