@@ -83,9 +83,13 @@ class ListingReads(RelatedReads):
 
     def domain_records(self, deadline: Deadline) -> dict[str, dict[str, Any]]:
         """Return the records of all domains by reference, in one call; their references are remembered for the verbs."""
-        vms = {ref: vm for ref, vm in self.read_class("VM", deadline).items() if is_domain(vm)}
+        vms = {ref: vm for ref, vm in self.vm_records(deadline).items() if is_domain(vm)}
         self._refs = {uuid_of(vm, "VM"): ref for ref, vm in vms.items()}
         return vms
+
+    def vm_records(self, deadline: Deadline) -> dict[str, dict[str, Any]]:
+        """Return all VM records by reference, in one call; snapshots are among them."""
+        return self.read_class("VM", deadline)
 
     def domain_record(self, native_id: str, deadline: Deadline) -> dict[str, Any]:
         """Return a domain's record.

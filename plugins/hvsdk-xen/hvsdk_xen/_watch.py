@@ -6,52 +6,24 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 import XenAPI
 from hvsdk.driver import Change, Deadline, EventKind
 
-from hvsdk_xen._fields import Record, mapping, reference, text
-from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
+from hvsdk_xen._fields import Record, reference, text
 from hvsdk_xen._listing import ListingReads
 from hvsdk_xen._login import code_of
 from hvsdk_xen._records import is_domain, node_names, summaries, uuid_of
 from hvsdk_xen._related import events_of
-from hvsdk_xen._wire import Endpoint
+from hvsdk_xen._subscription import Subscription
+from hvsdk_xen._values import as_int
 
 __all__ = ["WatchReads"]
 
-_CLASSES = ["vm", "host"]
+_CLASSES = ["vm", "host", "vm_guest_metrics"]
 _RECENT = ["host", "host_metrics", "pool"]
 """Classes of few objects, of which some change every minute: what is new since their last change is soon told."""
 _LOST = frozenset(("EVENTS_LOST", "EVENT_FROM_TOKEN_PARSE_FAILURE", "EVENT_SUBSCRIPTION_PARSE_FAILURE"))
 _SPARE_SECONDS = 5.0
-_TOLD = (
-    *("name_description", "tags", "blocked_operations", "VBDs", "VIFs", "VGPUs", "VUSBs", "VTPMs", "domain_type"),
-    *("VCPUs_max", "VCPUs_params", "memory_static_max", "memory_dynamic_min", "HVM_boot_params", "HVM_boot_policy"),
-    *("PV_bootloader", "PV_kernel", "PV_ramdisk", "PV_args", "affinity", "actions_after_crash", "ha_restart_priority"),
-)
-"""Fields that people change, and that the summary does not show. XAPI tells of many others, which it writes itself."""
-_OURS = frozenset(("folder", "pci", AUTO_POWERON))
-_CLOCK_OFFSET = "timeoffset"
-
-
-@attrs.define
-class Subscription:
-    """Where one watch is.
-
-    Attributes:
-        token: XAPI's; everything newer has not been told.
-        master: Who gave it: another one numbers changes differently.
-        nodes: Names of the nodes by reference.
-        uuids: Of all domains by reference: of what is removed XAPI tells the reference alone.
-        marks: Hash of each domain's fields that the summary does not show.
-    """
-
-    token: str
-    master: Endpoint
-    nodes: dict[str, str]
-    uuids: dict[str, str] = attrs.field(factory=dict)
-    marks: dict[str, int] = attrs.field(factory=dict)
 
 
 class WatchReads(ListingReads):
@@ -60,6 +32,11 @@ class WatchReads(ListingReads):
     _subscription: Subscription | None = None
 
     def watch(self, token: Any, seconds: float, *, deadline: Deadline) -> tuple[Iterable[Change], Any]:
+        """Return what has changed.
+
+        All is to be listed again after `EVENTS_LOST`, when another member became master, when a node was renamed, and when
+        there are more or fewer VMs than the events say.
+        """
         if token is None:
             return (), self._subscribe(deadline)
         subscription: Subscription = token
@@ -68,13 +45,18 @@ class WatchReads(ListingReads):
         answer = self._wait(subscription, seconds, deadline)
         if answer is None or subscription.master != self.master_endpoint:
             return (), None
-        return self._changes(subscription, answer)
+        if self._has_new_node_names(subscription, answer):
+            return (), None
+        changes = self._changes(subscription, answer, deadline)
+        if not subscription.adds_up(_count_of(answer)):
+            return (), None
+        subscription.token = _token_of(answer)
+        return changes, subscription
 
-    def domain_records(self, deadline: Deadline) -> dict[str, dict[str, Any]]:
-        vms = super().domain_records(deadline)
+    def vm_records(self, deadline: Deadline) -> dict[str, dict[str, Any]]:
+        vms = super().vm_records(deadline)
         if self._subscription is not None:
-            self._subscription.uuids = {ref: uuid for uuid, ref in self._refs.items()}
-            self._subscription.marks = {ref: _mark(vm) for ref, vm in vms.items()}
+            self._subscription.learn(vms)
         return vms
 
     # ---- inside ------------------------------------------------------------------------------------------
@@ -95,46 +77,53 @@ class WatchReads(ListingReads):
                 raise
             return None
 
-    def _changes(self, subscription: Subscription, answer: Any) -> tuple[Iterable[Change], Any]:
-        hosts = _snapshots(answer, "host")
-        known = subscription.nodes
-        subscription.nodes = known | node_names({ref: host for ref, host in hosts.items() if host is not None})
-        if any(ref in known and known[ref] != name for ref, name in subscription.nodes.items()):
-            return (), None  # a node has another name now: all of its domains show it
-        changes = []
+    def _has_new_node_names(self, subscription: Subscription, answer: Any) -> bool:
+        """Take note of the nodes, and return whether one has another name now, which all of its domains show."""
+        hosts = {ref: host for ref, host in _snapshots(answer, "host").items() if host is not None}
+        before = subscription.nodes
+        subscription.nodes = before | node_names(hosts)
+        return any(subscription.nodes[ref] != name for ref, name in before.items())
+
+    def _changes(self, subscription: Subscription, answer: Any, deadline: Deadline) -> list[Change]:
+        changes: dict[str, Change] = {}
         for ref, vm in _snapshots(answer, "vm").items():
-            change = self._gone(subscription, ref) if vm is None else self._changed(subscription, ref, vm)
-            if change is not None:
-                changes.append(change)
-        subscription.token = _token_of(answer)
-        return changes, subscription
+            if vm is not None:
+                changed = subscription.see(ref, vm)
+                if is_domain(vm):
+                    changes[ref] = self._change(subscription, vm, changed=changed)
+            elif (uuid := subscription.forget(ref)) is not None:
+                changes[ref] = Change(native_id=uuid, info=None)
+        changes |= self._changes_of_guests(subscription, answer, changes, deadline)
+        return list(changes.values())
 
-    def _gone(self, subscription: Subscription, ref: str) -> Change | None:
-        subscription.marks.pop(ref, None)
-        uuid = subscription.uuids.pop(ref, None)
-        return Change(native_id=uuid, info=None) if uuid is not None else None
+    def _changes_of_guests(
+        self, subscription: Subscription, answer: Any, told: dict[str, Change], deadline: Deadline
+    ) -> dict[str, Change]:
+        """Return the domains of which the guest told something new, such as an address."""
+        seen = [subscription.see_guest(ref, one) for ref, one in _snapshots(answer, "vm_guest_metrics").items()]
+        refs = dict.fromkeys(ref for ref in seen if ref is not None)
+        asked = [f"vm/{ref}" for ref in refs if ref not in told]
+        vms = self.read_together(asked, deadline).get("vm", {})
+        changes = {ref: self._change(subscription, vm, changed=True) for ref, vm in vms.items() if is_domain(vm)}
+        for ref in refs:
+            change = told.get(ref)
+            if change is not None and change.info is not None:
+                changes[ref] = Change(native_id=change.native_id, info=change.info, kind=EventKind.CHANGED)
+        return changes
 
-    def _changed(self, subscription: Subscription, ref: str, vm: Record) -> Change | None:
-        if not is_domain(vm):
-            return None
-        uuid, mark = uuid_of(vm, "VM"), _mark(vm)
-        before = subscription.marks.get(ref)
-        subscription.uuids[ref], subscription.marks[ref] = uuid, mark
+    def _change(self, subscription: Subscription, vm: Record, *, changed: bool) -> Change:
         (info,) = summaries((vm,), subscription.nodes, datetime.now(UTC))
-        return Change(native_id=uuid, info=info, kind=None if before in (None, mark) else EventKind.CHANGED)
-
-
-def _mark(vm: Record) -> int:
-    """Return a number that changes with the fields that the summary does not show."""
-    other = mapping(vm, "other_config").items()
-    told = [repr(vm.get(field)) for field in _TOLD]
-    told += sorted(f"{key}={value}" for key, value in other if key in _OURS or key.startswith(METADATA_PREFIX))
-    told += sorted(f"{key}={value}" for key, value in mapping(vm, "platform").items() if key != _CLOCK_OFFSET)
-    return hash(tuple(told))
+        return Change(native_id=uuid_of(vm, "VM"), info=info, kind=EventKind.CHANGED if changed else None)
 
 
 def _token_of(answer: Any) -> str:
     return text(answer, "token") if isinstance(answer, dict) else ""
+
+
+def _count_of(answer: Any) -> int | None:
+    """Return how many VM records there are, where the server says so."""
+    counts = answer.get("valid_ref_counts") if isinstance(answer, dict) else None
+    return as_int(counts.get("vm")) if isinstance(counts, dict) else None
 
 
 def _snapshots(answer: Any, cls: str) -> dict[str, Record | None]:

@@ -92,6 +92,23 @@ def test_what_the_summary_does_not_show_is_told_as_a_change(
     assert follower.until(of(key)).kind is None, "what other tools keep there is no change of the domain"
 
 
+def test_a_guest_that_gets_an_address_is_told(
+    driver: XenDriver, make_vm: Callable[..., str], pool: Running, raw: Raw
+) -> None:
+    key = make_vm()
+    raw.reach(key, "running")
+    ref = raw("VM.get_by_uuid", key)
+    assert eventually(lambda: raw("VM.get_guest_metrics", ref) != "OpaqueRef:NULL")
+    follower = Follower(driver)
+    while follower.next(0.3):
+        pass
+    pool.act("guest", vm=key, addresses={"0": "198.19.77.7"})
+    change = follower.until(of(key, PowerState.RUNNING))
+    assert change.kind == EventKind.CHANGED
+    told = driver.get_domain(key, frozenset({"guest"}), deadline=soon())
+    assert "198.19.77.7" in {address.ip for address in told.addresses}
+
+
 def test_snapshots_are_not_told(driver: XenDriver, make_vm: Callable[..., str], raw: Raw) -> None:
     key = make_vm()
     follower = Follower(driver)
@@ -175,6 +192,18 @@ def test_an_expired_session_loses_nothing(driver: XenDriver, pool: Running, make
     key = make_vm()
     pool.act("expire-sessions")
     assert follower.until(of(key))
+
+
+def test_an_event_that_never_came_is_noticed_by_counting(follower: Follower, make_vm: Callable[..., str]) -> None:
+    follower.until(of(make_vm()))
+    subscription = follower.token
+    gone = next(iter(subscription.uuids))
+    subscription.forget(gone)
+    follower.next(0.1)
+    assert follower.token is None
+    follower.subscribe()
+    follower.next(0.1)
+    assert gone in follower.token.uuids
 
 
 # ---- through the core ------------------------------------------------------------------------------------
