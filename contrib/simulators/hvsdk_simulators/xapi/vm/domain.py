@@ -77,14 +77,17 @@ def boot_type(vm: Object) -> str:
 
 def boot_guest(world: World, vm: Object) -> None:
     """Let the guest tell of itself when it has had time to boot, if the same domain still runs then."""
-    domid = vm["domid"]
+    domid, seconds = vm["domid"], guest.guest_of(world, vm).boot_seconds
+    if not seconds:
+        guest.tell(world, vm)
+        return
 
     def booted() -> None:
         known = world.db.lookup("VM", vm.ref)
         if known is not None and known["power_state"] == states.RUNNING and known["domid"] == domid:
             guest.tell(world, known)
 
-    world.later(guest.guest_of(world, vm).boot_seconds, booted)
+    world.later(seconds, booted)
 
 
 def device_name(userdevice: str) -> str:

@@ -30,7 +30,7 @@ class Guest:
 
     Attributes:
         tools: `current`, `outdated` (version 6 of the drivers, not up to date) or `absent`.
-        boot_seconds: Time from the start until the tools tell of themselves.
+        boot_seconds: Time from the start until the tools tell of themselves; with 0 they have when the start is done.
         acknowledges_shutdown: It says that it heard the request; without, the request fails early.
         obeys_shutdown: It goes down when asked; without, the request runs into its time limit.
         missed_requests: So many requests to go down run into their time limit first, as those of a guest that boots.
@@ -46,7 +46,7 @@ class Guest:
     """
 
     tools: str = CURRENT
-    boot_seconds: float = 0.02
+    boot_seconds: float = 0.0
     acknowledges_shutdown: bool = True
     obeys_shutdown: bool = True
     missed_requests: int = 0
