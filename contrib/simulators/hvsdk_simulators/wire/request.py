@@ -139,11 +139,15 @@ class Request:
                 self.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         self.write(b"0\r\n\r\n")
 
+    @property
+    def connection(self) -> socket.socket:
+        """What the request came over."""
+        return self._handler.connection
+
     def upgrade(self) -> socket.socket:
         """Return the connection for what comes after the answer; it is no longer HTTP."""
         self._handler.close_connection = True
-        connection: socket.socket = self._handler.connection
-        return connection
+        return self.connection
 
     def cut(self) -> None:
         """End the connection without a goodbye."""

@@ -24,7 +24,7 @@ from .failure import Failure
 from .handlers import HANDLERS
 from .world import Member, World
 
-__all__ = ["serve"]
+__all__ = ["disturb_pool", "serve"]
 
 _BETWEEN_BYTES = 0.01
 
@@ -110,7 +110,7 @@ class Door:
 def serve(world: World, member: Member, request: Request, counters: Counters, fault: Fault | None) -> None:
     """Let a handler answer a request. What it ends with is told by the task; the connection ends after it."""
     action = None if fault is None else fault.action
-    if fault is not None and not _before(world, request, fault):
+    if fault is not None and not _before(world, member, request, fault):
         return
     door = Door(world, member, request, counters, action)
     with _session(world, door) as session:
@@ -124,7 +124,7 @@ def serve(world: World, member: Member, request: Request, counters: Counters, fa
         request.cut()
 
 
-def _before(world: World, request: Request, fault: Fault) -> bool:
+def _before(world: World, member: Member, request: Request, fault: Fault) -> bool:
     """Do what a fault does before a request; return whether there is still something to answer."""
     match fault.action:
         case Action.DROP_BEFORE:
@@ -138,12 +138,27 @@ def _before(world: World, request: Request, fault: Fault) -> bool:
             return False
         case Action.SLOW:
             time.sleep(fault.seconds)
-        case Action.EVENTS_LOST:
-            with world.lock:
-                world.db.lose_events()
-        case Action.MASTER_CHANGE:
-            with world.lock:
-                ACTIONS["change-master"](world)
+        case _:
+            disturb_pool(world, member, request, fault)
+    return True
+
+
+def disturb_pool(world: World, member: Member, request: Request, fault: Fault) -> bool:
+    """Do what a fault does to the whole pool, and return whether it is one of that kind.
+
+    The connection of the request outlives the change of the master: its caller shall hear the new one's address.
+    """
+    if fault.action not in (Action.EVENTS_LOST, Action.MASTER_CHANGE):
+        return False
+    with world.lock:
+        if fault.action is Action.EVENTS_LOST:
+            world.db.lose_events()
+            return True
+        member.connections.discard(request.connection)
+        try:
+            ACTIONS["change-master"](world)
+        finally:
+            member.connections.add(request.connection)
     return True
 
 

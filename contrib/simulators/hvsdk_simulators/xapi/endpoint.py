@@ -11,10 +11,9 @@ from hvsdk_simulators.wire.faults import Action, Fault, Faults
 from hvsdk_simulators.wire.request import BodyTooLargeError, Request
 
 from . import sessions, tasks
-from .actions import ACTIONS
 from .database import Object
 from .dispatch import ASYNC, Dispatcher, Result
-from .door import serve
+from .door import disturb_pool, serve
 from .failure import Failure
 from .handlers import HANDLERS
 from .rpc import Envelope, UnreadableError, read_json, read_xml
@@ -27,7 +26,6 @@ _JSON_PATHS = ("/jsonrpc", "/json")
 _JSON_SINCE = (2, 3)
 """The first API version that speaks JSON-RPC; older ones take such calls for XML-RPC."""
 _BODY_LIMIT = 300 << 10
-_BEFORE = (Action.SESSION_EXPIRED, Action.EVENTS_LOST, Action.MASTER_CHANGE)
 _BYTES_BETWEEN = 0.01
 _NOTE = "x-http-other-config-"
 _PAGE = b"<html><head><title>XenServer</title></head><body><p>Welcome</p></body></html>"
@@ -96,19 +94,15 @@ class Endpoint:
                 time.sleep(fault.seconds)
                 return False
             case _:
-                self._disturb(envelope, fault)
+                self._disturb(request, envelope, fault)
                 return False
         return True
 
-    def _disturb(self, envelope: Envelope, fault: Fault) -> None:
-        if fault.action not in _BEFORE:
+    def _disturb(self, request: Request, envelope: Envelope, fault: Fault) -> None:
+        if disturb_pool(self._world, self._member, request, fault):
             return
-        with self._world.lock:
-            if fault.action is Action.EVENTS_LOST:
-                self._world.db.lose_events()
-            elif fault.action is Action.MASTER_CHANGE:
-                ACTIONS["change-master"](self._world)
-            else:
+        if fault.action is Action.SESSION_EXPIRED:
+            with self._world.lock:
                 ref = envelope.params[0] if envelope.params else ""
                 session = self._world.db.lookup("session", ref) if isinstance(ref, str) else None
                 if session is not None:
