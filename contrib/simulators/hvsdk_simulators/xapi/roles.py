@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .database import Object
+from functools import cache
+
+from .database import Object, derived
 from .failure import Failure
-from .messages import Message
+from .implicit import implicit_messages
+from .messages import MESSAGES, Message
+from .schema import Api
 from .sessions import user_of
 from .users import ROLES
 from .world import World
@@ -19,6 +23,29 @@ def allowed(role: str) -> tuple[str, ...]:
     if role == _CLIENT_CERTIFICATE:
         return (*allowed("pool-operator"), _CLIENT_CERTIFICATE)
     return ROLES[: _RANK[role] + 1]
+
+
+@cache
+def needed(api: Api) -> dict[str, str]:
+    """Return the least role for each permission, which is a message's name in lower case."""
+    found = implicit_messages(api) | {name: one for name, one in MESSAGES.items() if one.exists_at(api)}
+    return {name.lower(): one.role for name, one in sorted(found.items())}
+
+
+@cache
+def permissions(api: Api, role: str) -> tuple[str, ...]:
+    """Return what a role permits."""
+    return tuple(name for name, least in needed(api).items() if role in allowed(least))
+
+
+@derived("session", "rbac_permissions")
+def session_permissions(world: World, session: Object) -> list[str]:
+    """What a session's user may call; root needs no permissions."""
+    user = user_of(world, session)
+    if user.is_root:
+        return []
+    mightiest = min(user.roles, key=_RANK.__getitem__)
+    return list(permissions(world.options.api, mightiest))
 
 
 def has_role(world: World, session: Object, role: str) -> bool:

@@ -41,9 +41,37 @@ _PASSWORDS: weakref.WeakKeyDictionary[World, str] = weakref.WeakKeyDictionary()
 """Of root, where it has been changed."""
 
 
+_SID = "S-1-5-21-1004336348-1177238915-682003330-"
+
+
 def group_sid(role: str) -> str:
     """Return the identifier of the group whose subject has a role."""
-    return f"S-1-5-21-1004336348-1177238915-682003330-{1105 + ROLES.index(role)}"
+    return f"{_SID}{1105 + ROLES.index(role)}"
+
+
+def user_sid(role: str) -> str:
+    """Return the identifier of the user who is in that group alone."""
+    return f"{_SID}{2105 + ROLES.index(role)}"
+
+
+def directory() -> dict[str, dict[str, str]]:
+    """Return what the directory says of its users and groups, by their identifiers."""
+    groups = {group_sid(role): _entry(f"{role}s", group_sid(role), group=True) for role in ROLES}
+    return groups | {user_sid(role): _entry(role, user_sid(role), group=False) for role in ROLES}
+
+
+def groups_of(sid: str) -> list[str]:
+    """Return the groups in which somebody is."""
+    return [group_sid(role) for role in ROLES if user_sid(role) == sid]
+
+
+def _entry(name: str, sid: str, *, group: bool) -> dict[str, str]:
+    return {
+        "subject-name": f"{DOMAIN}\\{name}",
+        "subject-sid": sid,
+        "subject-is-group": str(group).lower(),
+        "subject-gid": sid.rpartition("-")[2],
+    }
 
 
 def set_root_password(world: World, password: str) -> None:
@@ -67,11 +95,11 @@ def authenticate(world: World, name: str, password: str, *, local: bool = False)
         if name != ROOT or not _same(password, _PASSWORDS.get(world, world.options.password)):
             raise _refused(name, "Authentication failure")
         return User("")
-    role = _account(name)
+    role = account(name)
     if role is None or not _same(password, world.options.password):
         raise _refused(name, "The username or password is incorrect")
-    sid = f"{group_sid(role)[:-4]}{2105 + ROLES.index(role)}"
-    groups = [one for one in world.db.all("subject") if one["subject_identifier"] in (sid, group_sid(role))]
+    sid = user_sid(role)
+    groups = [one for one in world.db.all("subject") if one["subject_identifier"] in (sid, *groups_of(sid))]
     if not groups:
         raise _refused(name, f"Subject {name} (identifier {sid}, from https) has no access rights in this pool")
     roles = {world.db.get("role", ref)["name_label"] for group in groups for ref in group["roles"]}
@@ -80,7 +108,8 @@ def authenticate(world: World, name: str, password: str, *, local: bool = False)
     return User(f"{DOMAIN}\\{role}", sid, groups[0], frozenset(roles))
 
 
-def _account(name: str) -> str | None:
+def account(name: str) -> str | None:
+    """Return the plain name of a user of the directory, in whatever form it was given; None for somebody else."""
     domain, backslash, plain = name.rpartition("\\")
     if backslash:
         known = domain.upper() == DOMAIN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvsdk_simulators.xapi.database import Object
-from hvsdk_simulators.xapi.users import DOMAIN, ROLES, group_sid
+from hvsdk_simulators.xapi.users import ROLES, directory, group_sid
 from hvsdk_simulators.xapi.world import World
 
 _ROLES = {
@@ -34,10 +34,4 @@ def _role(world: World, name: str, uuid: str) -> Object:
 
 def _subject(world: World, name: str, role: Object) -> None:
     sid = group_sid(name)
-    config = {
-        "subject-name": f"{DOMAIN}\\{name}s",
-        "subject-sid": sid,
-        "subject-is-group": "true",
-        "subject-gid": sid.rpartition("-")[2],
-    }
-    world.db.create("subject", subject_identifier=sid, other_config=config, roles=[role.ref])
+    world.db.create("subject", subject_identifier=sid, other_config=directory()[sid], roles=[role.ref])
