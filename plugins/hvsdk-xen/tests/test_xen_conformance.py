@@ -9,10 +9,24 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 import XenAPI
-from hvsdk import Domain
+from hvsdk import Domain, StoragePool
 from hvsdk.testing import BackendConformance
 from hvsdk_simulators import Running
 from xen_support import Raw, connect
+
+
+@pytest.fixture(scope="class")
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A pool of its own for each class, whose domains the kit makes itself."""
+    with hvsdk_simulators.start("xapi", domains=3, hosts=2, api=request.cls.api) as running:
+        yield running
+
+
+@pytest.fixture(scope="class")
+def second_server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A pool that domains can be moved to."""
+    with hvsdk_simulators.start("xapi", domains=1, hosts=1, seed=7, api=request.cls.api) as running:
+        yield running
 
 
 class Pools(BackendConformance):
@@ -21,16 +35,6 @@ class Pools(BackendConformance):
     api = "2.21"
     rpc = "json"
     vendor_errors = (XenAPI.Failure,)
-
-    @pytest.fixture(scope="class")
-    def server(self, request: pytest.FixtureRequest) -> Iterator[Running]:
-        with hvsdk_simulators.start("xapi", domains=3, hosts=2, api=request.cls.api) as running:
-            yield running
-
-    @pytest.fixture(scope="class")
-    def second_server(self, request: pytest.FixtureRequest) -> Iterator[Running]:
-        with hvsdk_simulators.start("xapi", domains=1, hosts=1, seed=7, api=request.cls.api) as running:
-            yield running
 
     @pytest.fixture
     def host(self, server: Running) -> Iterator[hvsdk.Host]:
@@ -96,6 +100,11 @@ class Pools(BackendConformance):
     @pytest.fixture
     def secrets(self, server: Running) -> tuple[str, ...]:
         return (server.password,)
+
+    @pytest.fixture
+    def pool(self, host: hvsdk.Host) -> StoragePool:
+        """The default one: others hold images, or are one host's own."""
+        return next(pool for pool in host.storage_pools() if pool.info.details.get("xen.is_default"))
 
     @pytest.fixture
     def image(self, other_client: Raw) -> str:
