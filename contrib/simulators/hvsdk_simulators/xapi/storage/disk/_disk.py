@@ -10,6 +10,8 @@ from ._content import generated
 from ._layer import Block, Layer
 
 _ZEROS = bytes(BLOCK)
+_PIECE = 16 * BLOCK
+_HOLE = memoryview(bytes(_PIECE))
 
 
 class Extent(NamedTuple):
@@ -38,6 +40,7 @@ class Disk:
         self._top = top or Layer(arena)
         self._shared = top is not None
         self._flat: tuple[Layer, int, dict[int, Block]] | None = None
+        self._hashed: tuple[tuple[Layer, int, int], str] | None = None
         self._lock = threading.RLock()
 
     def fork(self) -> "Disk":
@@ -123,13 +126,16 @@ class Disk:
             yield Extent(offset, end - offset, False)
 
     def sha256(self) -> str:
-        """Hash of the whole content, holes as the zeros they read as."""
-        digest = hashlib.sha256()
-        for extent in self.extents(0, self.size):
-            for start in range(extent.offset, extent.end, BLOCK):
-                length = min(BLOCK, extent.end - start)
-                digest.update(self.read(start, length) if extent.written else memoryview(_ZEROS)[:length])
-        return digest.hexdigest()
+        """Hash of the whole content, holes as the zeros they read as; kept until something is written."""
+        state = (self._top, self._top.version, self.size)
+        if self._hashed is None or self._hashed[0] != state:
+            digest = hashlib.sha256()
+            for extent in self.extents(0, self.size):
+                for start in range(extent.offset, extent.end, _PIECE):
+                    length = min(_PIECE, extent.end - start)
+                    digest.update(self.read(start, length) if extent.written else _HOLE[:length])
+            self._hashed = (state, digest.hexdigest())
+        return self._hashed[1]
 
     def _write_block(self, block: int, inside: int, part: memoryview) -> None:
         if len(part) == BLOCK:
