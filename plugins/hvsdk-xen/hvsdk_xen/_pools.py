@@ -20,11 +20,11 @@ class PoolReads(RelatedReads):
     """`list_storage_pools` and `list_volumes`."""
 
     def list_storage_pools(self, *, deadline: Deadline) -> Iterable[StoragePoolInfo]:
-        """Return the storage repositories, in one call."""
+        """Return the storage repositories, in one call: the default one first, those of CD images last."""
         related = Related(self.read_together(("sr", "pbd", "host", "pool"), deadline))
         default = next((reference(pool, "default_SR") for pool in related.classes.get("pool", {}).values()), None)
         found = related.classes.get("sr", {})
-        return [pool_info(sr, related, is_default=ref == default) for ref, sr in found.items()]
+        return sorted((pool_info(sr, related, is_default=ref == default) for ref, sr in found.items()), key=_usefulness)
 
     def list_volumes(self, pool_id: str, *, deadline: Deadline) -> Iterable[VolumeInfo]:
         """Return the volumes of a pool, in three calls. Blocks that several volumes share are no volumes."""
@@ -35,6 +35,12 @@ class PoolReads(RelatedReads):
         method = "VDI.get_all_records_where"
         vdis = records_of(self.call(method, f'field "SR" = "{ref}"', deadline=deadline), method)
         return [volume_info(vdi, sr) for vdi in vdis.values() if vdi.get("managed") is not False]
+
+
+def _usefulness(pool: StoragePoolInfo) -> tuple[bool, bool, bool, str, str]:
+    details = pool.details
+    holds_media = details.get("xen.content_type") == "iso"
+    return "xen.is_default" not in details, holds_media, "xen.shared" not in details, pool.name, pool.id
 
 
 def pool_info(sr: Record, related: Related, *, is_default: bool) -> StoragePoolInfo:
