@@ -64,6 +64,9 @@ class Storage:
             fields["cbt_enabled"] = vdi["cbt_enabled"]
         new = self._record(sr, vdi["virtual_size"], **fields)
         self._share(vdi, new, tracked=snapshot)
+        parent = {"vhd-parent": self.world.db.new_uuid()}  # what they share lies below both from now on
+        for one in (vdi, new):
+            self.world.db.update(one, sm_config=one["sm_config"] | parent)
         return new
 
     def copy_vdi(self, vdi: Object, sr: Object) -> Object:
