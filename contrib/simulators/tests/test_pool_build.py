@@ -35,6 +35,12 @@ def test_there_are_as_many_vms_and_hosts_as_asked_for(world: World) -> None:
     assert len(world.db.all("host")) == len(world.members) == 3
 
 
+def disks_in(world: World, vm: Object) -> list[Object]:
+    drives = (world.db.get("VBD", ref) for ref in vm["VBDs"])
+    vdis = [world.db.get("VDI", drive["VDI"]) for drive in drives if drive["VDI"] != NULL]
+    return [world.db.get("SR", vdi["SR"]) for vdi in vdis]
+
+
 @pytest.mark.parametrize("domains", [0, 1, 4])
 def test_small_pools_can_be_built(domains: int) -> None:
     assert len(guests(make(domains=domains, hosts=1))) == domains
@@ -63,6 +69,12 @@ def test_vms_are_of_all_kinds_and_states(world: World) -> None:
     assert {"hvm", "pv", "pvh", "pv_in_pvh"} <= kinds.keys()
     assert states.keys() == {"Running", "Halted", "Suspended", "Paused"}
     assert any(vm["guest_metrics"] == NULL for vm in guests(world) if vm["power_state"] == "Running")
+
+
+def test_some_vms_keep_to_the_host_that_has_their_disks(world: World) -> None:
+    bound = Counter(vm["power_state"] for vm in guests(world) if any(not sr["shared"] for sr in disks_in(world, vm)))
+
+    assert bound == {"Running": 5, "Halted": 2}
 
 
 def test_some_vms_have_snapshots_and_checkpoints(world: World) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from .derived import DERIVED, derived
 from .failure import Failure
@@ -34,6 +34,17 @@ _LINKS = {
     for cls, schema in SCHEMA.items()
 }
 """By class: the fields that name objects, one or a set of them."""
+
+_MARKS = 0x4000 << 64 | 0x8000 << 48
+"""The bits by which a UUID says that it is a random one; `_NOT_MARKS` are those beside them."""
+_NOT_MARKS = (1 << 128) - 1 ^ (0xF000 << 64 | 0xC000 << 48)
+
+
+@cache
+def _blank(cls: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The fields of an object of which nothing is known, and those of them that are to be copied before use."""
+    values = {name: one.new_value() for name, one in SCHEMA[cls].fields.items()}
+    return values, tuple(name for name, value in values.items() if isinstance(value, dict | list))
 
 
 class Object:
@@ -95,7 +106,11 @@ class Database:
                 raise ValueError(f"{cls} has no field {', '.join(sorted(unknown))}")
             # Roles are the same in every pool, down to their references.
             ref = f"OpaqueRef:{fields['uuid'] if cls == 'role' else self.new_uuid()}"
-            values = {name: fields[name] if name in fields else one.new_value() for name, one in schema.items()}
+            blank, containers = _blank(cls)
+            values = blank | fields
+            for name in containers:
+                if name not in fields:
+                    values[name] = values[name].copy()
             if "uuid" in schema and not values["uuid"]:
                 values["uuid"] = self.new_uuid()
             obj = Object(cls, ref, values)
@@ -170,7 +185,9 @@ class Database:
 
     def new_uuid(self) -> str:
         """Make a uuid, the same one in each pool of the same seed."""
-        return str(UUID(int=self._random.getrandbits(128), version=4))
+        bits = self._random.getrandbits(128) & _NOT_MARKS | _MARKS
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def touch(self, obj: Object) -> None:
         """Say that an object's derived fields may have changed."""

@@ -95,7 +95,7 @@ def _make_domain(world: World, place: Place, number: int) -> Object:
     vm = world.db.create("VM", **_fields(world, random, number, system, state, host))
     guests(world)[vm.ref] = Guest(tools=system.tools, hostname=f"vm-{number + 1}", distro=system.distro)
     attached = state != "Halted"
-    sr = place.storage.for_disks[number % len(place.storage.for_disks)]
+    sr = _sr_of(place, number)
     for position in range(1 + (number % 4 == 0)):
         size = (8 + 8 * (number % 3)) * GIB
         name = f"{vm['name_label']} {position}"
@@ -111,6 +111,13 @@ def _make_domain(world: World, place: Place, number: int) -> Object:
         saved = make_vdi(world, place.storage.nfs, "Suspend image", MEMORY + 256 * MIB, share=0.1, type="suspend")
         world.db.update(vm, suspend_VDI=saved.ref)
     return vm
+
+
+def _sr_of(place: Place, number: int) -> Object:
+    """Where a VM's disks are: shared in most cases; some running and some halted ones keep a host by theirs."""
+    if number % 25 == 15 or number % 50 == 46:
+        return place.storage.local[place.hosts[number % len(place.hosts)].ref]
+    return place.storage.for_disks[number % len(place.storage.for_disks)]
 
 
 def _fields(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from zlib import crc32
 
 from attrs import frozen
@@ -18,6 +19,14 @@ from hvsdk_simulators.xapi.world import World
 NAN = math.nan
 _PERIOD = 900
 """Seconds in which a value goes once up and down."""
+_WAVE = [0.7 * math.sin(2 * math.pi * second / _PERIOD) for second in range(_PERIOD)]
+_SCATTER = 2654435761
+"""A factor whose products with numbers that follow each other have bits that do not."""
+
+
+@lru_cache(maxsize=1 << 18)
+def _phase(owner: str, name: str) -> int:
+    return crc32(f"{owner}:{name}".encode())
 
 
 @frozen
@@ -34,10 +43,9 @@ class Source:
     def value(self, owner: str, moment: int) -> float:
         if not self.swing:
             return self.middle
-        phase = crc32(f"{owner}:{self.name}".encode())
-        wave = math.sin(2 * math.pi * ((moment + phase) % _PERIOD) / _PERIOD)
-        ripple = (crc32(f"{phase}:{moment}".encode()) % 1000) / 1000 - 0.5
-        return max(0.0, self.middle + self.swing * (0.7 * wave + 0.6 * ripple))
+        phase = _phase(owner, self.name)
+        ripple = ((phase ^ moment) * _SCATTER >> 8 & 0xFFFF) / 0x10000 - 0.5
+        return max(0.0, self.middle + self.swing * (_WAVE[(moment + phase) % _PERIOD] + 0.6 * ripple))
 
 
 @frozen
