@@ -124,6 +124,14 @@ def test_a_vm_is_made_from_a_record_and_its_numbers_are_looked_at_when_it_starts
         pool.call("VM.start_on", made, pool.hosts[0], False, False)
 
 
+def test_a_vm_is_made_from_the_whole_record_of_another(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    made = pool.call("VM.create", dict(vm.fields))
+    assert made["uuid"] != vm["uuid"]
+    assert (made["power_state"], made["domid"], made["VBDs"], made["snapshots"]) == ("Halted", -1, [], [])
+    assert made["name_label"] == vm["name_label"]
+
+
 def test_a_template_is_made_of_a_halted_vm_and_back(pool: Pool) -> None:
     vm = pool.vm()
     pool.call("VM.set_is_a_template", vm, True)

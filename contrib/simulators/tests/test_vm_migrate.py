@@ -74,6 +74,15 @@ def test_a_host_without_room_is_refused(pool: Pool) -> None:
         pool.call("VM.pool_migrate", vm, pool.hosts[1], {})
 
 
+def test_a_virtual_gpu_needs_a_card_of_its_group(pool: Pool) -> None:
+    vm = pool.vm()
+    group = pool.world.db.create("GPU_group", name_label="nowhere")
+    pool.world.db.create("VGPU", VM=vm.ref, GPU_group=group.ref)
+    with refused("VM_REQUIRES_GPU", vm.ref, group.ref):
+        pool.call("VM.assert_can_boot_here", vm, pool.hosts[0])
+    assert pool.call("VM.get_possible_hosts", vm) == []
+
+
 def test_a_cancelled_move_leaves_the_vm_where_it_is(pool: Pool) -> None:
     vm = pool.vm("Running")
     task = pool.world.db.create("task", status="cancelling")

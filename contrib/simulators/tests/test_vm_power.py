@@ -230,6 +230,15 @@ def test_a_guest_that_stops_by_itself_does_what_the_vm_says(pool: Pool) -> None:
     assert (off["power_state"], again["power_state"]) == ("Halted", "Running")
 
 
+def test_a_guest_that_reboots_by_itself_gets_a_new_domain(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    domid = vm["domid"]
+    with pool.world.lock:
+        ACTIONS["guest"](pool.world, vm["uuid"], reboots=True)
+    assert vm["power_state"] == "Running"
+    assert vm["domid"] > domid
+
+
 def test_a_guest_changes_by_what_the_control_door_says(pool: Pool) -> None:
     vm = pool.vm("Running")
     with pool.world.lock:

@@ -186,11 +186,4 @@ def _run(world: World, vm: Object, host: Object, system: System) -> None:
         world.db.update(console, location=f"https://{host['address']}/console?uuid={console['uuid']}")
     if system.tools != ABSENT:
         told = metrics_fields(world, vm, guests(world)[vm.ref])
-        if system.distro == "windows":
-            told["os_version"] = {
-                "name": "Microsoft Windows Server 2019 Standard",
-                "distro": "windows",
-                "major": "10",
-                "minor": "0",
-            }
         world.db.update(vm, guest_metrics=world.db.create("VM_guest_metrics", **told).ref)

@@ -11,7 +11,7 @@ from hvsdk_simulators.xapi.vm.guest import ABSENT, CURRENT, OUTDATED, guest_of
 from hvsdk_simulators.xapi.world import World
 
 _TOOLS = {True: CURRENT, False: ABSENT, "current": CURRENT, "outdated": OUTDATED, "absent": ABSENT}
-_AFTER_SHUTDOWN = {"destroy": False, "restart": True}
+_RESTARTS = {"destroy": False, "restart": True}
 
 
 @action("guest")
@@ -22,6 +22,7 @@ def change_guest(
     tools: bool | str | None = None,
     crash: bool = False,
     stops: bool = False,
+    reboots: bool = False,
     **behaviour: Any,
 ) -> dict[str, Any]:
     """Change how a VM's guest behaves, or let it do something by itself.
@@ -32,6 +33,7 @@ def change_guest(
         tools: `true`/`current`, `outdated`, or `false`/`absent`.
         crash: It crashes now; the VM does what `actions_after_crash` says.
         stops: It shuts itself down now; the VM does what `actions_after_shutdown` says.
+        reboots: It reboots now; the VM does what `actions_after_reboot` says.
         behaviour: Other attributes of `Guest`, such as `obeys_shutdown`.
     """
     found = world.db.find("VM", vm)
@@ -44,7 +46,9 @@ def change_guest(
     if crash and found["power_state"] in (states.RUNNING, states.PAUSED):
         _crash(world, found)
     elif stops and found["power_state"] == states.RUNNING:
-        _end(world, found, restart=_AFTER_SHUTDOWN[found["actions_after_shutdown"]])
+        _end(world, found, restart=_RESTARTS[found["actions_after_shutdown"]])
+    elif reboots and found["power_state"] == states.RUNNING:
+        _end(world, found, restart=_RESTARTS[found["actions_after_reboot"]])
     return attrs.asdict(known)
 
 

@@ -7,6 +7,7 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.schema import SCHEMA
 from hvsdk_simulators.xapi.vm import states
 from hvsdk_simulators.xapi.vm.guest import forget_guest
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
@@ -34,7 +35,8 @@ _GOES_WITH_IT = (
 def create(call: Call, args: dict[str, Any]) -> Object:
     """Make a VM record. Its numbers are checked when it starts, not now."""
     world = call.world
-    fields = {name: value for name, value in args.items() if name not in _SET_BY_THE_PRODUCT}
+    given = (name for name, field in SCHEMA["VM"].fields.items() if field.mode != "RO" and name in args)
+    fields = {name: args[name] for name in given if name not in _SET_BY_THE_PRODUCT}
     suspended = args.get("power_state") == states.SUSPENDED
     if suspended and args.get("suspend_VDI", NULL) == NULL:
         raise Failure("VM_BAD_POWER_STATE", NULL, "halted", "suspended")

@@ -111,12 +111,7 @@ def metrics_fields(world: World, vm: Object, guest: Guest) -> dict[str, Any]:
     """The fields of VM_guest_metrics for a guest that runs."""
     outdated = guest.tools == OUTDATED
     return {
-        "os_version": {
-            "name": f"{guest.distro.capitalize()} 12",
-            "uname": "6.1.0",
-            "distro": guest.distro,
-            "major": "12",
-        },
+        "os_version": _os_version(guest.distro),
         "PV_drivers_version": _driver_version(outdated),
         "PV_drivers_up_to_date": not outdated,
         "PV_drivers_detected": True,
@@ -132,6 +127,13 @@ def metrics_fields(world: World, vm: Object, guest: Guest) -> dict[str, Any]:
 def _kernel_fields(world: World) -> dict[str, Any]:
     """The fields of VM_guest_metrics for a guest without tools that can be shut down."""
     return {"other": dict.fromkeys(_OBEYED_WITHOUT_TOOLS, "1"), "last_updated": world.now(), "live": True}
+
+
+def _os_version(distro: str) -> dict[str, str]:
+    if distro == "windows":
+        name = "Microsoft Windows Server 2019 Standard"
+        return {"name": name, "distro": distro, "major": "10", "minor": "0"}
+    return {"name": f"{distro.capitalize()} 12", "uname": "6.1.0", "distro": distro, "major": "12"}
 
 
 def _driver_version(outdated: bool) -> dict[str, str]:

@@ -69,6 +69,7 @@ def assert_can_run(world: World, vm: Object, host: Object, *, disks_move: bool =
     if not disks_move:
         assert_sees_storage(world, vm, host, storage_of(world, vm))
     _assert_networks(world, vm, host)
+    _assert_gpus(world, vm, host)
     _assert_memory(world, vm, host)
     _assert_cpus(vm, host)
 
@@ -121,6 +122,16 @@ def _assert_networks(world: World, vm: Object, host: Object) -> None:
         pifs = (world.db.lookup("PIF", pif) for pif in network["PIFs"])
         if not any(pif is not None and pif["host"] == host.ref for pif in pifs):
             raise Failure("VM_REQUIRES_NETWORK", vm.ref, network.ref)
+
+
+def _assert_gpus(world: World, vm: Object, host: Object) -> None:
+    """A virtual GPU needs a card of its group in the host."""
+    cards = (world.db.lookup("PGPU", ref) for ref in host["PGPUs"])
+    groups = {card["GPU_group"] for card in cards if card is not None}
+    for ref in vm["VGPUs"]:
+        group = world.db.get("VGPU", ref)["GPU_group"]
+        if group not in groups:
+            raise Failure("VM_REQUIRES_GPU", vm.ref, group)
 
 
 def _assert_memory(world: World, vm: Object, host: Object) -> None:
