@@ -107,10 +107,9 @@ class Pools(BackendConformance):
         return next(pool for pool in host.storage_pools() if pool.info.details.get("xen.is_default"))
 
     @pytest.fixture
-    def image(self, other_client: Raw) -> str:
-        srs = {ref: sr for ref, sr in other_client("SR.get_all_records").items() if sr["content_type"] == "iso"}
-        images = other_client("VDI.get_all_records").values()
-        return str(next(vdi["name_label"] for vdi in images if vdi["SR"] in srs and vdi["name_label"].endswith(".iso")))
+    def image(self, host: hvsdk.Host) -> str:
+        libraries = [pool for pool in host.storage_pools() if pool.type == "iso"]
+        return next(volume.name for pool in libraries for volume in pool.volumes() if volume.name.endswith(".iso"))
 
 
 class TestToday(Pools):
