@@ -10,6 +10,7 @@ from hvsdk.driver import Capability, Deadline, Driver, Task, errors
 from hvsdk_xen._login import code_of
 from hvsdk_xen._places import Move, NoPlaceError, Places
 from hvsdk_xen._steps import Steps, StepsTask
+from hvsdk_xen._tools import NO_TOOLS, ToolsVerbs
 from hvsdk_xen._values import is_ref
 
 __all__ = ["MigrateVerbs"]
@@ -25,7 +26,7 @@ _NOT_A_REASON = frozenset(
 """Errors of a check that say nothing about the place."""
 
 
-class MigrateVerbs(Places):
+class MigrateVerbs(Places, ToolsVerbs):
     """`check_migrate` and `migrate`."""
 
     def check_migrate(
@@ -42,6 +43,8 @@ class MigrateVerbs(Places):
         except XenAPI.Failure as exc:
             if code_of(exc) in _NOT_A_REASON:
                 raise
+            if code_of(exc) in NO_TOOLS and self.is_booting(native_id, deadline):
+                return None  # `migrate` gives it a moment
             return _words(exc)
         return None
 
@@ -118,14 +121,17 @@ class MigrateVerbs(Places):
     ) -> Steps[str]:
         if move.vdis is not None:
             assert move.host is not None
-            dest = there.receive(move.host, deadline)
+            if vm.get("power_state") == "Running":
+                yield from self.once_tools_run(native_id, "migrate_send")
+            dest = there.receive(move.host, self.soon())
             moved = yield self.start_task(
-                "VM.migrate_send", ref, dest, live, move.vdis, move.vifs, {}, deadline=deadline
+                "VM.migrate_send", ref, dest, live, move.vdis, move.vifs, {}, deadline=self.soon()
             )
             return native_id if there is self else str(there.call("VM.get_uuid", moved, deadline=there.soon()))
         if vm.get("power_state") == "Running":
             if vm.get("resident_on") != move.host:
-                yield self.start_task("VM.pool_migrate", ref, move.host, {"live": "true"}, deadline=deadline)
+                yield from self.once_tools_run(native_id, "pool_migrate")
+                yield self.start_task("VM.pool_migrate", ref, move.host, {"live": "true"}, deadline=self.soon())
         else:  # off, it is nowhere: it starts there next time
             self.call("VM.set_affinity", ref, move.host, deadline=deadline)
         return native_id

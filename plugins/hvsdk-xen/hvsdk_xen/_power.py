@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, DomainInfo, Target, Task, errors
+from hvsdk.driver import Deadline, DomainInfo, Target, Task
 
 from hvsdk_xen._login import code_of
-from hvsdk_xen._steps import Pause, Steps, StepsTask
+from hvsdk_xen._steps import Steps, StepsTask
 from hvsdk_xen._tasks import XenTask
-from hvsdk_xen._verbs import VerbSession
+from hvsdk_xen._tools import ToolsVerbs
 
 __all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
 
@@ -21,13 +21,8 @@ GUARDED_BY_CORE = frozenset(("power_off", "reset", "clone"))
 """Verbs that XAPI carries out in states in which hvsdk does not: it gives up saved memory unasked, may reboot a paused VM,
 and copies a suspended one where the pool allows that."""
 
-TOOLS_PATIENCE = 3.0
-"""Seconds for which such a guest is waited for before that is told."""
-_BETWEEN = 0.2
-_NO_TOOLS = frozenset(("VM_LACKS_FEATURE", "VM_LACKS_FEATURE_SHUTDOWN", "VM_MISSING_PV_DRIVERS"))
 
-
-class PowerVerbs(VerbSession):
+class PowerVerbs(ToolsVerbs):
     """`start` to `resume`."""
 
     def __init__(self, target: Target) -> None:
@@ -57,7 +52,7 @@ class PowerVerbs(VerbSession):
         return StepsTask(self._suspend(native_id, self.vm_ref(native_id, deadline)))
 
     def _suspend(self, native_id: str, ref: str) -> Steps[None]:
-        yield from self._once_tools_run(native_id, "suspend")
+        yield from self.once_tools_run(native_id, "suspend")
         yield self.start_task("VM.suspend", ref, deadline=self.soon())
 
     def shutdown(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
@@ -69,7 +64,7 @@ class PowerVerbs(VerbSession):
         former = self._requests.pop(ref, None)
         if former is not None:
             former.discard()
-        self._ask_whether("clean_shutdown", native_id, deadline)
+        self.ask_whether("clean_shutdown", native_id, deadline)
         task: XenTask[DomainInfo | None] = self.start_task("VM.clean_shutdown", ref, deadline=deadline)
         self._requests[ref] = task
         return task
@@ -79,7 +74,7 @@ class PowerVerbs(VerbSession):
         return StepsTask(self._reboot(native_id, self.vm_ref(native_id, deadline)))
 
     def _reboot(self, native_id: str, ref: str) -> Steps[None]:
-        yield from self._once_tools_run(native_id, "clean_reboot")
+        yield from self.once_tools_run(native_id, "clean_reboot")
         task: XenTask[None] = self.start_task("VM.clean_reboot", ref, deadline=self.soon())
         task.discard()
 
@@ -94,43 +89,6 @@ class PowerVerbs(VerbSession):
 
     def unpause(self, native_id: str, *, deadline: Deadline) -> None:
         self.on_vm(native_id, "VM.unpause", deadline=deadline)
-
-    def _once_tools_run(self, native_id: str, operation: str) -> Steps[None]:
-        """See that the guest can be asked; one that has just been started gets a moment.
-
-        Raises:
-            GuestAgentError: The guest has no tools, or they are not running yet.
-        """
-        patience = Deadline(TOOLS_PATIENCE)
-        while True:
-            try:
-                self._ask_whether(operation, native_id, self.soon())
-            except errors.GuestAgentError as exc:
-                if not exc.not_yet or patience.expired:
-                    raise
-            else:
-                return
-            yield Pause(_BETWEEN)
-
-    def _ask_whether(self, operation: str, native_id: str, deadline: Deadline) -> None:
-        """Have XAPI say now what would be the matter, which a task says only later.
-
-        Raises:
-            GuestAgentError: The guest has no tools, or they are not running yet.
-        """
-        try:
-            self.on_vm(native_id, "VM.assert_operation_valid", operation, deadline=deadline)
-        except XenAPI.Failure as exc:
-            if code_of(exc) not in _NO_TOOLS:
-                raise
-            not_yet = self.is_booting(native_id, deadline)
-            what = "do not run yet" if not_yet else "are not there, or cannot do it"
-            raise errors.GuestAgentError(
-                f"{operation} needs the tools in the guest, and they {what}",
-                not_yet=not_yet,
-                hint="power_off() cuts the power without asking the guest",
-                native_code=code_of(exc),
-            ) from exc
 
 
 def _state_told(exc: XenAPI.Failure) -> str | None:

@@ -156,6 +156,7 @@ class Raw:
         self._remove(ref)
 
     def _remove(self, ref: str) -> None:
+        eventually(lambda: not self("VM.get_current_operations", ref), 10)
         self("VM.set_blocked_operations", ref, {})
         vm = self("VM.get_record", ref)
         if vm["power_state"] not in ("Halted", "Suspended") or (
@@ -184,8 +185,9 @@ class Raw:
             self(method, ref, *(() if now == "paused" else (False, False)))
         if state == "paused":
             self("VM.pause", ref)
+            return
+        eventually(lambda: self.refused("VM.assert_operation_valid", ref, "suspend") is None, 2.0)  # its tools run
         if state == "suspended":
-            assert eventually(lambda: self.refused("VM.assert_operation_valid", ref, "suspend") is None)
             self("VM.suspend", ref)
 
 
