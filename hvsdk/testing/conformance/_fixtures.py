@@ -239,11 +239,11 @@ class Kit:
 
     @pytest.fixture
     def pool(self, host: Host) -> StoragePool:
-        """Return the storage pool that the kit makes its volumes in: the first active one."""
+        """Return the storage pool that the kit makes its volumes in: of the active ones, that with the most room."""
         requires(host, Capability.LIST_STORAGE_POOLS)
-        for pool in host.storage_pools():
-            if pool.info.active is not False:
-                return pool
+        active = [pool for pool in host.storage_pools() if pool.info.active is not False]
+        if active:
+            return max(active, key=lambda pool: pool.info.free_bytes or 0)
         pytest.skip("the host has no active storage pool")
 
     @pytest.fixture
