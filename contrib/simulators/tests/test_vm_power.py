@@ -289,3 +289,32 @@ def test_a_power_state_is_reset_only_when_the_host_is_gone(pool: Pool) -> None:
     pool.world.db.update(pool.world.db.get("host_metrics", pool.hosts[1]["metrics"]), live=False)
     pool.call("VM.power_state_reset", vm)
     assert vm["power_state"] == "Halted"
+
+
+def test_memory_that_has_no_place_or_is_gone_is_told(pool: Pool) -> None:
+    vm, lost = pool.vm("Running"), pool.vm("Suspended")
+    pool.world.storage.destroy_vdi(pool.world.db.get("VDI", lost["suspend_VDI"]))
+    with refused("VM_HAS_NO_SUSPEND_VDI", lost.ref):
+        pool.call("VM.resume", lost, False, False)
+    pool.world.db.update(pool.world.pool, suspend_image_SR=NULL, default_SR=NULL)
+    pool.world.db.update(pool.hosts[0], suspend_image_sr=NULL)
+    with refused("VM_NO_SUSPEND_SR", vm.ref):
+        pool.call("VM.suspend", vm)
+    assert vm["power_state"] == "Running"
+
+
+def test_a_start_that_is_cancelled_leaves_the_vm_off(pool: Pool) -> None:
+    vm = pool.vm()
+    task = pool.world.db.create("task", status="cancelling")
+    with refused("TASK_CANCELLED", task.ref):
+        pool.call("VM.start", vm, False, False, task=task)
+    assert (vm["power_state"], vm["scheduled_to_be_resident_on"], vm["current_operations"]) == ("Halted", NULL, {})
+
+
+def test_starts_side_by_side_take_the_hosts_in_turn(pool: Pool) -> None:
+    vms = [pool.vm() for _ in range(6)]
+    calls = [pool.begin("VM.start", vm, False, False) for vm in vms]
+    assert [call.end() for call in calls] == [[]] * 6
+    assert {vm["resident_on"] for vm in vms} == {host.ref for host in pool.hosts}
+    domids = {(vm["resident_on"], vm["domid"]) for vm in vms}
+    assert len(domids) == 6
