@@ -15,7 +15,7 @@ from hvsdk_simulators.xapi.vm.states import ADVERTISED
 from vm_pool import GIB, Pool, refused
 
 MAKERS: dict[str, Callable[[Pool], Object]] = {
-    "halted": lambda pool: pool.vm(),
+    "halted": lambda pool: pool.vm(HVM_boot_params={"order": "cd", "firmware": "uefi"}),
     "running": lambda pool: pool.vm("Running"),
     "running without tools": lambda pool: pool.vm("Running", guest=Guest(tools=ABSENT)),
     "running paravirtual": lambda pool: pool.vm("Running", paravirtual=True),
@@ -73,9 +73,14 @@ DO: dict[str, Callable[[Pool, Object], Any]] = {
     "send_sysrq": lambda pool, vm: pool.call("VM.send_sysrq", vm, "b"),
     "send_trigger": lambda pool, vm: pool.call("VM.send_trigger", vm, "nmi"),
     "call_plugin": lambda pool, vm: pool.call("VM.call_plugin", vm, "none", "none", {}),
+    "create_vtpm": lambda pool, vm: pool.call("VTPM.create", vm, False),
     "query_services": lambda pool, vm: pool.call("VM.query_services", vm),
+    "sysprep": lambda pool, vm: pool.call("VM.sysprep", vm, "<unattend/>", 1.0),
 }
 """How each operation is asked for. What is not here has a message in another package, or none."""
+
+UNDONE = frozenset({"sysprep"})
+"""What may begin and then fails, for no guest here can do it."""
 
 REFUSALS = frozenset(
     {
@@ -103,7 +108,7 @@ def pool() -> Iterator[Pool]:
 
 
 def test_every_listed_operation_is_tried_here() -> None:
-    elsewhere = {"export", "metadata_export", "create_vtpm", "sysprep"}
+    elsewhere = {"export", "metadata_export"}
     assert {name for name, _ in ADVERTISED} - elsewhere <= DO.keys()
     assert DO.keys() <= set(ENUMS["vm_operations"])
 
@@ -117,7 +122,7 @@ def test_what_is_allowed_is_what_can_be_done(made: str, api: tuple[int, int]) ->
             listed = op in pool.allowed(vm)
             code = outcome(pool, vm, op)
             assert (code not in REFUSALS) == listed, f"{op} on {made}: {code}"
-            if made != "control domain":
+            if made != "control domain" and op not in UNDONE:
                 assert listed == (code == ""), f"{op} on {made}: {code}"
 
 

@@ -6,9 +6,8 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object, derived
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.world import World
-
-_MOST = 1
 
 
 @derived("VTPM", "allowed_operations")
@@ -21,13 +20,10 @@ def allowed_operations(world: World, vtpm: Object) -> list[str]:
 @message("VTPM.create(VM ref vM, bool is_unique) -> VTPM ref", role="vm-admin", since="2.20")
 def create(call: Call, vM: Object, is_unique: bool) -> Object:
     """Give a VM a module, which must be halted and boot by UEFI. One that is unique is not copied with the VM."""
-    if vM["power_state"] != "Halted":
-        raise Failure("VM_BAD_POWER_STATE", vM.ref, "halted", vM["power_state"].lower())
-    if len(vM["VTPMs"]) >= _MOST:
-        raise Failure("VTPM_MAX_AMOUNT_REACHED", str(_MOST))
-    if vM["HVM_boot_params"].get("firmware") != "uefi":
-        raise Failure("OPERATION_NOT_ALLOWED", "VTPM can only be used with UEFI firmware")
-    return call.world.db.create("VTPM", VM=vM.ref, is_unique=is_unique)
+    with operation(call, vM, "create_vtpm"):
+        if vM["HVM_boot_params"].get("firmware") != "uefi":
+            raise Failure("OPERATION_NOT_ALLOWED", "VTPM can only be used with UEFI firmware")
+        return call.world.db.create("VTPM", VM=vM.ref, is_unique=is_unique)
 
 
 @message("VTPM.destroy(VTPM ref self) -> void", role="vm-admin", since="2.20")
