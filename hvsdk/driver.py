@@ -112,6 +112,6 @@ __all__ = [
     "write_mark",
 ]
 
-__getattr__: "_lazy.Load"
-__dir__: "_lazy.Listing"
+__getattr__: _lazy.Load
+__dir__: _lazy.Listing
 __getattr__, __dir__ = _lazy.attach(__name__, {"hvsdk._tls_context": ("fingerprint_of", "tls_context")})

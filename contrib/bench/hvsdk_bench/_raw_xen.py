@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import xmlrpc.client
 from typing import Any, Self
 
 import XenAPI
@@ -57,7 +58,7 @@ class Xml:
 
     def __init__(self, pool: Running) -> None:
         context, port = context_for(pool)
-        transport = XenAPI.xmlrpclib.SafeTransport(context=context)
+        transport = xmlrpc.client.SafeTransport(context=context)
         self.session = XenAPI.Session(f"https://127.0.0.1:{port}", transport=transport)
         self.session.login_with_password(pool.username, pool.password, "2.0", "bench")
 

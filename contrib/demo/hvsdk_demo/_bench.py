@@ -1,4 +1,5 @@
-"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a fake host."""
+"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a pool of Xen hosts that a
+simulator stands in for."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hvsdk_simulators
 from hvsdk_testbed.embed import prepare_root, temporary_root
 
 import hvsdk
@@ -19,7 +21,7 @@ class Workbench:
     """Two hosts, and a directory for what the guests write."""
 
     kvm: hvsdk.Host
-    fake: hvsdk.Host
+    xen: hvsdk.Host
     logs: Path
 
 
@@ -32,10 +34,11 @@ def workbench() -> Iterator[Workbench]:
             # virt_type: having /dev/kvm does not prove that a guest runs on it; emulation always does.
             with (
                 hvsdk.connect(prepare_root(root), virt_type="qemu") as kvm,
-                hvsdk.connect("fake://demo?domains=3") as fake,
+                hvsdk_simulators.start("xapi", domains=4, hosts=2, seed=1) as pool,
+                hvsdk.connect(pool.url, password=pool.password, verify=pool.fingerprint) as xen,
             ):
                 try:
-                    yield Workbench(kvm, fake, root)
+                    yield Workbench(kvm, xen, root)
                 finally:
                     with _uninterrupted():
                         _remove_all(kvm)

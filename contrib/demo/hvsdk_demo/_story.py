@@ -27,6 +27,7 @@ def tell(bench: Workbench, output: Path) -> None:
         snapshot_and_revert(web, web_line)
         hot_plug(web)
         shut_down(db, db_line)
+    same_on_xen(bench.xen)
     show_table(bench)
 
 
@@ -70,9 +71,9 @@ def boot(*guests: tuple[hvsdk.Domain, Console]) -> None:
 
 def show_table(bench: Workbench) -> None:
     """List both hosts in one table."""
-    heading("One table: real guests and a fake host's")
-    typed("kvm.domains() + fake.domains()")
-    say(bench.kvm.domains() + bench.fake.domains())
+    heading("One table: real guests, and those of a pool of Xen hosts")
+    typed("kvm.domains() + xen.domains()")
+    say(bench.kvm.domains() + bench.xen.domains())
 
 
 def take_screenshot(domain: hvsdk.Domain, path: Path) -> None:
@@ -121,3 +122,18 @@ def shut_down(domain: hvsdk.Domain, console: Console) -> None:
     typed(f'host.domain("{domain.name}").shutdown(timeout=60)')
     domain.shutdown(timeout=60)
     say(f"{console.wait(f'{domain.name} off', timeout=10)[0]}: the guest said so itself, and is {domain.power_state}")
+
+
+def same_on_xen(host: hvsdk.Host) -> None:
+    """Drive a domain of the Xen pool with the same verbs."""
+    heading("The same verbs on Xen")
+    domain = host.domains(state="running")[0]
+    typed('snap = xen_domain.create_snapshot("before-upgrade", memory=True)')
+    snapshot = domain.create_snapshot("before-upgrade", memory=True)
+    typed("xen_domain.shutdown(timeout=60)")
+    domain.shutdown(timeout=60)
+    say(f"{domain.name} on {domain.host!r} is {domain.power_state}")
+    typed("snap.revert(); snap.delete()")
+    snapshot.revert()
+    snapshot.delete()
+    say(f"{domain.name} is {domain.refresh().power_state} again")

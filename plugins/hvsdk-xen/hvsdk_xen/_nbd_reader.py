@@ -20,6 +20,7 @@ from hvsdk.nbd import NbdClient, ServerGoneError
 from hvsdk_xen._stream_readers import check_size
 from hvsdk_xen._values import as_int
 from hvsdk_xen._verbs import VerbSession
+from hvsdk_xen._vhd import SECTOR
 from hvsdk_xen._wire import dial
 
 __all__ = ["NbdReader", "nbd_servers"]
@@ -77,6 +78,12 @@ class NbdReader(DiskReader):
         return self._holes()
 
     def read(self, offset: int, length: int) -> bytes:
+        begin = offset - offset % SECTOR
+        end = min(self.size, -(-(offset + length) // SECTOR) * SECTOR)  # these servers read whole sectors alone
+        data = self._read(begin, end - begin)
+        return data if (begin, end) == (offset, offset + length) else data[offset - begin : offset - begin + length]
+
+    def _read(self, offset: int, length: int) -> bytes:
         for left in reversed(range(_TRIES)):
             try:
                 with self._client() as client:

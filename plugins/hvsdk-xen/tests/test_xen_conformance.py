@@ -22,13 +22,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield running
 
 
-@pytest.fixture(scope="class")
-def second_server(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """A pool that domains can be moved to."""
-    with hvsdk_simulators.start("xapi", domains=1, hosts=1, seed=7, api=request.cls.api) as running:
-        yield running
-
-
 class Pools(BackendConformance):
     """A pool of its own for each class, whose domains the kit makes itself."""
 
@@ -40,11 +33,6 @@ class Pools(BackendConformance):
     def host(self, server: Running) -> Iterator[hvsdk.Host]:
         yield connect(server, rpc=self.rpc)
         server.clear_faults()
-
-    @pytest.fixture
-    def second_host(self, second_server: Running) -> Iterator[hvsdk.Host]:
-        with connect(second_server, rpc=self.rpc) as host:
-            yield host
 
     @pytest.fixture
     def other_client(self, server: Running) -> Iterator[Raw]:

@@ -87,6 +87,15 @@ def test_a_disk_that_is_served_by_nbd_is_read_in_any_order_by_many_threads(pool:
         assert piece == content.get(number * MIB, bytes(MIB))
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_pieces_need_not_be_whole_sectors(way: str, pool: Running, make_vm, make_host):
+    domain = make_host(disk_io=way).domain(make_vm(disk_bytes=16 * MIB))
+    fill(pool, domain.disks[0].volume, {1000: bytes(range(256)) * 8, 16 * MIB - 7: b"the end"})
+    with domain.open_disk(domain.disks[0]) as reader:
+        assert reader.read(1003, 1500) == (bytes(range(256)) * 8)[3:1503]
+        assert reader.read(16 * MIB - 5, 5) == b"e end"
+
+
 @pytest.mark.parametrize("way", ["vhd", "raw"])
 def test_a_stream_is_begun_anew_where_somebody_goes_back(way: str, pool: Running, make_vm, make_host):
     domain = make_host(disk_io=way).domain(make_vm(disk_bytes=16 * MIB))
