@@ -113,7 +113,7 @@ def _assert_own(call: Call, task: Object) -> None:
 
 @message("task.create(string label, string description) -> task ref", asynchronous=False)
 def create(call: Call, label: str, description: str) -> Object:
-    return begin(call.world, call.session, call.member, label, description, cancellable=False)
+    return begin(call.world, call.session, call.member, label, description)
 
 
 @message("task.destroy(task ref self) -> void", asynchronous=False)
@@ -134,9 +134,8 @@ def cancel(call: Call, task: Object) -> None:
         return
     if "cancel" not in task["allowed_operations"] and task["status"] == "pending":
         raise Failure("OPERATION_NOT_ALLOWED", f"task {task.ref} cannot be cancelled")
-    call.world.db.update(
-        task, status="cancelling", allowed_operations=[], current_operations={call.task_ref: "cancel"}
-    )  # fmt: skip
+    operations = task["current_operations"] | {call.task_ref: "cancel"}
+    call.world.db.update(task, status="cancelling", allowed_operations=[], current_operations=operations)
 
 
 @message("task.set_status(task ref self, enum task_status_type value) -> void", since="2.7", asynchronous=False)
