@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, TypeVar
 
 import XenAPI
-from hvsdk.driver import BackgroundTask, Task, current_operation, errors
+from hvsdk.driver import BackgroundTask, Deadline, Task, current_operation, errors
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
@@ -28,6 +29,8 @@ T = TypeVar("T")
 MARK = "hvsdk-making"
 """Key of `other_config` that holds the id of the operation that made the object."""
 UNDO_SECONDS = 60.0
+LATE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.25
 LOST = (ConnectionError, HTTPException, AnswerError)
 """What a call raises whose answer was lost, though the server may well answer the next one."""
 _GONE = frozenset(("HANDLE_INVALID", "UUID_INVALID"))
@@ -146,7 +149,8 @@ class Making:
             OperationFailedError: In place of a connection that was lost, when nothing is left of what was made.
         """
         lost = isinstance(exc, (*LOST, TimeoutError, errors.ConnectError)) and not isinstance(exc, UnreachableError)
-        left = self._find_lost() if lost else []
+        forgotten = lost and isinstance(exc, errors.ConnectError)
+        left = self._find_lost(LATE_SECONDS if forgotten else 0.0) if lost else []
         for cls, ref in reversed(self._made):
             try:
                 self._remove(cls, ref)
@@ -164,13 +168,19 @@ class Making:
                 f"the connection was lost half-way ({exc or type(exc).__name__}); what had been made is removed again"
             ) from exc
 
-    def _find_lost(self) -> list[str]:
-        """Find what the last call made, whose answer did not come; return what could not be looked for."""
+    def _find_lost(self, seconds: float) -> list[str]:
+        """Find what the last call made, whose answer did not come; return what could not be looked for.
+
+        Args:
+            seconds: How long to look for it: what a task had begun may go on after the task is forgotten.
+        """
         if self._asked is None:
             return []
         cls, record = self._asked
+        limit = Deadline(seconds)
         try:
-            found = self._marked(cls, record)
+            while not (found := self._marked(cls, record)) and not limit.expired:
+                time.sleep(_LOOK_AGAIN_SECONDS)
         except FAILURES as failure:
             return [f"{cls} {record.get('name_label', '')!r}, which may be there ({failure})"]
         self._made += [(cls, ref) for ref in found]
