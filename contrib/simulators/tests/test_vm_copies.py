@@ -49,11 +49,11 @@ def test_a_copy_puts_its_disks_where_it_is_told(pool: Pool) -> None:
 
 def test_a_copy_that_finds_no_room_leaves_nothing(pool: Pool) -> None:
     vm = pool.vm(disks=2)
-    disks, vms = pool.world.db.count("VDI"), pool.world.db.count("VM")
+    disks, vms = pool.disk_count(), pool.world.db.count("VM")
     pool.world.db.update(pool.local, physical_size=GIB + GIB // 2, physical_utilisation=GIB)
     with refused("SR_FULL"):
         pool.call("VM.copy", vm, "twin", pool.local)
-    assert (pool.world.db.count("VDI"), pool.world.db.count("VM")) == (disks, vms)
+    assert (pool.disk_count(), pool.world.db.count("VM")) == (disks, vms)
     assert vm["current_operations"] == {}
 
 
@@ -109,10 +109,10 @@ def test_a_provision_that_finds_no_room_leaves_no_disks(pool: Pool) -> None:
         f'<provision><disk device="0" size="{GIB}" sr="{sr}"/><disk device="1" size="{10**16}" sr="{sr}"/></provision>'
     )
     pool.world.db.update(made, other_config=made["other_config"] | {"disks": xml})
-    before = pool.world.db.count("VDI")
+    before = pool.disk_count()
     with refused("SR_FULL"):
         pool.call("VM.provision", made)
-    assert pool.world.db.count("VDI") == before
+    assert pool.disk_count() == before
 
 
 def test_a_vm_is_made_from_a_record_and_its_numbers_are_looked_at_when_it_starts(pool: Pool) -> None:

@@ -192,12 +192,12 @@ def test_cutting_the_power_of_a_suspended_vm_gives_its_memory_up(pool: Pool) -> 
 
 def test_a_cancelled_suspend_leaves_no_vdi(pool: Pool) -> None:
     vm = pool.vm("Running", guest=Guest(acknowledges_suspend=False))
-    before = pool.world.db.count("VDI")
+    before = pool.disk_count()
     call = pool.begin("VM.suspend", vm)
-    pool.until(lambda: pool.world.db.count("VDI") > before)
+    pool.until(lambda: pool.disk_count() > before)
     call.cancel()
     assert call.end() == ["TASK_CANCELLED", call.task.ref]
-    assert (vm["power_state"], pool.world.db.count("VDI")) == ("Running", before)
+    assert (vm["power_state"], pool.disk_count()) == ("Running", before)
 
 
 @pytest.mark.parametrize(

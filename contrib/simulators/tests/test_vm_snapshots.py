@@ -63,10 +63,10 @@ def test_a_checkpoint_of_a_paused_vm_has_no_memory(pool: Pool) -> None:
 
 def test_a_checkpoint_fails_with_the_guest_that_does_not_save_its_memory(pool: Pool) -> None:
     vm = pool.vm("Running", guest=Guest(acknowledges_suspend=False, acknowledge_timeout=0.01))
-    disks = pool.world.db.count("VDI")
+    disks = pool.disk_count()
     with refused("VM_CHECKPOINT_SUSPEND_FAILED", vm.ref):
         pool.call("VM.checkpoint", vm, "never")
-    assert (vm["power_state"], pool.world.db.count("VDI")) == ("Running", disks)
+    assert (vm["power_state"], pool.disk_count()) == ("Running", disks)
 
 
 def test_a_vm_whose_power_is_cut_during_its_checkpoint_stays_off(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,11 +213,11 @@ def test_quiescing_went_with_api_2_14(pool: Pool) -> None:
 
 def test_a_snapshot_that_is_cancelled_leaves_no_disks(pool: Pool) -> None:
     vm = pool.vm(disks=3)
-    count = pool.world.db.count("VDI")
+    count = pool.disk_count()
     task = pool.world.db.create("task", status="cancelling")
     with refused("TASK_CANCELLED", task.ref):
         pool.call("VM.snapshot", vm, "never", task=task)
-    assert (pool.world.db.count("VDI"), vm["snapshots"], vm["current_operations"]) == (count, [], {})
+    assert (pool.disk_count(), vm["snapshots"], vm["current_operations"]) == (count, [], {})
 
 
 def test_disks_that_reset_on_boot_are_not_snapshotted(pool: Pool) -> None:

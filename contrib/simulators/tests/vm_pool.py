@@ -85,6 +85,10 @@ class Pool:
         vbds = [self.world.db.get("VBD", ref) for ref in vm["VBDs"]]
         return [self.world.db.get("VDI", vbd["VDI"]) for vbd in vbds if vbd["type"] == "Disk"]
 
+    def disk_count(self) -> int:
+        """How many VDIs there are, without those that storage keeps for itself below them."""
+        return sum(vdi["managed"] for vdi in self.world.db.all("VDI"))
+
     def allowed(self, vm: Object) -> set[str]:
         """What `allowed_operations` shows."""
         with self.world.lock:
