@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import signal
 import sys
 import threading
@@ -43,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _watch_input(over: threading.Event) -> None:
-    """Wait until whoever started this is gone."""
-    while sys.stdin.buffer.readline():
+    """Wait until whoever started this is gone.
+
+    The descriptor is read itself: an end that waits for nobody finds no lock of `sys.stdin` taken.
+    """
+    while os.read(0, 4096):
         pass
     over.set()
 

@@ -50,6 +50,7 @@ class Endpoint:
             self._rpc(request, json=json and self._world.options.api >= _JSON_SINCE)
         elif (request.method, request.path) in HANDLERS:
             self._counters.call(request.path)
+            time.sleep(self._world.options.latency)
             serve(self._world, self._member, request, self._counters, self._faults.take(request.path))
         elif request.path == "/" and request.method in ("GET", "HEAD"):
             request.respond(200, "text/html", _PAGE)
@@ -68,8 +69,7 @@ class Endpoint:
         name = self._dispatcher.name_of(envelope.method)
         self._counters.call(name)
         fault = self._faults.take(name)
-        if self._world.options.latency:
-            time.sleep(self._world.options.latency)
+        time.sleep(self._world.options.latency)
         if fault is None or not self._meet(request, envelope, fault):
             self._answer(request, envelope, fault)
 
