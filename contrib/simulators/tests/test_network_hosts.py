@@ -138,3 +138,27 @@ def test_an_interface_takes_an_address(pool: Pool) -> None:
     assert (card["ip_configuration_mode"], card["IP"]) == ("Static", "192.0.2.7")
     wrong = pool.refused("PIF.reconfigure_ip", card, "Static", "192.0.2", "255.255.255.0", "", "")
     assert wrong == ["INVALID_IP_ADDRESS_SPECIFIED", "IP"]
+
+
+def test_functions_of_a_capable_card_make_a_network(pool: Pool) -> None:
+    network = pool.call("network.create", {"name_label": "functions"})
+    assert pool.refused("network_sriov.create", pif(pool, "eth0"), network)[0] == "PIF_IS_NOT_SRIOV_CAPABLE"
+
+    made = pool.call("network_sriov.create", pif(pool, "eth1"), network)
+
+    assert pool.call("network_sriov.get_remaining_capacity", made) == 64
+    assert pool.refused("network_sriov.create", pif(pool, "eth1"), network)[0] == "NETWORK_SRIOV_ALREADY_ENABLED"
+    pool.call("network_sriov.destroy", made)
+    assert network["PIFs"] == []
+
+
+def test_a_host_is_managed_by_an_interface_with_an_address(pool: Pool) -> None:
+    first, second = pif(pool, "eth0"), pif(pool, "eth1")
+    refusal = ["PIF_HAS_NO_NETWORK_CONFIGURATION", second.ref]
+    assert pool.refused("host.management_reconfigure", second) == refusal
+    pool.call("PIF.reconfigure_ip", second, "Static", "192.0.2.7", "255.255.255.0", "", "")
+
+    pool.call("host.management_reconfigure", second)
+
+    assert (first["management"], second["management"]) == (False, True)
+    assert pool.call("host.get_management_interface", pool.world.master) is second

@@ -72,7 +72,9 @@ def test_a_vm_with_uefi_gets_one_tpm(pool: Pool) -> None:
     vm = next(
         vm
         for vm in pool.world.db.all("VM")
-        if vm["power_state"] == "Halted" and vm["HVM_boot_params"].get("firmware") == "uefi" and not vm["VTPMs"]
+        if vm["power_state"] == "Halted"
+        and vm["HVM_boot_params"].get("firmware") == "uefi"
+        and not (vm["VTPMs"] or vm["is_a_template"] or vm["is_a_snapshot"])
     )
     made = pool.call("VTPM.create", vm, True)
 
@@ -130,3 +132,47 @@ def test_a_cluster_is_of_all_hosts(pool: Pool) -> None:
     assert pool.refused("Cluster.pool_create", management, "corosync", 20.0, 1.0) == ["CLUSTER_ALREADY_EXISTS"]
     pool.call("Cluster.pool_destroy", cluster)
     assert pool.world.db.all("Cluster_host") == []
+
+
+def test_hosts_join_and_leave_a_cluster(pool: Pool) -> None:
+    def interface(number: int) -> Object:
+        ref = pool.world.members[number].host.ref
+        return next(one for one in pool.world.db.all("PIF") if one["host"] == ref and one["management"])
+
+    assert pool.refused("Cluster.create", interface(0), "corosync", False) == ["PIF_ALLOWS_UNPLUG", interface(0).ref]
+    for number in (0, 1):
+        pool.call("PIF.set_disallow_unplug", interface(number), True)
+
+    cluster = pool.call("Cluster.create", interface(0), "corosync", False)
+    joined = pool.call("Cluster_host.create", cluster, pool.world.members[1].host, interface(1))
+
+    assert pool.refused("Cluster.destroy", cluster) == ["CLUSTER_DOES_NOT_HAVE_ONE_NODE", "2"]
+    pool.call("Cluster_host.destroy", joined)
+    last = pool.world.db.get("Cluster_host", cluster["cluster_hosts"][0])
+    assert pool.refused("Cluster_host.destroy", last) == ["CLUSTER_HOST_IS_LAST", last.ref]
+    pool.call("Cluster.destroy", cluster)
+
+
+def test_hosts_watch_each_other_by_files_on_shared_storage(pool: Pool) -> None:
+    shared, local = pool.sr("nfs"), pool.sr("ext")
+    assert pool.refused("pool.enable_ha", [local], {}) == ["HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED", local.ref]
+
+    pool.call("pool.enable_ha", [shared], {})
+
+    record = pool.world.pool
+    files = [pool.world.db.get("VDI", ref) for ref in record["ha_statefiles"]]
+    assert [(vdi["type"], vdi["SR"]) for vdi in files] == [("ha_statefile", shared.ref)]
+    assert (record["ha_enabled"], record["ha_plan_exists_for"]) == (True, 1)
+    assert pool.refused("pool.set_ha_host_failures_to_tolerate", record, 2) == ["HA_NO_PLAN"]
+    pool.call("pool.disable_ha")
+    assert not record["ha_enabled"]
+    assert files[0] not in pool.world.db.all("VDI")
+
+
+def test_a_blob_belongs_to_what_it_was_made_for(pool: Pool) -> None:
+    host = pool.world.master
+    made = pool.call("host.create_new_blob", host, "notes", "")
+
+    assert host["blobs"] == {"notes": made.ref}
+    assert made["mime_type"] == "application/octet-stream"
+    assert pool.refused("host.create_new_blob", host, "notes", "")[0] == "DB_UNIQUENESS_CONSTRAINT_VIOLATION"

@@ -81,7 +81,8 @@ def _network(world: World, name: str, bridge: str, **other_config: str) -> Objec
 
 def _physical(world: World, networks: Networks, host: Object, device: str, number: int) -> Object:
     mac = f"02:00:5e:{number // 256:02x}:{number % 256:02x}:{device[-1]:0>2}"
-    return _pif(world, networks.by_device[device], host, device, mac, physical=True, capabilities=["fcoe"])
+    capabilities = ["fcoe", "sriov"] if device == "eth1" else ["fcoe"]
+    return _pif(world, networks.by_device[device], host, device, mac, physical=True, capabilities=capabilities)
 
 
 def _pif(

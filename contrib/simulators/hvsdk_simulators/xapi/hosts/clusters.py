@@ -65,6 +65,78 @@ def pool_destroy(call: Call, self: Object) -> None:
     db.delete(self)
 
 
+@message("Cluster.pool_force_destroy(Cluster ref self) -> void", role=_ROLE, since="2.11")
+def pool_force_destroy(call: Call, self: Object) -> None:
+    """Take a cluster apart whatever needs it."""
+    for ref in list(self["cluster_hosts"]):
+        call.world.db.delete(call.world.db.get("Cluster_host", ref))
+    call.world.db.delete(self)
+
+
+@message(
+    "Cluster.create(PIF ref PIF, string cluster_stack, bool pool_auto_join, float token_timeout = 20.0, "
+    "float token_timeout_coefficient = 1.0) -> Cluster ref",
+    role=_ROLE,
+    since="2.11",
+)
+def create(
+    call: Call,
+    PIF: Object,
+    cluster_stack: str,
+    pool_auto_join: bool,
+    token_timeout: float,
+    token_timeout_coefficient: float,
+) -> Object:
+    """Make a cluster of one host, on an interface that stays up."""
+    if call.world.db.count("Cluster"):
+        raise Failure("CLUSTER_ALREADY_EXISTS")
+    if cluster_stack != _STACK:
+        raise Failure("INVALID_CLUSTER_STACK", cluster_stack)
+    _assert_stays_up(PIF)
+    cluster = call.world.db.create(
+        "Cluster",
+        cluster_stack=cluster_stack,
+        pool_auto_join=pool_auto_join,
+        token_timeout=token_timeout,
+        token_timeout_coefficient=token_timeout_coefficient,
+        cluster_token=call.world.db.new_uuid(),
+    )
+    _join(call, cluster, PIF)
+    return cluster
+
+
+@message("Cluster.destroy(Cluster ref self) -> void", role=_ROLE, since="2.11")
+def destroy(call: Call, self: Object) -> None:
+    """Take a cluster apart that has one host left."""
+    if len(self["cluster_hosts"]) > 1:
+        raise Failure("CLUSTER_DOES_NOT_HAVE_ONE_NODE", str(len(self["cluster_hosts"])))
+    pool_destroy(call, self)
+
+
+@message(
+    "Cluster_host.create(Cluster ref cluster, host ref host, PIF ref pif) -> Cluster_host ref", role=_ROLE, since="2.11"
+)
+def create_host(call: Call, cluster: Object, host: Object, pif: Object) -> Object:
+    """Let a host join a cluster."""
+    if pif["host"] != host.ref:
+        raise Failure("PIF_NOT_ATTACHED_TO_HOST", pif.ref, host.ref)
+    return _join(call, cluster, pif)
+
+
+@message("Cluster_host.destroy(Cluster_host ref self) -> void", role=_ROLE, since="2.11")
+def destroy_host(call: Call, self: Object) -> None:
+    """Let a host leave its cluster, in which others stay."""
+    if len(call.world.db.get("Cluster", self["cluster"])["cluster_hosts"]) == 1:
+        raise Failure("CLUSTER_HOST_IS_LAST", self.ref)
+    call.world.db.delete(self)
+
+
+@message("Cluster_host.force_destroy(Cluster_host ref self) -> void", role=_ROLE, since="2.11")
+def force_destroy_host(call: Call, self: Object) -> None:
+    """Let a host leave its cluster, even as the last one."""
+    call.world.db.delete(self)
+
+
 @message("Cluster.get_network(Cluster ref self) -> network ref", since="2.11")
 def get_network(call: Call, self: Object) -> str:
     """The network that the hosts of a cluster talk on."""
@@ -109,6 +181,20 @@ def introduce_controller(call: Call, protocol: str, address: str, port: int) -> 
 def forget_controller(call: Call, self: Object) -> None:
     """Let a controller rule no longer."""
     call.world.db.delete(self)
+
+
+def _join(call: Call, cluster: Object, pif: Object) -> Object:
+    _assert_stays_up(pif)
+    return call.world.db.create(
+        "Cluster_host", cluster=cluster.ref, host=pif["host"], PIF=pif.ref, enabled=True, joined=True
+    )
+
+
+def _assert_stays_up(pif: Object) -> None:
+    if not pif["disallow_unplug"]:
+        raise Failure("PIF_ALLOWS_UNPLUG", pif.ref)
+    if not pif["currently_attached"]:
+        raise Failure("REQUIRED_PIF_IS_UNPLUGGED", pif.ref)
 
 
 def _interface(world: World, host: Object, network: Object) -> Object:

@@ -7,6 +7,9 @@ from hvsdk_simulators.xapi.database import NULL, Object, derived
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.hosts.abilities import guests_on
 from hvsdk_simulators.xapi.hosts.life import cut, forget
+from hvsdk_simulators.xapi.hosts.settings import assert_manageable, manage_by
+from hvsdk_simulators.xapi.hosts.settings import disable_local_storage_caching as disable_caching
+from hvsdk_simulators.xapi.hosts.settings import enable_local_storage_caching as enable_caching
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.world import World
 
@@ -112,18 +115,6 @@ def set_igmp_snooping_enabled(call: Call, self: Object, value: bool) -> None:
         call.world.db.update(pif, igmp_snooping_status="enabled" if value else "disabled")
 
 
-@message("pool.ha_compute_max_host_failures_to_tolerate() -> int", role=_ROLE, since="1.3")
-def ha_compute_max_host_failures(call: Call) -> int:
-    """How many hosts may fail while the rest can run what is protected."""
-    return max(0, len(call.world.members) - 1)
-
-
-@message("pool.ha_failover_plan_exists(int n) -> bool", role=_ROLE, since="1.3")
-def ha_failover_plan_exists(call: Call, n: int) -> bool:
-    """Whether so many hosts may fail."""
-    return n <= ha_compute_max_host_failures(call)
-
-
 @message("pool.retrieve_wlb_configuration() -> (string -> string) map", since="1.6")
 def retrieve_wlb_configuration(call: Call) -> dict[str, str]:
     """Refuse: no workload balancing is set up."""
@@ -134,6 +125,57 @@ def retrieve_wlb_configuration(call: Call) -> dict[str, str]:
 def retrieve_wlb_recommendations(call: Call) -> dict[str, list[str]]:
     """Refuse: no workload balancing is set up."""
     raise Failure("WLB_NOT_INITIALIZED")
+
+
+@message("pool.deconfigure_wlb() -> void", role=_ROLE, since="1.6")
+def deconfigure_wlb(call: Call) -> None:
+    """Use workload balancing no longer."""
+    call.world.db.update(call.world.pool, wlb_enabled=False, wlb_url="", wlb_username="")
+
+
+@message("pool.enable_local_storage_caching(pool ref self) -> void", role=_ROLE, since="1.8")
+def enable_local_storage_caching(call: Call, self: Object) -> None:
+    """Keep caches of shared disks on all hosts that have local storage which can."""
+    failed = []
+    for host in call.world.db.all("host"):
+        local = [call.world.db.get("SR", call.world.db.get("PBD", ref)["SR"]) for ref in host["PBDs"]]
+        sr = next((one for one in local if one["type"] == "ext" and not one["shared"]), None)
+        if sr is None:
+            failed.append(host.ref)
+        else:
+            enable_caching(call, host, sr)
+    if failed:
+        raise Failure("HOSTS_FAILED_TO_ENABLE_CACHING", *failed)
+
+
+@message("pool.disable_local_storage_caching(pool ref self) -> void", role=_ROLE, since="1.8")
+def disable_local_storage_caching(call: Call, self: Object) -> None:
+    """Keep no caches."""
+    for host in call.world.db.all("host"):
+        disable_caching(call, host)
+
+
+@message("pool.rotate_secret() -> void", role="pool-admin", since="2.15")
+def rotate_secret(call: Call) -> None:
+    """Let the hosts agree on another secret among them. Nobody sees it."""
+    if call.world.pool["ha_enabled"]:
+        raise Failure("HA_IS_ENABLED")
+
+
+@message("pool.management_reconfigure(network ref network) -> void", role=_ROLE, since="2.8")
+def management_reconfigure(call: Call, network: Object) -> None:
+    """Reach all hosts on another network, on which each has an address."""
+    db = call.world.db
+    found = {}
+    for host in db.all("host"):
+        pif = next((one for ref in network["PIFs"] if (one := db.get("PIF", ref))["host"] == host.ref), None)
+        if pif is None:
+            raise Failure("PIF_NOT_PRESENT", host.ref, network.ref)
+        found[host.ref] = pif
+    for pif in found.values():
+        assert_manageable(pif)
+    for pif in found.values():
+        manage_by(call, pif)
 
 
 @message("pool.certificate_list() -> string set", role=_ROLE, since="1.6")

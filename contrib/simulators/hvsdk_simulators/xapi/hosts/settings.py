@@ -12,6 +12,7 @@ from hvsdk_simulators.xapi.messages import message
 _ROLE = "pool-operator"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _LONGEST_HOSTNAME = 255
+_GRANULARITY = "sched-gran"
 
 
 @message("host.set_hostname_live(host ref host, string hostname) -> void", role=_ROLE, since="1.2")
@@ -113,6 +114,40 @@ def refresh_pack_info(call: Call, host: Object) -> None:
 @message("host.send_debug_keys(host ref host, string keys) -> void", role="pool-admin")
 def send_debug_keys(call: Call, host: Object, keys: str) -> None:
     """Let the hypervisor log its state. Nothing is logged."""
+
+
+@message("host.management_reconfigure(PIF ref pif) -> void", role=_ROLE, since="1.2")
+def management_reconfigure(call: Call, pif: Object) -> None:
+    """Reach a host by another of its interfaces, which has an address. Who is connected stays so."""
+    assert_manageable(pif)
+    manage_by(call, pif)
+
+
+def assert_manageable(pif: Object) -> None:
+    """Raise why a host cannot be reached by an interface."""
+    if pif["bond_slave_of"] != NULL:
+        raise Failure("CANNOT_PLUG_BOND_SLAVE", pif.ref)
+    if pif["ip_configuration_mode"] == "None":
+        raise Failure("PIF_HAS_NO_NETWORK_CONFIGURATION", pif.ref)
+
+
+def manage_by(call: Call, pif: Object) -> None:
+    """Say that a host is reached by an interface, and no longer by the one before."""
+    db = call.world.db
+    for ref in db.get("host", pif["host"])["PIFs"]:
+        db.update(db.get("PIF", ref), management=ref == pif.ref)
+
+
+@message("host.get_sched_gran(host ref self) -> enum host_sched_gran", since="2.15")
+def get_sched_gran(call: Call, self: Object) -> str:
+    """What of a processor is given to a VM at a time."""
+    return str(self["cpu_configuration"].get(_GRANULARITY, "cpu"))
+
+
+@message("host.set_sched_gran(host ref self, enum host_sched_gran value) -> void", role="pool-admin", since="2.15")
+def set_sched_gran(call: Call, self: Object, value: str) -> None:
+    """Say so for the next boot."""
+    call.world.db.update(self, cpu_configuration=self["cpu_configuration"] | {_GRANULARITY: value})
 
 
 @message("PCI.get_dom0_access_status(PCI ref self) -> enum pci_dom0_access", role=_ROLE, since="2.21")
