@@ -203,9 +203,9 @@ def _carry_disks(call: Call, vm: Object, plan: Plan) -> None:
 
 
 def _with_snapshots(world: World, disk: str) -> list[str]:
-    """A disk, and those of its snapshots that still hold data."""
+    """A disk, and those of its snapshots that belong to snapshots of VMs and still hold data."""
     snapshots = (world.db.get("VDI", ref) for ref in world.db.get("VDI", disk)["snapshots"])
-    return [disk, *(vdi.ref for vdi in snapshots if vdi["type"] != "cbt_metadata")]
+    return [disk, *(vdi.ref for vdi in snapshots if vdi["VBDs"] and vdi["type"] != "cbt_metadata")]
 
 
 def _replace(world: World, old: Object, new: Object) -> None:
