@@ -11,12 +11,14 @@ from hvsdk.driver import Deadline, DiskSpec, errors
 from hvsdk_xen._hints import DISK_HINTS, read_hints
 from hvsdk_xen._making import Making
 from hvsdk_xen._steps import Steps
-from hvsdk_xen._store import Storage, StoreReads, Vdi
+from hvsdk_xen._store import Storage, StoreReads, Vdi, is_uuid
 from hvsdk_xen._values import NULL
 
 __all__ = ["DrivePlan", "DrivePlans", "drive_number", "drive_numbers", "vbd_record", "vdi_record"]
 
 _BUSES: Mapping[str, tuple[str | None, ...]] = {"disk": (None, "xen"), "cdrom": (None, "xen", "ide")}
+COPY_INTO_SINCE = (2, 2)
+"""API version that first copied a volume into one that is there."""
 _CD_PLACES = ("3", "2", "1", "0")
 """Numbers that a CD-ROM drive can have, the usual one first: the emulated controller shows no more to firmware."""
 
@@ -66,7 +68,8 @@ class DrivePlans(StoreReads):
             storage = known[spec.pool] = known.get(spec.pool) or self.find_sr(spec.pool, deadline)
             storage.sm_config(spec.format)
             return DrivePlan(spec=spec, storage=storage)
-        source = self.find_vdi(spec.source, spec.pool, deadline)
+        elsewhere = spec.copy and is_uuid(spec.source)  # then the pool is only where the copy goes
+        source = self.find_vdi(spec.source, None if elsewhere else spec.pool, deadline)
         if spec.copy:
             return self._plan_drive_copy(spec, source, deadline)
         self._refuse_foreign_volume(spec, source, deadline)
@@ -77,9 +80,10 @@ class DrivePlans(StoreReads):
             raise errors.InvalidSpecError(
                 f"a copy of {spec.source!r} cannot have {spec.size_bytes} bytes: the source has {source.size}"
             )
-        if spec.pool is not None:
-            return DrivePlan(spec=spec, source=source, storage=self.find_sr(spec.pool, deadline))
-        return DrivePlan(spec=spec, source=source, storage=self.sr_of(str(source.record["SR"]), deadline))
+        here = spec.pool is None
+        storage = self.sr_of(str(source.record["SR"]), deadline) if here else self.find_sr(spec.pool, deadline)
+        storage.sm_config(spec.format)
+        return DrivePlan(spec=spec, source=source, storage=storage)
 
     def _refuse_foreign_volume(self, spec: DiskSpec, source: Vdi, deadline: Deadline) -> None:
         """Refuse a volume that another domain writes to, or that is no disk."""
@@ -116,10 +120,18 @@ class DrivePlans(StoreReads):
         if plan.source is None:
             record = vdi_record(name, spec.size_bytes or 0, plan.storage, spec.format, sharable=spec.shareable)
             return making.create("VDI", record)
-        vdi = yield from making.run("VDI", "VDI.copy", plan.source.ref, plan.storage.ref)
+        return (yield from self._copy_volume(making, plan.source, plan.storage, spec, name))
+
+    def _copy_volume(self, making: Making, source: Vdi, storage: Storage, spec: DiskSpec, name: str) -> Steps[str]:
+        size = max(spec.size_bytes or 0, source.size)
+        if self.api_version >= COPY_INTO_SINCE:  # a volume of ours is found again whatever becomes of the copying
+            vdi = making.create("VDI", vdi_record(name, size, storage, spec.format, sharable=spec.shareable))
+            yield self.start_task("VDI.copy", source.ref, NULL, NULL, vdi, deadline=self.soon())
+            return vdi
+        vdi = yield from making.run("VDI", "VDI.copy", source.ref, storage.ref)
         self.call("VDI.set_name_label", vdi, name, deadline=self.soon())
-        if (spec.size_bytes or 0) > plan.source.size:
-            yield self.start_task("VDI.resize", vdi, spec.size_bytes, deadline=self.soon())
+        if size > source.size:
+            yield self.start_task("VDI.resize", vdi, size, deadline=self.soon())
         return vdi
 
 

@@ -141,6 +141,27 @@ def test_a_volume_is_copied_and_grown(create, host):
         volume.delete()
 
 
+def test_a_copy_in_the_manner_of_old_versions_is_the_same(make_pool):
+    with make_pool(api="2.0") as old, connect(old, rpc="xml") as host:
+        storage = next(p for p in host.storage_pools() if p.info.details.get("xen.is_default"))
+        volume = storage.create_volume(name="xen-create-source", size="16MiB")
+        disks = [DiskSpec(source=volume.id, copy=True, size="64MiB")]
+        domain = host.create_domain(DomainSpec(name="xen-create", memory="128MiB", disks=disks))
+        assert domain.info.disks[0].capacity_bytes == 64 * MIB
+        assert len(storage.volumes()) >= 2
+
+
+def test_a_copy_that_fails_leaves_nothing(host, pool, raw):
+    storage = next(p for p in host.storage_pools() if p.info.details.get("xen.is_default"))
+    volume = storage.create_volume(name="xen-create-source", size="16MiB")
+    spec = DomainSpec(name="xen-undone", memory="128MiB", disks=[DiskSpec(source=volume.id, copy=True)])
+    with nothing_new(raw):
+        pool.fault("Async.VDI.copy:error=VDI_COPY_FAILED:1")
+        with pytest.raises(errors.OperationFailedError):
+            host.create_domain(spec)
+    volume.delete()
+
+
 def test_cloud_init_is_a_disk_that_goes_with_the_domain(create, raw):
     before = everything(raw)
     domain = create(disks=[DISK], cloud_init=CloudInit(user_data="#cloud-config\npassword: hidden-7\n"))
@@ -307,3 +328,13 @@ def test_volumes_that_were_there_stay_when_the_rest_is_taken_back(host, pool, ra
             host.create_domain(spec)
     assert raw("VDI.get_sharable", raw("VDI.get_by_uuid", volume.id)) is False
     volume.delete()
+
+
+def test_a_volume_is_copied_into_another_pool(create, host):
+    storage = {pool.type: pool for pool in host.storage_pools()}
+    volume = storage["nfs"].create_volume(name="xen-create-source", size="16MiB")
+    try:
+        disk = create(disks=[DiskSpec(source=volume.id, copy=True, pool=storage["lvmoiscsi"].name)]).info.disks[0]
+        assert disk.pool == storage["lvmoiscsi"].id
+    finally:
+        volume.delete()
