@@ -1,43 +1,4 @@
-"""What XAPI alone has of a domain, as the keys `xen.…` of `DomainInfo.details`.
-
-==============================  ==================================================================================
-key                             value
-==============================  ==================================================================================
-xen.domain_type                 XAPI's word: `hvm pv pvh pv_in_pvh`
-xen.pv_bootloader               program on the host that finds the kernel in the guest's disk, such as `pygrub`
-xen.pv_bootloader_args          its arguments
-xen.pv_kernel, xen.pv_ramdisk   files on the host that a PV guest boots; then no boot loader is asked
-xen.pv_args                     command line of that kernel
-xen.pv_legacy_args              more of it, for old guests
-xen.hvm_boot_policy             how firmware boots it; empty for PV in versions before 2.10
-xen.hvm_boot_order              letters of what firmware tries: `c` disk, `d` CD, `n` network
-xen.platform                    flags of the emulated board, as a map
-xen.timeoffset                  seconds by which its hardware clock differs from UTC
-xen.pv_drivers                  `current outdated absent`; missing while that cannot be seen
-xen.pv_drivers_version          such as `9.3.2-58`
-xen.vgpus                       virtual and passed-through GPUs: `device`, `type`, `group`
-xen.pci_devices                 PCI ids of devices of the host that it has, or is set to have
-xen.usb_devices                 names of the groups of USB devices that are passed through
-xen.vtpms                       how many virtual TPMs it has
-xen.memory_limits               `static_min`, `dynamic_min`, `dynamic_max`, `static_max` in bytes
-xen.vcpus_params                weight, cap and mask of the scheduler
-xen.on_shutdown … on_crash      what follows: `destroy restart preserve …`
-xen.ha_restart_priority         what high availability does with it
-xen.start_order, start_delay    its place among those that start with the pool or its appliance
-xen.affinity                    name of the node it prefers
-xen.hardware_version            version of the board that it was made for
-xen.vendor_device               whether Windows is offered drivers through its updates
-xen.generation_id               what tells a Windows guest that it was copied or reverted
-xen.template                    name of the template it was made from
-xen.is_default_template         whether it came with the product
-xen.blocked                     operations that somebody blocked, and with what words
-xen.requires_reboot             whether settings wait for its next boot
-xen.nested_virtualization       whether it runs virtual machines itself, as far as its host saw
-xen.cannot_migrate              whether something in it ties it to its host
-==============================  ==================================================================================
-
-What is not set is left out.
-"""
+"""What XAPI alone has of a domain, as the keys `xen.…` of `DomainInfo.details`. The page of this backend documents them."""
 
 from __future__ import annotations
 
