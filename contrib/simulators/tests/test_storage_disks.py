@@ -175,3 +175,57 @@ def test_a_large_disk_costs_only_what_is_written(pool: Pool) -> None:
         (GIB, KIB64, True),
         (GIB + KIB64, GIB - KIB64, False),
     ]
+
+
+def below(pool: Pool, vdi: Object) -> Object | None:
+    """The hidden disk that a disk stands on."""
+    uuid = vdi["sm_config"].get("vhd-parent")
+    return pool.world.db.find("VDI", uuid) if uuid else None
+
+
+def test_what_a_disk_and_its_snapshot_share_is_in_a_hidden_disk(pool: Pool) -> None:
+    vdi = pool.vdi()
+    pool.world.storage.disk(vdi).write(0, b"x" * (4 * MIB))
+    pool.call("VDI.update", vdi)
+    before = vdi["physical_utilisation"]
+    taken = pool.call("VDI.snapshot", vdi, {})
+    base = below(pool, vdi)
+    assert base is not None
+    assert below(pool, taken) is base
+    assert (base["managed"], base["name_label"], pool.allowed(base)) == (False, "base copy", [])
+    assert pool.refused("VDI.destroy", base) == ["VDI_NOT_MANAGED", base.ref]
+    assert base["physical_utilisation"] == before
+    assert vdi["physical_utilisation"] == taken["physical_utilisation"] == before - 4 * MIB
+
+
+def test_a_snapshot_of_what_did_not_change_stands_on_the_same_disk(pool: Pool) -> None:
+    vdi = pool.vdi()
+    first, second = pool.call("VDI.snapshot", vdi, {}), pool.call("VDI.snapshot", vdi, {})
+    assert below(pool, first) is below(pool, second) is below(pool, vdi)
+    pool.world.storage.disk(vdi).write(0, b"x")
+    third = pool.call("VDI.snapshot", vdi, {})
+    base = below(pool, third)
+    assert base is not None
+    assert below(pool, base) is below(pool, first)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_hidden_disks_go_when_nothing_needs_them(pool: Pool, order: tuple[int, ...]) -> None:
+    count, contents = pool.world.db.count("VDI"), len(pool.world.disks)
+    vdi = pool.vdi()
+    taken = [vdi]
+    for number in range(2):
+        pool.world.storage.disk(vdi).write(number * MIB, b"x" * (number + 1))
+        taken.append(pool.call("VDI.snapshot", vdi, {}))
+    for number in order:
+        pool.call("VDI.destroy", taken[number])
+        for left in taken:
+            if pool.world.db.lookup("VDI", left.ref) is not None and left is not vdi:
+                assert pool.world.storage.disk(left).read(0, 1) == b"x"
+    assert (pool.world.db.count("VDI"), len(pool.world.disks)) == (count, contents)
+
+
+def test_a_copy_stands_on_nothing(pool: Pool) -> None:
+    vdi = pool.vdi()
+    pool.call("VDI.snapshot", vdi, {})
+    assert below(pool, pool.call("VDI.copy", vdi, pool.sr("nfs"))) is None

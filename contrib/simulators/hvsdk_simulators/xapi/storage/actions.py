@@ -33,11 +33,12 @@ def disk(world: World, vdi: str, *, write: str = "", offset: int = 0, digest: bo
 @action("vdis")
 def vdis(world: World) -> dict[str, Any]:
     """Tell which disks there are: how many, of which types, and the UUIDs of those that no drive has."""
-    known = world.db.all("VDI")
+    known = [vdi for vdi in world.db.all("VDI") if vdi["managed"]]
     return {
         "count": len(known),
         "types": dict(Counter(vdi["type"] for vdi in known)),
         "snapshots": sum(vdi["is_a_snapshot"] for vdi in known),
         "without_drive": sorted(vdi["uuid"] for vdi in known if not vdi["VBDs"] and vdi["type"] in ("user", "system")),
+        "hidden": world.db.count("VDI") - len(known),
         "contents": len(world.disks),
     }

@@ -49,4 +49,5 @@ def data_destroy(call: Call, vdi: Object) -> None:
                 raise Failure("VDI_IN_USE", vdi.ref, "data_destroy")
             world.db.delete(vbd)
         world.disks.drop(vdi["uuid"])
+        world.storage.chains.drop(vdi["uuid"])
         world.db.update(vdi, type="cbt_metadata", physical_utilisation=overhead(vdi["virtual_size"]))

@@ -45,9 +45,12 @@ class Forgotten:
         for record in self._records.pop(sr["uuid"], []):
             self._world.disks.drop(record["uuid"])
             self._world.storage.tracker.forget(record["uuid"])
+            self._world.storage.chains.drop(record["uuid"])
 
     def _make(self, sr: Object, record: _RECORD) -> Object:
         db = self._world.db
         parent = record["snapshot_of"] if db.lookup("VDI", record["snapshot_of"]) is not None else NULL
         empty: _RECORD = {"VBDs": [], "snapshots": [], "crash_dumps": [], "current_operations": {}}
-        return db.create("VDI", **(record | empty | {"SR": sr.ref, "snapshot_of": parent}))
+        vdi = db.create("VDI", **(record | empty | {"SR": sr.ref, "snapshot_of": parent}))
+        self._world.storage.chains.show(vdi)
+        return vdi

@@ -7,6 +7,7 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.schema import EPOCH, NULL
 from hvsdk_simulators.xapi.world import World
 
+from .chains import Chains
 from .connections import assert_attached
 from .disk import Disk, DiskStore
 from .drivers import driver_of
@@ -26,6 +27,7 @@ class Storage:
         self.tracker = Tracker()
         self.readers = Readers(world)
         self.forgotten = Forgotten(world)
+        self.chains = Chains(world)
         self.nbd_servers: dict[str, Any] = {}
         """What serves disks by NBD, by reference of the host."""
 
@@ -64,9 +66,7 @@ class Storage:
             fields["cbt_enabled"] = vdi["cbt_enabled"]
         new = self._record(sr, vdi["virtual_size"], **fields)
         self._share(vdi, new, tracked=snapshot)
-        parent = {"vhd-parent": self.world.db.new_uuid()}  # what they share lies below both from now on
-        for one in (vdi, new):
-            self.world.db.update(one, sm_config=one["sm_config"] | parent)
+        self.chains.split(vdi, new)
         return new
 
     def copy_vdi(self, vdi: Object, sr: Object) -> Object:
@@ -93,6 +93,7 @@ class Storage:
         self.world.disks.drop(vdi["uuid"])
         self.tracker.forget(vdi["uuid"])
         self.world.db.delete(vdi)
+        self.chains.drop(vdi["uuid"])
 
     def _record(self, sr: Object, size: int, **fields: Any) -> Object:
         uuid = self.world.db.new_uuid()

@@ -54,10 +54,14 @@ def measure(world: World, vdi: Object) -> int:
     sr = world.db.get("SR", vdi["SR"])
     share = world.disks.planned_share(vdi["uuid"])
     size: int = vdi["virtual_size"]
+    leaf = vdi["managed"] and not vdi["is_a_snapshot"]
+    base = world.storage.chains.base_of(vdi)
+    if base is not None:
+        return estimate(sr, size, world.disks.get(vdi["uuid"], size).bytes_above(base), leaf=leaf)
     written = (
         int(size * share) // BLOCK * BLOCK if share is not None else world.disks.get(vdi["uuid"], size).written_bytes
     )
-    return estimate(sr, size, written, leaf=not vdi["is_a_snapshot"])
+    return estimate(sr, size, written, leaf=leaf)
 
 
 def remeasure(world: World, vdi: Object) -> None:

@@ -105,7 +105,11 @@ def _boot(_world: World, vdi: Object, op: str) -> Failure | None:
     return Failure("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION") if resets else None
 
 
-_CHECKS: tuple[_Check, ...] = (_running, _connection, _drives, _kind, _storage, _tracking, _boot)
+def _managed(_world: World, vdi: Object, _op: str) -> Failure | None:
+    return None if vdi["managed"] else Failure("VDI_NOT_MANAGED", vdi.ref)
+
+
+_CHECKS: tuple[_Check, ...] = (_managed, _running, _connection, _drives, _kind, _storage, _tracking, _boot)
 
 
 @refusal("VDI")

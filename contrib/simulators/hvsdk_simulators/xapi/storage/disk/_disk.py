@@ -94,6 +94,12 @@ class Disk:
         """Numbers of the blocks that are not holes, ascending."""
         return sorted(block for block, where in self._map().items() if where is not None)
 
+    def bytes_above(self, base: "Disk") -> int:
+        """Bytes that are in this disk's layers and not in another's which it stands on."""
+        shared = {id(layer) for layer in base._top.chain()}
+        own = {block for layer in self._top.chain() if id(layer) not in shared for block in layer.blocks}
+        return len(own) * BLOCK
+
     def differing(self, base: "Disk") -> set[int]:
         """Blocks that one of the two has written since they were one disk; all that are written when they never were."""
         ours, theirs = self._top.chain(), base._top.chain()
