@@ -96,6 +96,15 @@ def test_a_console_that_does_not_answer_is_given_up(running: hvsdk.Domain, pool:
         running.screenshot()
 
 
+@pytest.mark.parametrize("fault", ["freeze", "drop-before", "drop-after"])
+def test_a_console_that_breaks_off_is_given_up_in_time(running: hvsdk.Domain, pool: Running, fault: str) -> None:
+    with connect(pool, timeout=2.0) as impatient:
+        domain = impatient.domain(running.native_id)
+        pool.fault(f"/console:{fault}:9")
+        with pytest.raises((errors.ConnectionLostError, errors.OperationFailedError, errors.OperationTimeoutError)):
+            domain.screenshot()
+
+
 @pytest.mark.parametrize(
     ("location", "target"),
     [

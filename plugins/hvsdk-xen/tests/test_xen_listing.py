@@ -186,3 +186,19 @@ def test_an_expired_session_is_not_noticed(pool: Running) -> None:
         before = {domain.native_id for domain in host.domains()}
         pool.act("expire-sessions")
         assert {domain.native_id for domain in host.domains(full=True)} == before
+
+
+@pytest.mark.parametrize("fault", ["half-answer", "drop-before", "drop-after", "session-expired"])
+@pytest.mark.parametrize("method", ["VM.get_all_records", "VDI.get_all_records"])
+def test_a_listing_that_breaks_off_is_made_again(pool: Running, method: str, fault: str) -> None:
+    with connect(pool) as host:
+        before = {domain.native_id for domain in host.domains()}
+        pool.fault(f"{method}:{fault}:1")
+        assert {domain.native_id for domain in host.domains(full=True)} == before
+
+
+def test_a_listing_that_fails_says_so(pool: Running) -> None:
+    with connect(pool) as host:
+        pool.fault("VM.get_all_records:error=INTERNAL_ERROR,out of luck:9")
+        with pytest.raises(errors.OperationFailedError, match="out of luck"):
+            host.domains()

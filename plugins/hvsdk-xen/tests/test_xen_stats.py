@@ -96,3 +96,15 @@ def test_figures_that_cannot_be_read_are_said_to_be(pool: Running, host: hvsdk.H
     pool.fault("/rrd_updates:http-500:99")
     for stats in host.stats():
         assert "500" in stats.details["xen.no_figures"]
+
+
+@pytest.mark.parametrize("fault", ["freeze", "trickle", "half-answer", "drop-before", "drop-after"])
+def test_a_host_that_breaks_off_does_not_hold_the_others_up(pool: Running, fault: str) -> None:
+    with connect(pool, timeout=4.0) as host:
+        host.domains()
+        pool.fault(f"/rrd_updates:{fault}:1")
+        found = host.stats()
+        lost = [stats for stats in found if stats.cpu_ratio is None]
+        assert found
+        assert len(lost) < len(found), "one host of three broke off"
+        assert all(stats.details["xen.no_figures"] for stats in lost)
