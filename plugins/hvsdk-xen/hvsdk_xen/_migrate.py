@@ -34,7 +34,7 @@ class MigrateVerbs(Places, ToolsVerbs):
     ) -> str | None:
         vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
         _refuse_states(vm, live=live)
-        there = cast("MigrateVerbs", target)
+        there = self._in_pool_of(cast("MigrateVerbs", target))
         try:
             move = self._plan(vm, there, node, pool, deadline)
             self._rehearse(self.vm_ref(native_id, deadline), vm, there, move, live, deadline)
@@ -53,7 +53,7 @@ class MigrateVerbs(Places, ToolsVerbs):
     ) -> Task[str]:
         vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)
         _refuse_states(vm, live=live)
-        there = cast("MigrateVerbs", target)
+        there = self._in_pool_of(cast("MigrateVerbs", target))
         try:
             move = self._plan(vm, there, node, pool, deadline)
         except NoPlaceError as exc:
@@ -63,12 +63,19 @@ class MigrateVerbs(Places, ToolsVerbs):
         ref = self.vm_ref(native_id, deadline)
         return StepsTask(self._move(native_id, ref, vm, there, move, live, deadline))
 
+    def _in_pool_of(self, target: MigrateVerbs) -> MigrateVerbs:
+        """Return the target, or this connection where that is one to the same pool."""
+        same = target.around.pool.get("uuid") == self.around.pool.get("uuid")
+        return self if same else target
+
     def _plan(
         self, vm: dict[str, Any], there: MigrateVerbs, node: str | None, pool: str | None, deadline: Deadline
     ) -> Move:
         host = None if node is None else there.find_node(node, deadline)
         storage = None if pool is None else there.find_pool(pool, deadline)
         if there is self and storage is None:
+            if host is None:
+                raise NoPlaceError("it is in that pool already: say node= or pool=")
             return Move(host=host)
         if there is not self:
             storage = storage or there.default_pool(deadline)

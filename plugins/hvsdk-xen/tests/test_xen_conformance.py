@@ -30,8 +30,9 @@ class Pools(BackendConformance):
     vendor_errors = (XenAPI.Failure,)
 
     @pytest.fixture
-    def host(self, server: Running) -> Iterator[hvsdk.Host]:
-        yield connect(server, rpc=self.rpc)
+    def host(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[hvsdk.Host]:
+        monkeypatch.setenv("HVSDK_KIT_PASSWORD", server.password)
+        yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"), rpc=self.rpc)
         server.clear_faults()
 
     @pytest.fixture
@@ -58,6 +59,10 @@ class Pools(BackendConformance):
             server.act("guest", vm=domain.native_id, **behaviour)
 
         return ignore
+
+    @pytest.fixture
+    def boot_id(self, server: Running) -> Callable[[Domain], object]:
+        return lambda domain: server.act("guest", vm=domain.native_id)["boots"]
 
     @pytest.fixture
     def round_trips(self, server: Running) -> Callable[[], int]:

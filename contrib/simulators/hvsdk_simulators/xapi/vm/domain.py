@@ -26,6 +26,7 @@ _DOMIDS: weakref.WeakKeyDictionary[World, dict[str, Iterator[int]]] = weakref.We
 def build(world: World, vm: Object, host: Object, *, paused: bool = False) -> None:
     """Set the record of a VM that boots on a host: a new domain, with nothing told by the guest yet."""
     guest.silence(world, vm)
+    guest.guest_of(world, vm).boots += 1
     _place(world, vm, host, paused=paused)
     metrics = _metrics(world, vm)
     world.db.update(metrics, start_time=world.now(), current_domain_type=boot_type(vm), hvm=boot_type(vm) == "hvm")

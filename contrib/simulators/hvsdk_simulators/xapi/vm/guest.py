@@ -30,6 +30,7 @@ class Guest:
 
     Attributes:
         tools: `current`, `outdated` (version 6 of the drivers, not up to date) or `absent`.
+        boots: So often it has booted; with saved memory it goes on without.
         boot_seconds: Time from the start until the tools tell of themselves; with 0 they have when the start is done.
         acknowledges_shutdown: It says that it heard the request; without, the request fails early.
         obeys_shutdown: It goes down when asked; without, the request runs into its time limit.
@@ -46,6 +47,7 @@ class Guest:
     """
 
     tools: str = CURRENT
+    boots: int = 0
     boot_seconds: float = 0.0
     acknowledges_shutdown: bool = True
     obeys_shutdown: bool = True
