@@ -9,6 +9,7 @@ from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import disks, records, states
+from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.metadata import read_record
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.power import switch_off
@@ -54,6 +55,8 @@ def _roll_back(call: Call, vm: Object, snapshot: Object) -> None:
             raise
         raise Failure("VM_REVERT_FAILED", snapshot.ref, vm.ref) from failure
     _replace_metrics(world, vm, snapshot)
+    if memory != NULL:
+        guest_of(world, vm).boots = guest_of(world, snapshot).boots
     world.db.update(
         vm,
         suspend_VDI=memory,
