@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A simulator can hold tens of thousands of objects, and threads that answer share one interpreter.
     sys.setswitchinterval(0.002)
     parsed = _parser().parse_args(arguments)
+    gc.disable()
     try:
         pool = Pool(_options(parsed), tuple(parsed.fault), control=parsed.control_port)
     except FaultSyntaxError as error:

@@ -142,7 +142,8 @@ class Request:
     @property
     def connection(self) -> socket.socket:
         """What the request came over."""
-        return self._handler.connection
+        connection: socket.socket = self._handler.connection
+        return connection
 
     def upgrade(self) -> socket.socket:
         """Return the connection for what comes after the answer; it is no longer HTTP."""

@@ -83,20 +83,21 @@ class Door:
         """Send a part of the body."""
         if self._action is Action.DROP_AFTER:
             return
-        if self._action is Action.TRICKLE:
-            for place in range(len(data)):
-                self._request.write(data[place : place + 1])
-                time.sleep(_BETWEEN_BYTES)
-        elif self._action is Action.HALF_ANSWER:
+        if self._action is Action.HALF_ANSWER:
             whole = self._announced if self._announced is not None else 2 * len(data)
             part = data[: max(0, whole // 2 - self._sent)]
             self._request.write(part)
             if len(part) < len(data):
                 raise _CutError
-        else:
-            self._request.write(data)
+        # Whoever has read it all finds it counted.
         self._sent += len(data)
         self._counters.sent(self.path, len(data))
+        if self._action is Action.TRICKLE:
+            for place in range(len(data)):
+                self._request.write(data[place : place + 1])
+                time.sleep(_BETWEEN_BYTES)
+        elif self._action is not Action.HALF_ANSWER:
+            self._request.write(data)
 
     def upgrade(self) -> socket.socket:
         """Take the connection over, after `start`."""

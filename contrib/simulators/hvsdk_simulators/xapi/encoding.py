@@ -25,6 +25,7 @@ _AT_ONCE = 64
 """Records that are made into text while the world is locked."""
 _STRING = kind_of("string")
 _INT = kind_of("int")
+_EVENT = kind_of("event record")
 
 
 def stamp(moment: datetime) -> str:
@@ -44,6 +45,8 @@ class Format:
 
     name = ""
     opening, closing, comma = b"", b"", b""
+    member: tuple[bytes, bytes] = (b"", b"")
+    """What stands before and after one more member of a structure, with a place for its name."""
     batch: tuple[bytes, bytes, bytes, bytes] = (b"", b"", b"", b"")
     """What stands before the events of a batch, after them, before the counts' value and the token's, and at the end."""
 
@@ -81,6 +84,17 @@ class Format:
             return lambda: self.pair(ref, self.record(world, value))
         return lambda: self.pair(ref, self.text(world, kind, value))
 
+    def _event(self, world: World, event: dict[str, Any]) -> bytes:
+        """Write an event, with the text of its record as it is kept."""
+        snapshot = event.get("snapshot")
+        text = self.text(world, _EVENT, {name: item for name, item in event.items() if name != "snapshot"})
+        if not isinstance(snapshot, Object):
+            return text
+        before, after = self.member
+        return (
+            text.removesuffix(self.closing) + before % b"snapshot" + self.record(world, snapshot) + after + self.closing
+        )
+
     def _batch(self, world: World, value: dict[str, Any]) -> Iterator[bytes]:
         before, after, middle, end = self.batch
         event = Kind("record", "event")
@@ -102,6 +116,7 @@ class Format:
 class _Json(Format):
     name = "json"
     opening, closing, comma = b"{", b"}", b","
+    member = (b',"%b":', b"")
     batch = (b'{"events":[', b'],"valid_ref_counts":', b',"token":', b"}")
 
     def text(self, world: World, kind: Kind, value: Any) -> bytes:
@@ -148,6 +163,7 @@ class _Json(Format):
 class _Xml(Format):
     name = "xml"
     opening, closing = b"<value><struct>", b"</struct></value>"
+    member = (b"<member><name>%b</name>", b"</member>")
     batch = (
         b"<value><struct><member><name>events</name><value><array><data>",
         b"</data></array></value></member><member><name>valid_ref_counts</name>",

@@ -64,6 +64,9 @@ class Endpoint:
             request.respond(413, "text/html", b"<html><body>413 Request Entity Too Large</body></html>", close=True)
             return
         except UnreadableError as error:
+            if request.path in _JSON_PATHS and not json:
+                self._know_no_json(request, str(error))
+                return
             _internal_error(request, f"the request cannot be read: {error}", "text/html" if json else "text/xml")
             return
         name = self._dispatcher.name_of(envelope.method)
@@ -78,6 +81,11 @@ class Endpoint:
         """Return what the caller wants to see in the `other_config` of the task that its request makes."""
         names = (name for name in request.headers if name.startswith(_NOTE))
         return {name.removeprefix(_NOTE): request.headers[name] for name in names}
+
+    def _know_no_json(self, request: Request, why: str) -> None:
+        """Answer a JSON-RPC call as releases do that take it for XML-RPC: clients know them by the type."""
+        unread = Envelope(method="", params=(), format=XML, content_type="text/xml", before=b"", after=b"")
+        request.respond(200, unread.content_type, unread.failure(self._world, ["INTERNAL_ERROR", why]))
 
     def _meet(self, request: Request, envelope: Envelope, fault: Fault) -> bool:
         """Do what a fault does before a call, and return whether that was all."""
