@@ -229,3 +229,26 @@ def test_a_copy_stands_on_nothing(pool: Pool) -> None:
     vdi = pool.vdi()
     pool.call("VDI.snapshot", vdi, {})
     assert below(pool, pool.call("VDI.copy", vdi, pool.sr("nfs"))) is None
+
+
+def test_what_the_pool_keeps_in_a_disk_is_not_given_up(pool: Pool) -> None:
+    sr, itself = pool.sr("nfs"), pool.world.pool
+    pool.call("SR.enable_database_replication", sr)
+    metadata = next(vdi for vdi in pool.world.db.all("VDI") if vdi["type"] == "metadata")
+    assert pool.call("VDI.read_database_pool_uuid", metadata) == itself["uuid"]
+    error = ["VDI_CONTAINS_METADATA_OF_THIS_POOL", metadata.ref, itself.ref]
+    assert pool.refused("VDI.destroy", metadata) == pool.refused("VDI.open_database", metadata) == error
+    figures = pool.vdi()
+    pool.world.db.update(figures, type="rrd")
+    assert pool.refused("VDI.forget", figures) == ["VDI_HAS_RRDS", figures.ref]
+    pool.call("SR.disable_database_replication", sr)
+    assert pool.world.db.lookup("VDI", metadata.ref) is None
+
+
+def test_a_thick_sr_has_no_room_for_a_clone_of_a_disk_that_fills_it(pool: Pool) -> None:
+    sr = pool.sr("lvmoiscsi")
+    vdi = pool.world.storage.create_vdi(sr, sr["physical_size"] * 6 // 10)
+    count = pool.world.db.count("VDI")
+    assert pool.refused("VDI.clone", vdi, {})[0] == "SR_FULL"
+    assert pool.world.db.count("VDI") == count
+    pool.call("VDI.snapshot", vdi, {})

@@ -245,3 +245,22 @@ def test_disks_without_a_drive_are_counted(pool: Running, session: Any) -> None:
     assert set(after["without_drive"]) - set(before["without_drive"]) == {session.xenapi.VDI.get_uuid(disk)}
     session.xenapi.VDI.destroy(disk)
     assert pool.act("vdis")["count"] == before["count"]
+
+
+def test_a_client_that_goes_away_lets_go_of_the_disk(pool: Running, session: Any, vdi: str) -> None:
+    answer, connection = exchange(pool, session, "GET", "/export_raw_vdi", vdi=vdi, format="raw")
+    answer.read(MIB)
+    assert "destroy" not in session.xenapi.VDI.get_allowed_operations(vdi)
+    answer.close()
+    connection.close()
+    session.xenapi.VDI.destroy(vdi)
+
+
+def test_a_transfer_whose_task_is_cancelled_ends(pool: Running, session: Any, vdi: str) -> None:
+    task = session.xenapi.task.create("export", "")
+    answer, connection = exchange(pool, session, "GET", "/export_raw_vdi", vdi=vdi, format="raw", task_id=task)
+    session.xenapi.task.cancel(task)
+    length = sum(len(piece) for piece in iter(lambda: answer.read(4 * MIB), b""))
+    connection.close()
+    assert length < SIZE
+    assert outcome(session, task)[0] == "cancelled"

@@ -60,6 +60,7 @@ class Storage:
         assert_attached(self.world, sr)
         if not driver_of(sr).can("VDI_SNAPSHOT" if snapshot else "VDI_CLONE"):
             raise Failure("SR_OPERATION_NOT_SUPPORTED", sr.ref)
+        assert_room(self.world, sr, estimate(sr, vdi["virtual_size"], 0, leaf=not snapshot))
         fields = self._inherited(vdi) | {"other_config": dict(vdi["other_config"])}
         if snapshot:
             fields |= {"is_a_snapshot": True, "snapshot_of": vdi.ref, "snapshot_time": self.world.now()}

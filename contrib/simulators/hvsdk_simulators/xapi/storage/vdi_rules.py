@@ -68,12 +68,22 @@ def _kind(world: World, vdi: Object, op: str) -> Failure | None:
         return Failure("VDI_INCOMPATIBLE_TYPE", vdi.ref, kind)
     if op in ("enable_cbt", "disable_cbt") and kind not in ("user", "system"):
         return Failure("VDI_INCOMPATIBLE_TYPE", vdi.ref, kind)
+    if op in ("destroy", "forget") and (found := _kept(world, vdi)) is not None:
+        return found
     if kind not in _OF_THE_CLUSTER:
         return None
     if op == "copy":
         return Failure("OPERATION_NOT_ALLOWED", "VDI containing HA statefile or redo log cannot be copied")
     held = op in ("destroy", "data_destroy", "resize", "resize_online") and world.pool["ha_enabled"]
     return Failure("HA_IS_ENABLED") if held else None
+
+
+def _kept(world: World, vdi: Object) -> Failure | None:
+    """Why a disk that the pool keeps something in is not given up."""
+    if vdi["type"] == "rrd":
+        return Failure("VDI_HAS_RRDS", vdi.ref)
+    own = vdi["type"] == "metadata" and vdi["metadata_of_pool"] == world.pool.ref
+    return Failure("VDI_CONTAINS_METADATA_OF_THIS_POOL", vdi.ref, world.pool.ref) if own else None
 
 
 def _storage(world: World, vdi: Object, op: str) -> Failure | None:
