@@ -62,7 +62,8 @@ def test_the_first_call_tells_everything_as_new(client: Client) -> None:
 def test_nothing_is_told_twice(client: Client) -> None:
     token = client("event.from", ["*"], "", 0.0)["token"]
     batch = client("event.from", ["*"], token, 0.0)
-    assert (batch["events"], batch["token"]) == ([], token)
+    assert batch["events"] == []
+    assert batch["token"] >= token
 
 
 def test_a_change_comes_with_the_record_as_it_is_now(client: Client) -> None:
