@@ -73,7 +73,7 @@ class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
     def _is_own_volume(self, drive: Mapping[str, Any], vdi: Vdi, deadline: Deadline) -> bool:
         if drive.get("mode") == "RO" or vdi.record.get("sharable") or vdi.record.get("read_only"):
             return False
-        return not self.sr_of(str(vdi.record["SR"]), deadline).has_media
+        return not self.sr_of(vdi.sr, deadline).has_media
 
     def _refuse_shared(self, vm: Subject, vdi: Vdi, vbd: str, deadline: Deadline) -> errors.BusyError:
         other = self.call("VBD.get_VM", vbd, deadline=deadline)

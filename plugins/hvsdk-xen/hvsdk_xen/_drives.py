@@ -81,13 +81,13 @@ class DrivePlans(StoreReads):
                 f"a copy of {spec.source!r} cannot have {spec.size_bytes} bytes: the source has {source.size}"
             )
         here = spec.pool is None
-        storage = self.sr_of(str(source.record["SR"]), deadline) if here else self.find_sr(spec.pool, deadline)
+        storage = self.sr_of(source.sr, deadline) if here else self.find_sr(spec.pool, deadline)
         storage.sm_config(spec.format)
         return DrivePlan(spec=spec, source=source, storage=storage)
 
     def _refuse_foreign_volume(self, spec: DiskSpec, source: Vdi, deadline: Deadline) -> None:
         """Refuse a volume that another domain writes to, or that is no disk."""
-        if self.sr_of(str(source.record["SR"]), deadline).has_media:
+        if self.sr_of(source.sr, deadline).has_media:
             raise errors.InvalidSpecError(
                 f"{spec.source!r} is an image of a CD", hint="DiskSpec(device='cdrom', source=…)"
             )

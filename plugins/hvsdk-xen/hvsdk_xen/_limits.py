@@ -30,7 +30,7 @@ NEEDS: Mapping[Capability, str] = {
     C.MIGRATE_LIVE: "VM.pool_migrate",
     C.MIGRATE_NODE: "VM.pool_migrate",
     C.MIGRATE_STORAGE: "VM.migrate_send",
-    C.RECONFIGURE: "VM.set_memory_limits",
+    C.RECONFIGURE: "VM.set_VCPUs_max",
     C.ATTACH_DISK: "VBD.create",
     C.DETACH_DISK: "VBD.destroy",
     C.HOTPLUG_DISK: "VBD.plug",
@@ -60,8 +60,6 @@ NEEDS: Mapping[Capability, str] = {
     C.DELETE_VOLUME: "VDI.destroy",
 }
 """One message without which a capability is not there."""
-_ANYWAY = frozenset(("VM.set_memory_limits",))
-"""Messages that have another way on servers without them; roles are asked for them all the same."""
 _LICENCE: Mapping[str, tuple[Capability, ...]] = {
     "restrict_checkpoint": (C.SNAPSHOT_MEMORY,),
     "restrict_xen_motion": (C.MIGRATE_LIVE,),
@@ -74,6 +72,8 @@ _SECURE_BOOT_SINCE = (2, 14)
 _CONTROL = (
     *(C.START, C.SHUTDOWN, C.POWER_OFF, C.REBOOT, C.RESET, C.PAUSE, C.UNPAUSE, C.SUSPEND, C.RESUME, C.DELETE, C.CLONE),
     *(C.CLONE_LINKED, C.MIGRATE, C.CREATE_SNAPSHOT, C.REVERT_SNAPSHOT, C.FENCE, C.UNFENCE, C.RENAME, C.SET_AUTOSTART),
+    *(C.RECONFIGURE, C.ATTACH_DISK, C.DETACH_DISK, C.RESIZE_DISK, C.ATTACH_NIC, C.DETACH_NIC, C.SET_NIC_LINK),
+    *(C.INSERT_MEDIA, C.EJECT_MEDIA),
 )
 _TEMPLATE = (
     *(C.START, C.SHUTDOWN, C.POWER_OFF, C.REBOOT, C.RESET, C.PAUSE, C.UNPAUSE, C.SUSPEND, C.RESUME),
@@ -103,7 +103,7 @@ class LimitReads(AboutReads):
     def _without_message(self) -> Iterable[tuple[str, Capability]]:
         version = "{}.{}".format(*self.api_version)
         for capability, message in NEEDS.items():
-            if message not in _ANYWAY and not self.has_message(message):
+            if not self.has_message(message):
                 yield f"this version of the product (API {version}) has no {message}", capability
         if self.api_version < _UEFI_SINCE:
             yield f"this version of the product (API {version}) knows no UEFI", C.UEFI
@@ -123,6 +123,8 @@ class LimitReads(AboutReads):
             _add(limits, (("it is a control domain, which is part of its host", one) for one in _CONTROL))
         elif info.is_template:
             _add(limits, (("it is a template; clone() makes a domain of it", one) for one in _TEMPLATE))
+            if info.has("config") and info.details.get("xen.is_default_template"):
+                _add(limits, [("it is a template of the product, which cannot be removed", C.DELETE)])
         return limits
 
 

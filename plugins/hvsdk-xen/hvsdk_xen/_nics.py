@@ -113,7 +113,7 @@ def _find_network(networks: Networks, key: str) -> str:
         if found:
             raise errors.AmbiguousNameError(
                 f"{len(found)} networks are called {key!r}",
-                candidates=[(str(networks[ref]["uuid"]), None, None) for ref in found],
+                candidates=[(str(networks[ref].get("uuid")), None, None) for ref in found],
                 hint="name it by its UUID",
             )
     known = ", ".join(sorted(str(network.get("name_label")) for network in networks.values()))

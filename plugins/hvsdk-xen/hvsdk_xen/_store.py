@@ -11,7 +11,7 @@ import XenAPI
 from hvsdk.driver import Deadline, errors
 
 from hvsdk_xen._login import code_of
-from hvsdk_xen._values import as_int, is_ref
+from hvsdk_xen._values import NULL, as_int, is_ref
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["Storage", "StoreReads", "Vdi", "is_uuid"]
@@ -92,6 +92,11 @@ class Vdi:
         return str(self.record.get("name_label", ""))
 
     @property
+    def sr(self) -> str:
+        """Reference of the SR that it lies in."""
+        return str(self.record.get("SR", NULL))
+
+    @property
     def size(self) -> int:
         """Bytes that a guest sees."""
         return as_int(self.record.get("virtual_size")) or 0
@@ -148,10 +153,10 @@ class StoreReads(VerbSession):
             found = self._record_by_uuid("VDI", key, deadline)
             if found is not None:
                 vdi = Vdi(*found)
-                if pool is None or vdi.record.get("SR") == self.find_sr(pool, deadline).ref:
+                if pool is None or vdi.sr == self.find_sr(pool, deadline).ref:
                     return vdi
         storage = self.find_sr(pool, deadline)
-        named = [vdi for vdi in self._vdis_named(key, deadline) if vdi.record.get("SR") == storage.ref]
+        named = [vdi for vdi in self._vdis_named(key, deadline) if vdi.sr == storage.ref]
         return _only(named, f"volume {key!r} in the storage pool {storage.name!r}")
 
     def find_media(self, key: str, deadline: Deadline) -> Vdi:
@@ -166,18 +171,18 @@ class StoreReads(VerbSession):
             found = self._record_by_uuid("VDI", key, deadline)
             if found is not None:
                 vdi = Vdi(*found)
-                storage = self.sr_of(str(vdi.record["SR"]), deadline)
+                storage = self.sr_of(vdi.sr, deadline)
                 if not storage.has_media:
                     raise errors.InvalidSpecError(f"{key} is a disk in {storage.name!r}, not an image of a CD")
                 return vdi
         libraries = self.call("SR.get_all_records_where", 'field "content_type" = "iso"', deadline=deadline)
-        named = [vdi for vdi in self._vdis_named(key, deadline) if vdi.record.get("SR") in libraries]
+        named = [vdi for vdi in self._vdis_named(key, deadline) if vdi.sr in libraries]
         pool, slash, name = key.partition("/")
         if not named and slash:
             named = [
                 vdi
                 for vdi in self._vdis_named(name, deadline)
-                if pool in (libraries.get(vdi.record.get("SR"), {}).get(part) for part in ("uuid", "name_label"))
+                if pool in (libraries.get(vdi.sr, {}).get(part) for part in ("uuid", "name_label"))
             ]
         return _only(named, f"image {key!r} in the ISO libraries")
 

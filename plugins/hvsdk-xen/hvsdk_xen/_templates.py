@@ -16,7 +16,7 @@ from hvsdk_xen._login import code_of
 from hvsdk_xen._making import MARK, Making
 from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import StoreReads, is_uuid
-from hvsdk_xen._values import NULL
+from hvsdk_xen._values import NULL, as_int
 from hvsdk_xen._vm_record import boot_params, labels_config, memory_limits, platform_changes, vcpu_params
 
 __all__ = ["Template", "TemplateVerbs"]
@@ -32,6 +32,11 @@ class Template:
 
     ref: str
     record: Mapping[str, Any]
+
+    @property
+    def uuid(self) -> str:
+        """Its id."""
+        return str(self.record.get("uuid", ""))
 
     @property
     def name(self) -> str:
@@ -71,7 +76,7 @@ class TemplateVerbs(FenceVerbs, StoreReads):
         if found:
             raise errors.AmbiguousNameError(
                 f"{len(found)} templates are called {key!r}",
-                candidates=[(str(one.record["uuid"]), str(one.record["uuid"]), None) for one in found],
+                candidates=[(one.uuid, one.uuid, None) for one in found],
                 hint="name it by its UUID",
             )
         if named:
@@ -104,7 +109,10 @@ class TemplateVerbs(FenceVerbs, StoreReads):
         self.call("VM.set_other_config", vm, config, deadline=limit)
         self.call("VM.set_name_description", vm, spec.notes, deadline=limit)
         self.call("VM.set_tags", vm, sorted(spec.tags), deadline=limit)
-        self.call("VM.set_memory_limits", vm, *memory_limits(spec, hints), deadline=limit)
+        limits = memory_limits(spec, hints)
+        present = tuple(as_int(record.get(f"memory_{name}")) for name in ("static_max", "dynamic_min", "dynamic_max"))
+        if limits[1:] != present:  # a role may make domains, and not change memory
+            self.call("VM.set_memory_limits", vm, *limits, deadline=limit)
         self.set_vcpus(vm, record, spec.vcpus, spec.max_vcpus or spec.vcpus, limit)
         params = vcpu_params(hints)
         if params:
@@ -119,7 +127,7 @@ class TemplateVerbs(FenceVerbs, StoreReads):
 
     def set_vcpus(self, vm: str, record: Mapping[str, Any], vcpus: int, most: int, limit: Deadline) -> None:
         """Set both numbers, the larger side first, so that at no moment more are booted than are possible."""
-        now = int(record.get("VCPUs_at_startup", 1)), int(record.get("VCPUs_max", 1))
+        now = as_int(record.get("VCPUs_at_startup")) or 1, as_int(record.get("VCPUs_max")) or 1
         steps = [("VM.set_VCPUs_max", most, now[1]), ("VM.set_VCPUs_at_startup", vcpus, now[0])]
         for method, value, present in steps if most >= now[0] else reversed(steps):
             if value != present:
@@ -143,6 +151,8 @@ class TemplateVerbs(FenceVerbs, StoreReads):
     def _with_places(self, template: Template) -> str:
         """Return the XML of the disks that a template asks for, each with a place: XAPI wants one named."""
         try:
+            if "<!" in template.disks_asked:
+                raise ET.ParseError("it defines entities, or has parts left out")
             root = ET.fromstring(template.disks_asked)
         except ET.ParseError as exc:
             raise errors.InvalidSpecError(

@@ -338,3 +338,19 @@ def test_a_volume_is_copied_into_another_pool(create, host):
         assert disk.pool == storage["lvmoiscsi"].id
     finally:
         volume.delete()
+
+
+def test_a_role_that_may_not_change_memory_makes_domains_of_templates(create, pool):
+    counts = calls(pool, lambda: create(template=GOLDEN, memory="1GiB", vcpus=2))
+    assert "VM.set_memory_limits" not in counts
+
+
+def test_a_template_with_entities_in_its_wishes_is_not_read(refused, raw):
+    (template,) = raw("VM.get_by_name_label", "Debian Bullseye 11")
+    twin = raw("VM.clone", template, "xen-hostile")
+    text = '<!DOCTYPE a [<!ENTITY b "c">]><provision><disk device="0" size="1" sr="&b;"/></provision>'
+    try:
+        raw("VM.set_other_config", twin, {"disks": text})
+        refused(errors.InvalidSpecError, template="xen-hostile")
+    finally:
+        raw._remove(twin)
