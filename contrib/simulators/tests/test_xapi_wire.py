@@ -170,6 +170,14 @@ def test_who_is_not_known_is_told_so(pool: Pool, header: str) -> None:
     assert ask(pool, "/rrd_updates?start=0&session_id=OpaqueRef:x")[0] == 401
 
 
+def test_handlers_ask_for_a_role_too(pool: Pool) -> None:
+    reader = JsonClient(pool)
+    reader.login("read-only")
+    vm = reader("VM.get_all")[0]
+    assert ask(pool, f"/export?ref={vm}&session_id={reader.session}")[0] == 403
+    assert ask(pool, f"/rrd_updates?start=0&session_id={reader.session}")[0] == 200
+
+
 def status_in_the_end(pool: Pool, task: str) -> str:
     """The task ends a moment after the answer."""
     found = pool.world.db.get("task", task)

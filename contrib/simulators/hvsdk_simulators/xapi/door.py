@@ -17,11 +17,11 @@ from hvsdk_simulators.wire.counting import Counters
 from hvsdk_simulators.wire.faults import Action, Fault
 from hvsdk_simulators.wire.request import Request
 
-from . import sessions, tasks
+from . import roles, sessions, tasks
 from .actions import ACTIONS
 from .database import NULL, Object
 from .failure import Failure
-from .handlers import HANDLERS
+from .handlers import HANDLER_ROLES, HANDLERS
 from .world import Member, World
 
 __all__ = ["disturb_pool", "serve"]
@@ -119,10 +119,18 @@ def serve(world: World, member: Member, request: Request, counters: Counters, fa
             basic = {"WWW_Authenticate": 'Basic realm="XenServer"'}
             request.respond(401, "text/html", b"<html><body>401 Unauthorised</body></html>", close=True, **basic)
             return
+        if not _may(world, session, request):
+            request.respond(403, "text/html", b"<html><body>403 Forbidden</body></html>", close=True)
+            return
         door.session = session
         _handle(world, member, request, door, None if fault is None else list(fault.details))
     if action is Action.DROP_AFTER:
         request.cut()
+
+
+def _may(world: World, session: Object, request: Request) -> bool:
+    with world.lock:
+        return roles.has_role(world, session, HANDLER_ROLES[request.method, request.path])
 
 
 def _before(world: World, member: Member, request: Request, fault: Fault) -> bool:

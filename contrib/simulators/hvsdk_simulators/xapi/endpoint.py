@@ -14,6 +14,7 @@ from . import sessions, tasks
 from .database import Object
 from .dispatch import ASYNC, Dispatcher, Result
 from .door import disturb_pool, serve
+from .encoding import XML
 from .failure import Failure
 from .handlers import HANDLERS
 from .rpc import Envelope, UnreadableError, read_json, read_xml
@@ -21,7 +22,6 @@ from .world import Member, World
 
 __all__ = ["Endpoint"]
 
-_XML_PATHS = ("/", "/RPC2")
 _JSON_PATHS = ("/jsonrpc", "/json")
 _JSON_SINCE = (2, 3)
 """The first API version that speaks JSON-RPC; older ones take such calls for XML-RPC."""
@@ -46,12 +46,13 @@ class Endpoint:
     def answer(self, request: Request) -> None:
         """Answer one request."""
         json = request.path in _JSON_PATHS
-        if request.method == "POST" and (json or request.path in _XML_PATHS):
-            self._rpc(request, json=json and self._world.options.api >= _JSON_SINCE)
-        elif (request.method, request.path) in HANDLERS:
+        if (request.method, request.path) in HANDLERS:
             self._counters.call(request.path)
             time.sleep(self._world.options.latency)
             serve(self._world, self._member, request, self._counters, self._faults.take(request.path))
+        elif request.method == "POST":
+            # The product takes what is posted to any other path, such as /RPC2 or /xmlrpc, for XML-RPC.
+            self._rpc(request, json=json and self._world.options.api >= _JSON_SINCE)
         elif request.path == "/" and request.method in ("GET", "HEAD"):
             request.respond(200, "text/html", _PAGE)
         else:

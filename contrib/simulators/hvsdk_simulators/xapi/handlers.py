@@ -45,13 +45,16 @@ class Exchange(Protocol):
 Handler = Callable[[Exchange], None]
 HANDLERS: dict[tuple[str, str], Handler] = {}
 """By method and path."""
+HANDLER_ROLES: dict[tuple[str, str], str] = {}
+"""The least role that may ask each of them."""
 
 
-def handler(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Let a function answer requests of a method and path. A `Failure` becomes the task's error."""
+def handler(method: str, path: str, *, role: str = "read-only") -> Callable[[Handler], Handler]:
+    """Let a function answer requests of a method and path, for those with a role. A `Failure` becomes the task's error."""
 
     def register(function: Handler) -> Handler:
         HANDLERS[method, path] = function
+        HANDLER_ROLES[method, path] = role
         return function
 
     return register

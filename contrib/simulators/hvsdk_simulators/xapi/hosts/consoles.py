@@ -15,7 +15,7 @@ from hvsdk_simulators.xapi.world import World
 _LOOKED_AT = ("Running", "Paused")
 
 
-@handler("CONNECT", "/console")
+@handler("CONNECT", "/console", role="vm-operator")
 def connect(exchange: Exchange) -> None:
     """Turn the connection into the one of a console, by the reference or UUID of it or of its VM."""
     world = exchange.world
@@ -32,7 +32,7 @@ def connect(exchange: Exchange) -> None:
         _serve_text(connection, f"\r\n{name} login: ".encode())
 
 
-@handler("GET", "/vncsnapshot")
+@handler("GET", "/vncsnapshot", role="vm-operator")
 def snapshot(exchange: Exchange) -> None:
     """Send what a VM's screen shows, as a JPEG."""
     world = exchange.world

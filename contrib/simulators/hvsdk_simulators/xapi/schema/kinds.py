@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -33,7 +33,7 @@ class Kind:
         return self.item
 
 
-@lru_cache(maxsize=None)
+@cache
 def kind_of(text: str) -> Kind:
     """Read a type as the product writes it, such as `(string -> VM ref set) map`."""
     if text.endswith(" option"):

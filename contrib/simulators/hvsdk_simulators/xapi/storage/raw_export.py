@@ -27,7 +27,7 @@ class _Wanted:
     form: str
 
 
-@handler("GET", "/export_raw_vdi")
+@handler("GET", "/export_raw_vdi", role="vm-admin")
 def export_raw_vdi(exchange: Exchange) -> None:
     """Send a disk. The status line comes first: how it ended is told by the task."""
     form = parameters(exchange).get("format", "raw")

@@ -14,7 +14,7 @@ from .vhd import VhdError, decode
 _FORMATS = ("raw", "vhd")
 
 
-@handler("PUT", "/import_raw_vdi")
+@handler("PUT", "/import_raw_vdi", role="vm-admin")
 def import_raw_vdi(exchange: Exchange) -> None:
     """Take content for a disk. The status line is sent before it is read: how it ended is told by the task."""
     asked = parameters(exchange)

@@ -19,7 +19,7 @@ _SUGGESTED = {"Content-Type": "application/octet-stream", "Content-Disposition":
 _COMPRESSED = ("true", "gzip")
 
 
-@handler("GET", "/export")
+@handler("GET", "/export", role="vm-admin")
 def export(exchange: Exchange) -> None:
     """Send a VM with its disks."""
     world = exchange.world
@@ -40,7 +40,7 @@ def export(exchange: Exchange) -> None:
             exchange.write(piece)
 
 
-@handler("GET", "/export_metadata")
+@handler("GET", "/export_metadata", role="vm-admin")
 def export_metadata(exchange: Exchange) -> None:
     """Send the records of one VM, or of all."""
     world = exchange.world

@@ -12,7 +12,7 @@ from .transfers import Progress, find, parameters, redirected
 from .xva import ArchiveReader, Document, Making, plan, read_document
 
 
-@handler("PUT", "/import")
+@handler("PUT", "/import", role="vm-admin")
 def import_vm(exchange: Exchange) -> None:
     """Make the VMs of an archive, with their disks. When anything fails, nothing is left of them."""
     world = exchange.world
@@ -39,7 +39,7 @@ def import_vm(exchange: Exchange) -> None:
     _tell(exchange, vms)
 
 
-@handler("PUT", "/import_metadata")
+@handler("PUT", "/import_metadata", role="vm-admin")
 def import_metadata(exchange: Exchange) -> None:
     """Make the VMs of an archive of records alone, whose disks are here. A dry run only says whether it could."""
     world = exchange.world
