@@ -138,13 +138,13 @@ def manage_by(call: Call, pif: Object) -> None:
         db.update(db.get("PIF", ref), management=ref == pif.ref)
 
 
-@message("host.get_sched_gran(host ref self) -> enum host_sched_gran", since="2.15")
+@message("host.get_sched_gran(host ref self) -> enum host_sched_gran", since="2.16")
 def get_sched_gran(call: Call, self: Object) -> str:
     """What of a processor is given to a VM at a time."""
     return str(self["cpu_configuration"].get(_GRANULARITY, "cpu"))
 
 
-@message("host.set_sched_gran(host ref self, enum host_sched_gran value) -> void", role="pool-admin", since="2.15")
+@message("host.set_sched_gran(host ref self, enum host_sched_gran value) -> void", role="pool-admin", since="2.16")
 def set_sched_gran(call: Call, self: Object, value: str) -> None:
     """Say so for the next boot."""
     call.world.db.update(self, cpu_configuration=self["cpu_configuration"] | {_GRANULARITY: value})
