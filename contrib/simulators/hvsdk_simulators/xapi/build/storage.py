@@ -35,7 +35,7 @@ def make_storage(world: World, hosts: list[Object], room: int) -> Storage:
     Args:
         world: The pool.
         hosts: Its hosts.
-        room: Bytes that the shared SRs shall have at least.
+        room: Bytes that the shared SRs, and the local ones together, shall have at least.
     """
     server = "198.18.255.10"
     nfs = _sr(world, "NFS virtual disk storage", "nfs", size=max(8 * TIB, room), shared=True)
@@ -57,7 +57,7 @@ def make_storage(world: World, hosts: list[Object], room: int) -> Storage:
         )
         _pbd(world, isos, host, location=f"{server}:/export/iso", type="nfs_iso")
         _pbd(world, tools, host, location="/opt/xensource/packages/iso", legacy_mode="true")
-    local = {host.ref: _make_local(world, host, number) for number, host in enumerate(hosts)}
+    local = {host.ref: _make_local(world, host, number, room // len(hosts)) for number, host in enumerate(hosts)}
     for name in _ISOS:
         make_vdi(world, isos, name, 600 * MIB, location=name, read_only=True, sharable=True)
     name = "xs-tools.iso" if world.options.api < (2, 15) else "guest-tools.iso"
@@ -76,9 +76,9 @@ def make_vdi(world: World, sr: Object, name: str, size: int, *, share: float = 0
     return vdi
 
 
-def _make_local(world: World, host: Object, number: int) -> Object:
+def _make_local(world: World, host: Object, number: int, room: int) -> Object:
     kind = "lvm" if number % 2 == 0 else "ext"
-    local = _sr(world, "Local storage", kind, size=400 * GIB)
+    local = _sr(world, "Local storage", kind, size=max(400 * GIB, room))
     world.db.update(
         local, other_config={"i18n-key": "local-storage", "i18n-original-value-name_label": "Local storage"}
     )
