@@ -97,9 +97,8 @@ class Format:
 
     def _batch(self, world: World, value: dict[str, Any]) -> Iterator[bytes]:
         before, after, middle, end = self.batch
-        event = Kind("record", "event")
         yield before
-        yield from self._joined(world, (partial(self.text, world, event, one) for one in value["events"]))
+        yield from self._joined(world, (partial(self._event, world, one) for one in value["events"]))
         yield after + self.text(world, Kind("map", key=_STRING, item=_INT), value["valid_ref_counts"])
         yield middle + self.text(world, _STRING, value["token"]) + end
 
