@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hvsdk_simulators.xapi import sessions
 from hvsdk_simulators.xapi.build import build
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
@@ -28,7 +30,12 @@ class Pool:
     def __init__(self, **options: Any) -> None:
         self.world = World(Options(**({"domains": 3, "hosts": 2, "seed": 7, "duration_scale": 0.0} | options)))
         build(self.world)
-        self.session = self.world.db.create("session")
+        self.session = self.login("root")
+
+    def login(self, user: str) -> Object:
+        """A session of a user."""
+        with self.world.lock:
+            return sessions.login(self.world, self.world.master, user, self.world.options.password)
 
     def call(self, name: str, *arguments: Any, member: Object | None = None) -> Any:
         """Call a message as the dispatcher does: with the world locked and the defaults of what is left off."""
@@ -84,7 +91,13 @@ class Pool:
         return made
 
     def request(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **query: str
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        /,
+        **query: str,
     ) -> Answer:
         """Send a request to a handler."""
         exchange = Answer(self, method, path, query, body, {"content-length": str(len(body))} | dict(headers or {}))
@@ -104,7 +117,7 @@ class Answer:
         self.world = pool.world
         self.member = pool.world.members[0]
         self.session = pool.session
-        self.task = None
+        self.task: Object | None = None
         self.method = method
         self.path = path
         self.query = query
@@ -126,6 +139,9 @@ class Answer:
 
     def write(self, data: bytes) -> None:
         self.content += data
+
+    def upgrade(self) -> socket.socket:
+        raise AssertionError("handlers of disks take no connection over")
 
     def result(self, text: str) -> None:
         self.told = text

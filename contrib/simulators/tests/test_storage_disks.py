@@ -1,6 +1,7 @@
 """Disks: made, kept, copied, resized, tracked."""
 
 import base64
+from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
@@ -83,7 +84,7 @@ def test_a_disk_that_was_forgotten_is_introduced_again(pool: Pool) -> None:
     pool.world.storage.disk(vdi).write(0, b"kept")
     sr = pool.sr("nfs")
     pool.call("VDI.forget", vdi)
-    arguments = (vdi["uuid"], "", "", sr, "user", False, False, {}, vdi["uuid"])
+    arguments: tuple[Any, ...] = (vdi["uuid"], "", "", sr, "user", False, False, {}, vdi["uuid"])
     again = pool.call("VDI.introduce", *arguments)
     assert pool.world.storage.disk(again).read(0, 4) == b"kept"
     assert pool.refused("VDI.introduce", *arguments) == ["VDI_LOCATION_MISSING", sr.ref, vdi["uuid"]]

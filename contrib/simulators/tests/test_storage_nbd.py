@@ -186,7 +186,7 @@ def test_newer_options_are_unsupported(pool: Pool, server: NbdServer, keys: Path
         assert client.ask(STARTTLS) == 0x80000003
 
 
-@pytest.mark.parametrize("wrong", ["no session", "dead session", "no disk", "in use"])
+@pytest.mark.parametrize("wrong", ["no session", "dead session", "lesser role", "no disk", "in use"])
 def test_who_may_not_have_a_disk_is_hung_up_on(
     pool: Pool, server: NbdServer, vdi: Object, keys: Path, wrong: str
 ) -> None:
@@ -195,6 +195,8 @@ def test_who_may_not_have_a_disk_is_hung_up_on(
         name = f"/{vdi['uuid']}"
     elif wrong == "dead session":
         pool.world.db.delete(pool.session)
+    elif wrong == "lesser role":
+        name = name.replace(pool.session.ref, pool.login("vm-operator").ref)
     elif wrong == "no disk":
         name = name.replace(vdi["uuid"], pool.world.master["uuid"])
     else:

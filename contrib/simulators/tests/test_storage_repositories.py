@@ -1,5 +1,7 @@
 """SRs and what connects hosts to them."""
 
+from typing import Any
+
 import pytest
 from hvsdk_simulators.xapi.database import Object
 from storage_pool import GIB, MIB, Pool
@@ -25,14 +27,14 @@ def test_a_shared_sr_is_connected_with_every_host(pool: Pool) -> None:
 
 
 def test_an_sr_of_an_unknown_type_is_refused(pool: Pool) -> None:
-    arguments = (pool.world.master, {}, 0, "new", "", "tape", "user", False, {})
+    arguments: tuple[Any, ...] = (pool.world.master, {}, 0, "new", "", "tape", "user", False, {})
     assert pool.refused("SR.create", *arguments) == ["SR_UNKNOWN_DRIVER", "tape"]
     assert pool.refused("SR.introduce", "", "n", "", "tape", "user", False, {}) == ["SR_UNKNOWN_DRIVER", "tape"]
 
 
 def test_an_sr_that_lacks_a_parameter_leaves_nothing_behind(pool: Pool) -> None:
     before = pool.world.db.count("SR")
-    arguments = (pool.world.master, {"server": "s"}, 0, "new", "", "nfs", "user", True, {})
+    arguments: tuple[Any, ...] = (pool.world.master, {"server": "s"}, 0, "new", "", "nfs", "user", True, {})
     assert pool.refused("SR.create", *arguments)[0] == "SR_BACKEND_FAILURE"
     assert pool.world.db.count("SR") == before
 

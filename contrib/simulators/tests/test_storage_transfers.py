@@ -132,7 +132,7 @@ def test_an_unknown_format_is_404_and_a_failed_task(pool: Pool, vdi: Object, met
 
 
 def test_a_chunked_body_is_refused(pool: Pool, vdi: Object) -> None:
-    answer = pool.request("PUT", "/import_raw_vdi", headers={"transfer-encoding": "chunked"}, vdi=vdi.ref)
+    answer = pool.request("PUT", "/import_raw_vdi", b"", {"transfer-encoding": "chunked"}, vdi=vdi.ref)
     assert (answer.status, answer.failure) == (404, ["IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"])
 
 

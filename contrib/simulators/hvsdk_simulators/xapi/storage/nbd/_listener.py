@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+from hvsdk_simulators.xapi import roles, sessions
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.storage.connections import hosts_of
@@ -19,6 +20,8 @@ LIMIT = 16
 """Clients that a member serves at a time; the next is hung up on."""
 SECURE, INSECURE = "nbd", "insecure_nbd"
 _BACKLOG = 32
+_ROLE = "vm-admin"
+"""Who reads a disk has it plugged into a control domain first."""
 
 
 class NbdServer:
@@ -112,7 +115,7 @@ class NbdServer:
         session = parse_qs(parts.query).get("session_id", [""])[0]
         world = self._world
         with world.lock:
-            world.db.get("session", session)
+            roles.demand(world, sessions.live(world, session, self._member.host), _ROLE, "vbd.create")
             vdi = world.db.find("VDI", parts.path.removeprefix("/"))
             if self._member.host not in hosts_of(world, world.db.get("SR", vdi["SR"])):
                 raise ProtocolError("the host does not see the disk")
