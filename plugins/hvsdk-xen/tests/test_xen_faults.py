@@ -103,6 +103,18 @@ def test_a_master_that_moves_during_a_verb_is_no_reason_to_begin_again(make_pool
     assert pool.sessions() == []
 
 
+@pytest.mark.parametrize("method", ["VM.get_all_records", "VBD.get_all_records", "host.get_all_records"])
+@pytest.mark.parametrize("rpc", ["json", "xml"])
+def test_a_master_that_moves_during_a_listing_is_followed(make_pool, rpc, method):
+    pool = make_pool(hosts=3)
+    with connect(pool, rpc=rpc) as host:
+        names = {domain.name for domain in host.domains(include=["config"])}
+        pool.fault(f"{method}:master-change:1")
+        assert {domain.name for domain in host.domains(include=["config"])} == names
+        assert len({node.name for node in host.nodes()}) == 3
+    assert pool.sessions() == []
+
+
 @pytest.mark.parametrize("verb", ["start", "suspend", "snapshot", "migrate"])
 @pytest.mark.usefixtures("tidy")
 def test_a_task_that_vanishes_is_no_reason_to_begin_again(pool, domain, reach, verb):
