@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import XenAPI
 from hvsdk.driver import BackgroundTask, Deadline, Task, current_operation, errors
@@ -58,22 +58,34 @@ class Making:
 
     # ---- carrying out ------------------------------------------------------------------------------------
 
-    def begin(self, steps: Callable[[], Steps[T]]) -> BackgroundTask[T]:
+    def begin(self, steps: Callable[[], Steps[T]]) -> Task[T]:
         """Carry the steps out on a thread of their own; when they fail or are cancelled, all is taken back."""
 
         def work() -> T:
             task = StepsTask(self._guarded(steps))
             self._running = task
-            if self._stop.is_set():
+            if self.cancelled:
                 task.cancel()
             return finish(task)
 
-        def cancel() -> None:
-            self._stop.set()
-            if self._running is not None:
-                self._running.cancel()
+        return _MakingTask(self, BackgroundTask(work))
 
-        return BackgroundTask(work, cancel=cancel)
+    def cancel(self) -> None:
+        """Have what goes on taken back."""
+        self._stop.set()
+        if self._running is not None:
+            self._running.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has given up."""
+        return self._stop.is_set()
+
+    def undo(self) -> NoReturn:
+        """Take back what has come to its end, and raise what says so."""
+        given_up = BackgroundTask.cancelled()
+        self._take_back(given_up)
+        raise given_up
 
     def _guarded(self, steps: Callable[[], Steps[T]]) -> Steps[T]:
         try:
@@ -84,7 +96,7 @@ class Making:
 
     def check(self) -> None:
         """Stop here when the caller has given up."""
-        if self._stop.is_set():
+        if self.cancelled:
             raise BackgroundTask.cancelled()
 
     # ---- making ------------------------------------------------------------------------------------------
@@ -230,3 +242,24 @@ class Making:
             task: Task[None] = session.start_task(f"{cls}.unplug", ref, deadline=session.soon())
             finish(task, UNDO_SECONDS)
         session.call(f"{cls}.destroy", ref, deadline=session.soon())
+
+
+class _MakingTask(Task[T]):
+    """Work that makes something. Given up before its end was told, it is taken back, even when it had just come to it."""
+
+    def __init__(self, making: Making, work: Task[T]) -> None:
+        self._making = making
+        self._work: Task[Any] = work
+
+    def poll(self) -> tuple[bool, float | None, T | None]:
+        done, share, result = self._work.poll()
+        if not done or not self._making.cancelled:
+            return done, share, result
+        self._work = BackgroundTask(self._making.undo)
+        return False, None, None
+
+    def cancel(self) -> None:
+        self._making.cancel()
+
+    def wait(self, seconds: float) -> None:
+        self._work.wait(seconds)

@@ -8,7 +8,7 @@ import threading
 import pytest
 from hvsdk.driver import DiskSpec, DomainSpec, NicSpec, errors
 from xen_making import everything, nothing_new
-from xen_support import NULL, connect, eventually
+from xen_support import NULL, connect, eventually, finish, soon
 
 DISK = DiskSpec(size="16MiB")
 GOLDEN = "Golden image Debian 12"
@@ -129,6 +129,15 @@ def test_a_domain_is_taken_back_when_the_caller_gives_up(pool, raw):
         pool.fault("VM.create:slow=0.5:1")
         with pytest.raises(errors.CancelledError):
             host.create_domain(SPEC, cancel=stop)
+
+
+def test_a_domain_is_taken_back_when_the_caller_gives_up_at_the_last_moment(driver, raw):
+    with nothing_new(raw):
+        task = driver.create_domain(SPEC, deadline=soon())
+        task.wait(30.0)  # it is made, and nobody has been told
+        task.cancel()
+        with pytest.raises(errors.CancelledError):
+            finish(task)
 
 
 def test_a_copy_is_cancelled_and_taken_back(pool, raw):
