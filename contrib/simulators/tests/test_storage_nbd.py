@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hvsdk_simulators.xapi.actions import ACTIONS
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.hosts.life import cut
 from hvsdk_simulators.xapi.storage.nbd import LIMIT, NbdServer
@@ -253,6 +254,20 @@ def test_a_dead_host_serves_nobody(pool: Pool, server: NbdServer, vdi: Object, k
             client.request(0, 0, 512)
     with Client(server.port) as client, pytest.raises((EOFError, ConnectionError)):
         client.greet()
+
+
+def test_a_client_that_was_cut_off_comes_back(pool: Pool, server: NbdServer, vdi: Object, keys: Path) -> None:
+    with Client(server.port) as client:
+        client.greet()
+        client.start_tls(keys)
+        client.open(export_name(pool, vdi))
+        assert ACTIONS["hang-up-nbd"](pool.world) == 1
+        with pytest.raises((EOFError, ConnectionError, ssl.SSLError)):
+            client.request(0, 0, 512)
+    with Client(server.port) as client:
+        client.greet()
+        client.start_tls(keys)
+        assert client.open(export_name(pool, vdi)) == (2 * GIB, 3)
 
 
 def test_there_is_a_limit_of_clients(server: NbdServer) -> None:

@@ -30,6 +30,12 @@ def disk(world: World, vdi: str, *, write: str = "", offset: int = 0, digest: bo
     return told | ({"sha256": content.sha256()} if digest else {})
 
 
+@action("hang-up-nbd")
+def hang_up_nbd(world: World) -> int:
+    """Cut all connections of NBD clients, and return how many there were."""
+    return sum(server.hang_up() for server in world.storage.nbd_servers.values())
+
+
 @action("vdis")
 def vdis(world: World) -> dict[str, Any]:
     """Tell which disks there are: how many, of which types, and the UUIDs of those that no drive has."""

@@ -59,12 +59,17 @@ class NbdServer:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self.hang_up()
+        self._thread.join()
+
+    def hang_up(self) -> int:
+        """Cut all connections, and return how many there were; new ones are served."""
         with self._lock:
             clients = list(self._clients)
-        for client in clients:
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+        return len(clients)
 
     def _accept(self) -> None:
         while True:
