@@ -207,6 +207,25 @@ def test_requests_and_their_bytes_are_counted(pool: Pool, client: JsonClient) ->
     assert control(pool, "GET", "/bytes")[1] == {"/host_rrd": len(body)}
 
 
+def test_a_connection_becomes_the_one_of_a_console(pool: Pool, client: JsonClient) -> None:
+    here = pool.world.members[0].host.ref
+    consoles = client("console.get_all_records").values()
+    uuid = next(
+        one["uuid"] for one in consoles if one["protocol"] == "rfb" and client("VM.get_resident_on", one["VM"]) == here
+    )
+    with socket.create_connection(("127.0.0.1", client.port), timeout=TIMEOUT) as plain:
+        asked = f"CONNECT /console?uuid={uuid}&session_id={client.session} HTTP/1.1\r\nHost: a\r\n\r\n"
+        plain.sendall(asked.encode())
+        received = b""
+        while b"RFB 003" not in received:
+            data = plain.recv(4096)
+            assert data, received
+            received += data
+    head, _, rest = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert rest.startswith(b"RFB 003")
+
+
 # ---- faults ----------------------------------------------------------------------------------------------------
 
 
