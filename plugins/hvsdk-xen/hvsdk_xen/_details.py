@@ -7,7 +7,7 @@ from typing import Any
 
 from hvsdk.driver import FrozenDict
 
-from hvsdk_xen._fields import Record, Related, Sharing, count, mapping, references, text
+from hvsdk_xen._fields import Record, Related, Sharing, count, entry, mapping, references, text
 from hvsdk_xen._guest import drivers_state, drivers_version
 from hvsdk_xen._virtualization import domain_type
 
@@ -67,7 +67,7 @@ def details(vm: Record, related: Related, sharing: Sharing) -> FrozenDict[str, A
     limits = {name: size for name in _LIMITS if (size := count(vm, f"memory_{name}")) is not None}
     found |= {
         "xen.domain_type": domain_type(vm, metrics),
-        "xen.hvm_boot_order": mapping(vm, "HVM_boot_params").get("order"),
+        "xen.hvm_boot_order": entry(vm, "HVM_boot_params", "order"),
         "xen.timeoffset": platform.pop("timeoffset", None),
         "xen.platform": sharing.mapping(platform) or None,
         "xen.vcpus_params": sharing.mapping(mapping(vm, "VCPUs_params")) or None,

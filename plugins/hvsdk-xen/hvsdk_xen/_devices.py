@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from hvsdk.driver import Disk, FrozenDict, Nic
 
-from hvsdk_xen._fields import Record, Related, Sharing, count, mapping, text
+from hvsdk_xen._fields import Record, Related, Sharing, count, entry, text
 from hvsdk_xen._values import as_int
 
 __all__ = ["disk_ids", "disks", "nic_ids", "nics", "vlans", "volume_format"]
@@ -84,7 +84,7 @@ def _boot_order(vm: Record, drives: Iterable[tuple[str, Record]], *, hvm: bool) 
     if not hvm:
         bootable = [ref for ref, vbd in drives if vbd.get("bootable") is True]
         return {ref: place for place, ref in enumerate(bootable, start=1)}
-    order = mapping(vm, "HVM_boot_params").get("order", "cd").lower()
+    order = (entry(vm, "HVM_boot_params", "order") or "cd").lower()
     first: dict[str, str] = {}
     for ref, vbd in drives:
         first.setdefault(_LETTERS[_device(vbd)], ref)
@@ -119,9 +119,8 @@ def _disk(
 
 def volume_format(vdi: Record, sr: Record) -> str | None:
     """Return how a volume is stored, as far as its driver says."""
-    config = mapping(vdi, "sm_config")
     for key in ("image-format", "vdi_type", "type"):
-        found = _FORMATS.get(config.get(key, "").lower())
+        found = _FORMATS.get(entry(vdi, "sm_config", key).lower())
         if found:
             return found
     return "raw" if text(sr, "content_type") == "iso" else None
@@ -179,7 +178,7 @@ def _nic(
             {
                 "xen.bridge": intern(text(network, "bridge")),
                 "xen.locking_mode": intern(locking) if locking not in ("", "network_default") else None,
-                "xen.rate_kbps": as_int(mapping(vif, "qos_algorithm_params").get("kbps")),
+                "xen.rate_kbps": as_int(entry(vif, "qos_algorithm_params", "kbps")),
             }
         ),
     )

@@ -56,6 +56,13 @@ def mapping(record: Record, field: str) -> dict[str, str]:
     return {key: value for key, value in values.items() if isinstance(key, str) and isinstance(value, str)}
 
 
+def entry(record: Record, field: str, key: str) -> str:
+    """Return a text in a map, `""` where there is none."""
+    values = record.get(field)
+    value = values.get(key) if isinstance(values, dict) else None
+    return value if isinstance(value, str) else ""
+
+
 def count(record: Record, field: str) -> int | None:
     """Return a number of things or bytes; `None` for what is none, such as the -1 that stands for "not known"."""
     number = as_int(record.get(field))
@@ -117,17 +124,20 @@ class Sharing:
         self._topologies: dict[tuple[int, int], CpuTopology] = {}
 
     def known(self, values: dict[str, Any]) -> FrozenDict[str, Any]:
-        """Return a mapping of those values that are there."""
-        return self.mapping({key: value for key, value in values.items() if value not in (None, "", ())})
+        """Return a mapping of those values that are there: no empty ones, and no zeros."""
+        return self.mapping({key: value for key, value in values.items() if value or value is False})
 
     def mapping(self, values: dict[str, Any]) -> FrozenDict[str, Any]:
         """Return a mapping. What is in it are plain values, tuples, and mappings that were made here."""
         # Mappings cannot be hashed; equal ones are the same object, which is kept.
-        key = tuple((name, id(value) if type(value) is FrozenDict else value) for name, value in values.items())
+        key = (*values, *[id(value) if type(value) is FrozenDict else value for value in values.values()])
         try:
-            return self._mappings.setdefault(key, frozen(values))
+            found = self._mappings.get(key)
         except TypeError:  # what few domains have is not shared
             return frozen(values)
+        if found is None:
+            found = self._mappings[key] = frozen(values)
+        return found
 
     def tags(self, values: frozenset[str]) -> frozenset[str]:
         """Return a set of tags."""

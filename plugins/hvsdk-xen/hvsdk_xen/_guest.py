@@ -15,13 +15,14 @@ from typing import Any, Literal
 
 from hvsdk.driver import Address
 
-from hvsdk_xen._fields import Record, Related, mapping, text
+from hvsdk_xen._fields import Record, Related, entry, mapping, text
 
 __all__ = ["GUEST_FIELDS", "addresses_of", "drivers_detected", "drivers_state", "drivers_version", "guest_fields"]
 
 GUEST_FIELDS = ("addresses", "guest_hostname", "guest_os", "agent")
 _SILENT: dict[str, Any] = {"addresses": (), "guest_hostname": None, "guest_os": None}
 _ADDRESS = re.compile(r"(\d{1,4})/(?:ip|ipv[46]/\d{1,4})", re.ASCII)
+_VERSION = ("major", "minor", "micro", "build")
 _MOST = 1000
 """Addresses that are read of one guest, which writes them itself."""
 
@@ -46,7 +47,7 @@ def guest_fields(vm: Record, related: Related) -> dict[str, Any]:
 
 
 def _agent(metrics: Record) -> Literal["running", "unknown"]:
-    return "running" if drivers_version(metrics) or mapping(metrics, "os_version") else "unknown"
+    return "running" if metrics.get("PV_drivers_version") or metrics.get("os_version") else "unknown"
 
 
 def addresses_of(networks: Mapping[str, str], macs: Mapping[str, str]) -> tuple[Address, ...]:
@@ -80,15 +81,13 @@ def _ip(told: str) -> tuple[str | None, int | None]:
 
 
 def _hostname(metrics: Record) -> str | None:
-    other = mapping(metrics, "other")
-    return mapping(metrics, "netbios_name").get("host_name") or other.get("data-hostname") or None
+    return entry(metrics, "netbios_name", "host_name") or entry(metrics, "other", "data-hostname") or None
 
 
 def _system(metrics: Record) -> str | None:
     """Return the system's name; that of Windows goes on with the paths that it was installed to."""
-    version = mapping(metrics, "os_version")
-    name = (version.get("name") or version.get("distro") or "").partition("|")[0].strip()
-    return intern(name) or None
+    told = entry(metrics, "os_version", "name") or entry(metrics, "os_version", "distro")
+    return intern(told.partition("|")[0].strip()) or None
 
 
 def drivers_detected(metrics: Record) -> bool:
@@ -101,11 +100,11 @@ def drivers_detected(metrics: Record) -> bool:
 
 def drivers_version(metrics: Record) -> str | None:
     """Return the version of the PV drivers, such as `9.3.2-58`."""
-    version = mapping(metrics, "PV_drivers_version")
-    numbers = [version[part] for part in ("major", "minor", "micro") if version.get(part)]
+    major, minor, micro, build = (entry(metrics, "PV_drivers_version", part) for part in _VERSION)
+    numbers = [number for number in (major, minor, micro) if number]
     if not numbers:
         return None
-    return intern(".".join(numbers) + (f"-{version['build']}" if version.get("build") else ""))
+    return intern(".".join(numbers) + (f"-{build}" if build else ""))
 
 
 def drivers_state(vm: Record, metrics: Record) -> Literal["current", "outdated", "absent"] | None:

@@ -11,7 +11,7 @@ from hvsdk.driver import FIELD_GROUPS, CpuTopology, DomainInfo, FenceMark, domai
 
 from hvsdk_xen._details import details
 from hvsdk_xen._devices import disks, nics
-from hvsdk_xen._fields import Record, Records, Related, Sharing, count, mapping, text
+from hvsdk_xen._fields import Record, Records, Related, Sharing, count, entry, mapping, text
 from hvsdk_xen._guest import guest_fields
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
 from hvsdk_xen._states import power_state
@@ -163,7 +163,7 @@ def _config(vm: Record, related: Related, sharing: Sharing, vlans: Mapping[str, 
 
 
 def _topology(vm: Record, vcpus: int | None, sharing: Sharing) -> CpuTopology | None:
-    cores = as_int(mapping(vm, "platform").get("cores-per-socket"))
+    cores = as_int(entry(vm, "platform", "cores-per-socket"))
     if not vcpus or not cores or cores < 1 or vcpus % cores:
         return None
     return sharing.topology(vcpus // cores, cores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from hvsdk_xen._fields import Record, Related, mapping, text
+from hvsdk_xen._fields import Record, Related, entry, text
 from hvsdk_xen._guest import drivers_detected
 
 __all__ = ["Virtualization", "domain_type", "firmware", "secure_boot", "virtualization"]
@@ -49,12 +49,12 @@ def firmware(vm: Record, *, hvm: bool) -> Literal["bios", "uefi"] | None:
     """Return what boots a VM; one with a boot loader of its host's has no firmware."""
     if not hvm:
         return None
-    return "uefi" if mapping(vm, "HVM_boot_params").get("firmware", "").lower() == "uefi" else "bios"
+    return "uefi" if entry(vm, "HVM_boot_params", "firmware").lower() == "uefi" else "bios"
 
 
 def secure_boot(vm: Record, *, hvm: bool) -> bool | None:
     """Return whether only signed systems boot; `None` for BIOS, and where the pool's certificates decide."""
     if firmware(vm, hvm=hvm) != "uefi":
         return None
-    told = mapping(vm, "platform").get("secureboot", "false").lower()
+    told = entry(vm, "platform", "secureboot").lower()
     return None if told == "auto" else told in ("true", "1")
