@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, DomainInfo, errors
+from hvsdk.driver import Deadline, DomainInfo, Target, errors
 
 from hvsdk_xen._details import RARE, has_rare
 from hvsdk_xen._devices import vlans
 from hvsdk_xen._fields import Record, Related, record_of, records_of, reference
 from hvsdk_xen._login import code_of
 from hvsdk_xen._records import is_domain, node_names, records, summaries, uuid_of
-from hvsdk_xen._related import RelatedReads
+from hvsdk_xen._related import Memory, RelatedReads
 
 __all__ = ["ListingReads"]
 
@@ -28,8 +28,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 class ListingReads(RelatedReads):
     """`list_domains`, `get_domain` and `find_domains`."""
 
-    _nodes: dict[str, str] | None = None
-    """Names of the nodes by reference, as last read."""
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._nodes: dict[str, str] | None = None
+        self._memory = Memory()
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains: two calls for the summary, at most eleven with all that there is, whatever their number."""
@@ -44,15 +46,16 @@ class ListingReads(RelatedReads):
         return records(vms.values(), include, nodes, there, vlans(there), datetime.now(UTC))
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
-        """Return one domain: one call for the summary, at most four with all that there is, whatever it has.
+        """Return one domain: one call for the summary, and at most four with all that there is, whatever it has.
 
-        A node that was renamed since the last listing may have its former name.
+        What it referred to the last time is asked for together with it: as long as that has not changed, it is one call
+        again. A node that was renamed since the last listing may have its former name.
         """
-        vm = self.domain_record(native_id, deadline)
-        nodes = self._nodes_for(vm, deadline)
         if not include:
-            return summaries((vm,), nodes, datetime.now(UTC))[0]
-        found = dict(self.read_related(vm, include, deadline).classes)
+            vm = self.domain_record(native_id, deadline)
+            return summaries((vm,), self._nodes_for(vm, deadline), datetime.now(UTC))[0]
+        vm, found = self._with_related(native_id, include, deadline)
+        nodes = self._nodes_for(vm, deadline)
         found["host"] = {ref: {"name_label": name} for ref, name in nodes.items()}
         related = Related(found)
         (info,) = records((vm,), include, nodes, related, vlans(related), datetime.now(UTC))
@@ -105,6 +108,22 @@ class ListingReads(RelatedReads):
         return vm
 
     # ---- inside ------------------------------------------------------------------------------------------
+
+    def _with_related(
+        self, native_id: str, include: frozenset[str], deadline: Deadline
+    ) -> tuple[Record, dict[str, dict[str, Record]]]:
+        """Return a domain's record, and what it refers to."""
+        key = (native_id, include)
+        asked, ref = self._memory.recall(key), self._refs.get(native_id)
+        found: dict[str, dict[str, Record]] = {}
+        vm: Record | None = None
+        if asked is not None and ref is not None:
+            found = self.read_together((f"vm/{ref}", *asked), deadline)
+            vm = found.get("vm", {}).get(ref)
+        if vm is None or vm.get("uuid") != native_id or not is_domain(vm):
+            vm = self.domain_record(native_id, deadline)
+        self._memory.remember(key, self.complete(vm, include, found, deadline))
+        return vm, found
 
     def _all_related(
         self, vms: dict[str, dict[str, Any]], include: frozenset[str], deadline: Deadline

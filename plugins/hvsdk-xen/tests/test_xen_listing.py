@@ -14,6 +14,7 @@ from hvsdk_simulators import Running
 from xen_support import Raw, connect, opened, soon
 
 from hvsdk_xen._driver import XenDriver
+from hvsdk_xen._related import Memory
 
 STATE: frozenset[str] = frozenset()
 CONFIG, GUEST = frozenset({"config"}), frozenset({"guest"})
@@ -91,6 +92,50 @@ def test_one_domain_takes_so_many_calls(
     driver.get_domain(key, STATE, deadline=soon())
     made = calls(pool, lambda: driver.get_domain(key, include, deadline=soon()))
     assert sum(made.values()) <= most, made
+
+
+@pytest.mark.parametrize("include", [GUEST, CONFIG, FULL])
+def test_a_domain_that_is_known_takes_one_call(
+    pool: Running, driver: XenDriver, make_vm: Callable[..., str], include: frozenset[str]
+) -> None:
+    key = make_vm(disks=3, nics=2)
+    before = driver.get_domain(key, include, deadline=soon())
+    seen: list[DomainInfo] = []
+    made = calls(pool, lambda: seen.append(driver.get_domain(key, include, deadline=soon())))
+    assert made == {"event.from": 1}
+    assert seen == [before]
+
+
+def test_what_a_known_domain_got_meanwhile_is_seen(driver: XenDriver, make_vm: Callable[..., str], raw: Raw) -> None:
+    key = make_vm()
+    ref = raw("VM.get_by_uuid", key)
+    before = driver.get_domain(key, FULL, deadline=soon())
+    raw.add_disk(ref, 5, 32 << 20)
+    raw.add_nic(ref, 3)
+    raw("VDI.resize", raw("VBD.get_VDI", raw("VM.get_VBDs", ref)[0]), 64 << 20)
+    after = driver.get_domain(key, FULL, deadline=soon())
+    assert len(after.disks) == len(before.disks) + 1
+    assert len(after.nics) == len(before.nics) + 1
+    assert all(nic.network for nic in after.nics)
+    assert {64 << 20, 32 << 20} >= {disk.capacity_bytes for disk in after.disks if disk.id in ("0", "5")}
+    assert listed(driver)[key] == after
+
+
+def test_a_known_domain_that_is_gone_is_not_found(driver: XenDriver, make_vm: Callable[..., str], raw: Raw) -> None:
+    key = make_vm()
+    driver.get_domain(key, FULL, deadline=soon())
+    raw.remove_vm(key)
+    with pytest.raises(XenAPI.Failure, match="UUID_INVALID"):
+        driver.get_domain(key, FULL, deadline=soon())
+
+
+def test_what_is_remembered_of_domains_has_a_limit() -> None:
+    memory = Memory(limit=3)
+    for number in range(5):
+        memory.remember(number, [str(number)])
+    memory.remember(2, ["new"])
+    memory.remember(9, [])
+    assert [memory.recall(number) for number in (0, 1, 2, 3, 4, 9)] == [None, None, ["new"], None, ["4"], []]
 
 
 def test_after_a_listing_no_domain_is_looked_up(pool: Running, driver: XenDriver) -> None:
