@@ -112,6 +112,21 @@ def test_the_pool_notices_a_dead_host(pool: Pool) -> None:
     assert "power_on" in pool.allowed(host)
 
 
+def test_nothing_is_done_to_vms_of_a_host_that_does_not_answer(pool: Pool) -> None:
+    host = slave(pool)
+    vm = next(vm for vm in guests_on(pool.world, host) if vm["power_state"] == "Running")
+    with pool.world.lock:
+        ACTIONS["kill-host"](pool.world, host["uuid"])
+        metrics = pool.world.db.get("host_metrics", host["metrics"])
+        early = pool.refused("VM.hard_shutdown", vm)
+        assert pool.world.lock.wait_for(lambda: not metrics["live"], 5)
+
+    assert early == ["CANNOT_CONTACT_HOST", host.ref]
+    assert pool.refused("VM.hard_shutdown", vm) == ["HOST_OFFLINE", host.ref]
+    pool.call("VM.power_state_reset", vm)
+    assert vm["power_state"] == "Halted"
+
+
 def test_vms_of_a_host_that_is_declared_dead_are_halted(pool: Pool) -> None:
     host = slave(pool)
     vms = guests_on(pool.world, host)

@@ -13,6 +13,7 @@ from hvsdk_simulators.xapi.network.addresses import checked_address, checked_mac
 from hvsdk_simulators.xapi.network.networks import assert_carried
 from hvsdk_simulators.xapi.vm.durations import work
 from hvsdk_simulators.xapi.vm.guest import CURRENT, OUTDATED, guest_of, tell
+from hvsdk_simulators.xapi.vm.hosts import assert_answers
 from hvsdk_simulators.xapi.vm.records import mac_for
 
 _GUEST_INSTALLER = "is_guest_installer_network"
@@ -69,6 +70,7 @@ def plug(call: Call, self: Object) -> None:
     with call.operation(self, "plug"):
         vm = call.world.db.get("VM", self["VM"])
         host = call.world.db.get("host", vm["resident_on"])
+        assert_answers(call.world, host)
         assert_carried(call.world, call.world.db.get("network", self["network"]), host)
         work(call, _PLUG_SECONDS)
         call.world.db.update(self, currently_attached=True)

@@ -44,6 +44,14 @@ def is_live(world: World, host: Object) -> bool:
     return metrics is not None and bool(metrics["live"])
 
 
+def assert_answers(world: World, host: Object) -> None:
+    """Raise when a host does not answer, whether the pool knows of it by now or not."""
+    if not is_live(world, host):
+        raise Failure("HOST_OFFLINE", host.ref)
+    if any(member.host is host and not member.alive for member in world.members):
+        raise Failure("CANNOT_CONTACT_HOST", host.ref)
+
+
 def assert_sees_storage(world: World, vm: Object, host: Object, srs: Iterable[str]) -> None:
     """Raise VM_REQUIRES_SR for the first SR that is not plugged into the host."""
     for sr in srs:
@@ -63,6 +71,7 @@ def assert_can_run(world: World, vm: Object, host: Object, *, disks_move: bool =
     assert_valid_to_boot(vm)
     if not is_live(world, host):
         raise Failure("HOST_NOT_LIVE")
+    assert_answers(world, host)
     if not host["enabled"] and not vm["is_control_domain"] and vm["resident_on"] != host.ref:
         raise Failure("HOST_DISABLED", host.ref)
     _assert_hardware_version(vm, host)

@@ -9,6 +9,7 @@ from hvsdk_simulators.xapi.derived import derived
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import situation
+from hvsdk_simulators.xapi.vm.hosts import assert_answers
 from hvsdk_simulators.xapi.world import World
 
 
@@ -29,6 +30,9 @@ def operation(call: Call, vm: Object, op: str, *, strict: bool = True) -> Iterat
     """Begin an operation, or raise the product's refusal, and show it in `current_operations` while it runs."""
     situation.assert_allowed(call.world, vm, op, strict=strict)
     db = call.world.db
+    host = db.lookup("host", vm["resident_on"])
+    if host is not None:
+        assert_answers(call.world, host)
     db.update(vm, current_operations=vm["current_operations"] | {call.task_ref: op})
     try:
         yield
