@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from attrs import field, frozen, mutable
@@ -91,8 +92,8 @@ def changes(world: World, subscription: Subscription, since: int) -> list[Event]
     """Return what has changed since a generation: one event for each object, those that are gone at the end."""
     settle_all(world)
     db, api, now = world.db, world.options.api, world.now()
-    changed = [obj for obj in _changed(db, since) if _shown(obj.cls, api) and subscription.fits(obj.cls, obj.ref)]
-    changed.reverse()
+    changed = [obj for obj in _changed(db, subscription, since) if _shown(obj.cls, api)]
+    changed.sort(key=attrgetter("generation"))
     events = [
         _event(now, "add" if obj.created > since else "mod", obj, str(obj.fields.get("uuid", ""))) | {"snapshot": obj}
         for obj in changed
@@ -116,12 +117,18 @@ def _event(now: datetime, operation: str, what: Object | Deleted, uuid: str) -> 
     }
 
 
-def _changed(db: Database, since: int) -> Iterator[Object]:
-    """The objects that have changed since, the last one first."""
+def _changed(db: Database, subscription: Subscription, since: int) -> Iterator[Object]:
+    """The objects that have changed since, of those that are wanted."""
+    if not subscription.classes:
+        # Whoever waits for a task asks for one object, often: that must not cost a look at all.
+        named = (db.lookup(_CLASSES[cls], ref) for cls, ref in subscription.refs if cls in _CLASSES)
+        yield from (obj for obj in named if obj is not None and obj.generation > since)
+        return
     for obj in reversed(db.changed.values()):
         if obj.generation <= since:
             return
-        yield obj
+        if subscription.fits(obj.cls, obj.ref):
+            yield obj
 
 
 def _shown(cls: str, api: Api) -> bool:
@@ -147,13 +154,15 @@ def _wait_for_changes(call: Call, wanted: Callable[[], Subscription], since: int
     looked = -1
 
     def look() -> bool:
-        nonlocal found, looked
+        nonlocal found, looked, since
         if world.db.lookup("session", session.ref) is None:
             raise Failure("SESSION_INVALID", session.ref)
         if looked != world.db.generation or world.db.touched:
             _assert_kept(world.db, since)
             found = changes(world, wanted(), since)
             looked = world.db.generation
+            if not found:
+                since = looked  # what there was up to now need not be looked at again
         return bool(found)
 
     if not look() and call.wait_for(look, seconds):
