@@ -32,10 +32,11 @@ class NicVerbs(NicPlans, HardwareVerbs):
         return making.begin(lambda: self._attach_nic(making, vm, plan))
 
     def _attach_nic(self, making: Making, vm: Subject, plan: NicPlan) -> Steps[str]:
-        free = self.call("VM.get_allowed_VIF_devices", vm.ref, deadline=self.soon())
+        answer = self.call("VM.get_allowed_VIF_devices", vm.ref, deadline=self.soon())
+        free = [number for number in map(str, answer) if number.isdecimal()]
         if not free:
             raise errors.InvalidSpecError(f"{vm.name!r} has no room for another adapter")
-        number = min(map(str, free), key=int)
+        number = min(free, key=int)
         vif = making.create("VIF", plan.record(vm.ref, number))
         if vm.is_on:
             yield from self.plug(making, "VIF", vif, vm.native_id)

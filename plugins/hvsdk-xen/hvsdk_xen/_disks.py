@@ -20,11 +20,7 @@ class DiskVerbs(DrivePlans, HardwareVerbs):
         vm = self.subject(native_id, deadline)
         vm.refuse_suspended("attach_disk")
         if vm.is_on and disk.device == "cdrom":
-            raise errors.PowerStateError(
-                f"a CD-ROM drive cannot be plugged into {vm.name!r} while it is {vm.state}",
-                state=vm.state,
-                hint="shut it down first",
-            )
+            raise _not_while_on(vm, "plugged into")
         plan = self.plan_drive(disk, deadline)
         making = Making(self)
         return making.begin(lambda: self._attach_drive(making, vm, plan))
@@ -42,6 +38,8 @@ class DiskVerbs(DrivePlans, HardwareVerbs):
         vm = self.subject(native_id, deadline)
         vm.refuse_suspended("detach_disk")
         ref, drive = self.find_drive(vm, disk_id, deadline)
+        if drive.get("currently_attached") and drive.get("type") != "Disk":
+            raise _not_while_on(vm, "taken out of")
         return StepsTask(self.take_out("VBD", ref, plugged=bool(drive.get("currently_attached"))))
 
     def resize_disk(self, native_id: str, disk_id: str, size_bytes: int, *, deadline: Deadline) -> Result[None]:
@@ -66,3 +64,11 @@ class DiskVerbs(DrivePlans, HardwareVerbs):
                 hint="shut it down first",
             )
         return self.start_task("VDI.resize", vdi.ref, size_bytes, deadline=deadline)
+
+
+def _not_while_on(vm: Subject, what: str) -> errors.PowerStateError:
+    return errors.PowerStateError(
+        f"a CD-ROM drive cannot be {what} {vm.name!r} while it is {vm.state}",
+        state=vm.state,
+        hint="shut it down first; insert_media and eject_media change what is in it at any time",
+    )

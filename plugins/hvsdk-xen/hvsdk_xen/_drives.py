@@ -187,7 +187,11 @@ def drive_numbers(cds: Sequence[bool], free: Iterable[str] | None = None) -> lis
     Raises:
         InvalidSpecError: There is no room for so many.
     """
-    left = [str(number) for number in range(255)] if free is None else sorted(map(str, free), key=int)
+    left = (
+        [str(number) for number in range(255)]
+        if free is None
+        else sorted((n for n in map(str, free) if n.isdecimal()), key=int)
+    )
     places = [place for place in _CD_PLACES if place in left][: sum(cds)]
     if len(places) < sum(cds):
         raise errors.InvalidSpecError(

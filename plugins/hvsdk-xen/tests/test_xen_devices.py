@@ -89,15 +89,21 @@ def test_a_volume_of_another_domain_is_not_attached(make_domain, raw):
     assert refused.value.lasting
 
 
-def test_a_drive_is_attached_only_while_the_domain_is_off(domain, reach):
+def test_a_drive_comes_and_goes_only_while_the_domain_is_off(domain, reach):
     drive = domain.attach_disk(DiskSpec(device="cdrom"))
     assert (drive.device, drive.source) == ("cdrom", None)
     reach("running")
     with pytest.raises(errors.PowerStateError):
         domain.attach_disk(DiskSpec(device="cdrom"))
+    with pytest.raises(errors.PowerStateError):
+        domain.detach_disk(drive)
+    reach("shutoff")
+    domain.detach_disk(drive)
+    assert drive.id not in disks(domain)
 
 
 def test_attaching_costs_a_constant_number_of_calls(domain, pool):
+    domain.attach_disk(DISK)
     few = sum(calls(pool, lambda: domain.attach_disk(DISK)).values())
     for _ in range(3):
         domain.attach_disk(DISK)

@@ -69,6 +69,22 @@ def test_an_image_that_is_not_there_is_not_found(with_drive):
     assert image_in(with_drive) is None
 
 
+def test_images_of_one_name_are_told_apart_by_their_uuids(with_drive, raw):
+    (image,) = raw("VDI.get_by_name_label", IMAGE)
+    record = {"name_label": IMAGE, "name_description": "", "virtual_size": 1 << 20, "type": "user", "sharable": True}
+    record |= {"read_only": True, "other_config": {}, "SR": raw("VDI.get_SR", image)}
+    twin = raw("VDI.create", record)
+    try:
+        with pytest.raises(errors.AmbiguousNameError) as refused:
+            with_drive.insert_media(IMAGE)
+        uuids = {one[0] for one in refused.value.candidates}
+        assert uuids == {raw("VDI.get_uuid", image), raw("VDI.get_uuid", twin)}
+        with_drive.insert_media(raw("VDI.get_uuid", image))
+        assert image_in(with_drive) == IMAGE
+    finally:
+        raw("VDI.destroy", twin)
+
+
 def test_a_disk_is_no_image(with_drive):
     with pytest.raises((errors.InvalidSpecError, errors.VolumeNotFoundError)):
         with_drive.insert_media(with_drive.info.disks[0].volume)
