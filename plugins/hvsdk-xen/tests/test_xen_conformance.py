@@ -28,6 +28,7 @@ class Pools(BackendConformance):
     api = "2.21"
     rpc = "json"
     vendor_errors = (XenAPI.Failure,)
+    round_trips_beside_a_call = 8  # a task tells its progress, and is taken away; a look is one call
 
     @pytest.fixture
     def host(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[hvsdk.Host]:
