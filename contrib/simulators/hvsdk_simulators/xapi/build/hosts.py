@@ -59,6 +59,8 @@ def make_host(world: World, number: int, memory: int) -> Object:
         bios_strings=_bios_strings(number),
         chipset_info={"iommu": "true"},
         virtual_hardware_platform_versions=[0, 1, 2],
+        external_auth_type="AD",
+        external_auth_service_name="example.com",
         iscsi_iqn=f"iqn.2024-01.example.pool:{name}",
         tls_verification_enabled=True,
         ssl_legacy=api < (2, 15),
