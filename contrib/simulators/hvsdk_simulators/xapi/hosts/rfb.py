@@ -45,12 +45,14 @@ class PixelFormat:
     LAYOUT = struct.Struct(">BBBBHHHBBB3x")
 
     def pack(self) -> bytes:
+        """The format as the protocol sends it."""
         return self.LAYOUT.pack(
             self.bits, self.depth, self.big_endian, self.true_colour, self.red_max, self.green_max, self.blue_max,
             self.red_shift, self.green_shift, self.blue_shift,
         )  # fmt: skip
 
     def dot(self, brightness: int) -> bytes:
+        """One dot of a brightness."""
         value = sum(
             brightness * most // 255 << shift
             for most, shift in (
@@ -81,6 +83,7 @@ class Viewer:
         self._shown = b""
 
     def serve(self) -> None:
+        """Answer the viewer until it is gone."""
         try:
             if self._shake_hands():
                 while self._answer_message():

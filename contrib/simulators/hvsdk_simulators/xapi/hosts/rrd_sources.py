@@ -41,6 +41,7 @@ class Source:
     top: float = math.inf
 
     def value(self, owner: str, moment: int) -> float:
+        """The value for an owner, by its UUID, at a Unix time."""
         if not self.swing:
             return self.middle
         phase = _phase(owner, self.name)
@@ -58,14 +59,17 @@ class Measured:
     since: int
 
     def value(self, source: Source, moment: int) -> float:
+        """The value of one of the sources at a Unix time; not a number before there was anything to measure."""
         return NAN if moment <= self.since else source.value(self.uuid, moment)
 
 
 def measured_host(world: World, host: Object) -> Measured:
+    """What is measured of a host."""
     return Measured("host", host["uuid"], list(_host_sources(world, host)), since=0)
 
 
 def measured_vm(world: World, vm: Object) -> Measured:
+    """What is measured of a VM since it started."""
     since = 0
     if vm["metrics"] != NULL:
         since = int(world.db.get("VM_metrics", vm["metrics"])["start_time"].timestamp())

@@ -26,6 +26,7 @@ def number(value: float) -> str:
 
 
 def updates_xml(answer: Updates) -> bytes:
+    """An answer to /rrd_updates as XML."""
     root = ElementTree.Element("xport")
     meta = ElementTree.SubElement(root, "meta")
     for name, value in _meta(answer):
@@ -43,6 +44,7 @@ def updates_xml(answer: Updates) -> bytes:
 
 
 def updates_json(answer: Updates, api: tuple[int, int]) -> bytes:
+    """The same as JSON, as a server of an API version writes it."""
     meta = {**dict(_meta(answer)), "legend": answer.legend}
     rows = (
         f'{{"t":{moment},"values":[{",".join(_json_number(value, api) for value in values)}]}}'
@@ -52,6 +54,7 @@ def updates_json(answer: Updates, api: tuple[int, int]) -> bytes:
 
 
 def whole_xml(measured: Measured, now: int) -> bytes:
+    """All that is kept of a host or VM as XML, the oldest row first."""
     root = ElementTree.Element("rrd")
     for name, text in (("version", "0003"), ("step", str(STEP)), ("lastupdate", str(now))):
         ElementTree.SubElement(root, name).text = text
@@ -83,6 +86,7 @@ def whole_xml(measured: Measured, now: int) -> bytes:
 
 
 def whole_json(measured: Measured, now: int, api: tuple[int, int]) -> bytes:
+    """The same as JSON."""
     sources = [{"name": source.name, "type": "GAUGE", "min": 0.0} for source in measured.sources]
     archives = []
     for archive in ARCHIVES:
