@@ -90,7 +90,7 @@ def test_xml_says_the_same(pool: Pool) -> None:
 def test_newer_servers_look_at_what_is_accepted() -> None:
     def kind(api: tuple[int, int]) -> str:
         pool = Pool(domains=1, hosts=1, api=api)
-        answer = pool.request("GET", "/rrd_updates", headers={"accept": "application/json"}, start="-5")
+        answer = pool.request("GET", "/rrd_updates", b"", {"accept": "application/json"}, start="-5")
         return answer.answered["Content-Type"]
 
     assert (kind((2, 15)), kind((2, 21))) == ("text/xml", "application/json")
