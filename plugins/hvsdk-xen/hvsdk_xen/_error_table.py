@@ -69,7 +69,7 @@ for _error, _codes in (
     (
         errors.BusyError,
         "OTHER_OPERATION_IN_PROGRESS VDI_IN_USE VIF_IN_USE HOST_IN_USE SR_DEVICE_IN_USE TOO_BUSY TOO_MANY_PENDING_TASKS "
-        "SR_VDI_LOCKING_FAILED VBD_TRAY_LOCKED VM_CALL_PLUGIN_RATE_LIMIT TOO_MANY_STORAGE_MIGRATES",
+        "DEVICE_DETACH_REJECTED SR_VDI_LOCKING_FAILED VBD_TRAY_LOCKED VM_CALL_PLUGIN_RATE_LIMIT TOO_MANY_STORAGE_MIGRATES",
     ),
     (
         errors.InsufficientResourcesError,
@@ -77,12 +77,13 @@ for _error, _codes in (
         "SR_SOURCE_SPACE_INSUFFICIENT SR_SUSPEND_SPACE_INSUFFICIENT PROVISION_FAILED_OUT_OF_SPACE "
         "VM_HAS_TOO_MANY_SNAPSHOTS PGPU_INSUFFICIENT_CAPACITY_FOR_VGPU SR_BACKEND_FAILURE_44 "
         "VM_REQUIRES_SR VM_REQUIRES_NETWORK VM_REQUIRES_GPU VM_REQUIRES_IOMMU VM_REQUIRES_VGPU VM_REQUIRES_VDI "
-        "VM_REQUIRES_VUSB VM_INCOMPATIBLE_WITH_THIS_HOST HOST_CANNOT_SEE_SR HOST_CANNOT_ATTACH_NETWORK "
+        "VM_REQUIRES_VUSB VM_INCOMPATIBLE_WITH_THIS_HOST SR_HAS_NO_PBDS HOST_CANNOT_SEE_SR HOST_CANNOT_ATTACH_NETWORK "
         "NO_LOCAL_STORAGE VM_NO_SUSPEND_SR VM_PCI_BUS_FULL GPU_GROUP_CONTAINS_NO_PGPUS TOO_MANY_VUSBS "
         "VTPM_MAX_AMOUNT_REACHED NETWORK_SRIOV_INSUFFICIENT_CAPACITY",
     ),
     (
         errors.InvalidSpecError,
+        "VDI_READONLY VDI_NOT_MANAGED NETWORK_UNMANAGED "
         "INVALID_VALUE VALUE_NOT_SUPPORTED FIELD_TYPE_ERROR MESSAGE_PARAMETER_COUNT_MISMATCH "
         "MEMORY_CONSTRAINT_VIOLATION VM_TOO_MANY_VCPUS VM_NO_VCPUS INVALID_DEVICE MAC_INVALID VDI_TOO_SMALL "
         "VDI_TOO_LARGE XMLRPC_UNMARSHAL_FAILURE VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE "
@@ -111,7 +112,7 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], type[errors.HvsdkError]], ...]] = t
 )
 """What the words of a code that is not in the table tell."""
 
-LASTING: Final = re.compile("_IN_USE(_|$)")
+LASTING: Final = re.compile("_IN_USE(_|$)|^DEVICE_DETACH_REJECTED$")
 """What does not pass by itself."""
 
 HINTS: Final[dict[str, str]] = {
@@ -128,6 +129,8 @@ HINTS: Final[dict[str, str]] = {
     "HOST_NOT_ENOUGH_FREE_MEMORY": "stop something on that host, or start it elsewhere",
     "DEFAULT_SR_NOT_FOUND": "name a storage pool, or set the pool's default SR",
     "SR_BACKEND_FAILURE_44": "the storage pool is full",
+    "DEVICE_DETACH_REJECTED": "the guest uses it: unmount it, or take it down, in the guest first",
+    "SR_HAS_NO_PBDS": "no host has this storage plugged",
     "TASK_CANCELLED": "somebody cancelled the task at the pool",
     "HOST_STILL_BOOTING": "try again when the host's toolstack is up",
     "HOST_IN_EMERGENCY_MODE": "the member has lost its master: ask another member, or see the pool's state",

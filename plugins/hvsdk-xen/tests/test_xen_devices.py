@@ -58,6 +58,17 @@ def test_a_guest_without_drivers_takes_nothing(domain, reach, pool, raw, monkeyp
     assert refused.value.not_yet, "it has just been started"
 
 
+@pytest.mark.parametrize("kind", ["VBD", "VIF"])
+def test_a_device_that_the_guest_uses_stays(domain, reach, pool, raw, kind):
+    reach("running")
+    extra = domain.attach_disk(DISK)
+    with nothing_new(raw):
+        pool.fault(f"Async.{kind}.unplug:error=DEVICE_DETACH_REJECTED,{kind},OpaqueRef:x,busy:1")
+        with pytest.raises(errors.BusyError, match="unmount") as refused:
+            domain.detach_disk(extra) if kind == "VBD" else domain.detach_nic(domain.info.nics[0])
+    assert refused.value.lasting
+
+
 def test_a_guest_that_boots_is_given_a_moment(domain, reach, pool):
     pool.act("guest", vm=domain.native_id, boot_seconds=0.6)
     reach("running")
