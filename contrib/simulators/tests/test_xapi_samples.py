@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import xmlrpc.client
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.pool import Pool
+from hvsdk_simulators.xapi.schema import NULL
 from wire_pool import JsonClient, control, listening
 from xapi_reference import fits, model, model_messages, reference
 
@@ -16,7 +18,7 @@ _STRAY = "OpaqueRef:6ef08bce-0bf0-30ff-804f-5f0ee4bbdd13"
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with listening(domains=6, hosts=2, api=(2, 21)) as pool:
+    with listening(domains=12, hosts=2, api=(2, 21)) as pool:
         yield pool
 
 
@@ -41,6 +43,25 @@ def _running(client: JsonClient) -> str:
         for ref, vm in client("VM.get_all_records").items()
         if vm["power_state"] == "Running" and not vm["is_control_domain"]
     )
+
+
+def _halted(client: JsonClient) -> str:
+    return next(
+        str(ref)
+        for ref, vm in client("VM.get_all_records").items()
+        if vm["power_state"] == "Halted" and not vm["is_a_template"] and not vm["is_a_snapshot"]
+    )
+
+
+def _outcome(client: JsonClient, task: str) -> Any:
+    """Wait for a task, and return its result."""
+    token = ""
+    while client("task.get_status", task) == "pending":
+        token = client("event.from", [f"task/{task}"], token, 5.0)["token"]
+    result = client("task.get_result", task)
+    assert result, client("task.get_error_info", task)
+    (value,), _ = xmlrpc.client.loads(f"<params><param>{result}</param></params>")
+    return value
 
 
 def test_the_login_sample(client: JsonClient) -> None:
@@ -117,6 +138,31 @@ def test_the_http_error_sample(client: JsonClient, pool: Pool) -> None:
     control(pool, "POST", "/faults", {"spec": "VM.get_record:http-500:1"})
     with pytest.raises(ValueError, match="Expecting value"):
         client.post({"jsonrpc": "2.0", "method": "VM.get_record", "params": ["", ""], "id": 1})
+
+
+@pytest.mark.parametrize("name", ["vm_import_03", "async_vm_import_12"])
+def test_the_samples_of_imports(client: JsonClient, name: str) -> None:
+    (method,) = _sample(name)["method"]
+    vm = _halted(client)
+    url = f"http://127.0.0.1:{client.port}/export?session_id={client.session}&ref={vm}"
+    sr = client("pool.get_default_SR", client("pool.get_all")[0])
+    answer = client(method, url, sr, *_sample(name)["params"][method][3:])
+    assert isinstance(answer, type(_result(name, method)))
+    if method.startswith("Async."):
+        answer = _outcome(client, answer)
+    (made,) = answer
+    assert client("VM.get_name_label", made) == client("VM.get_name_label", vm)
+    assert len(client("VM.get_VBDs", made)) == len(client("VM.get_VBDs", vm))
+    client("VM.destroy", made)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "nonsense", "http://127.0.0.1:1/x"])
+def test_imports_from_where_nothing_is_leave_nothing(client: JsonClient, url: str) -> None:
+    before = client("VM.get_all")
+    sr = client("pool.get_default_SR", client("pool.get_all")[0])
+    assert client.refusal("VM.import", url, sr, False, False)[0] == "INTERNAL_ERROR"
+    assert client.refusal("VM.import", url, NULL, False, False)[0] in ("INTERNAL_ERROR", "HANDLE_INVALID")
+    assert client("VM.get_all") == before
 
 
 def test_the_migration_sample(client: JsonClient) -> None:

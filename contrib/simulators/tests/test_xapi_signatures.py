@@ -106,7 +106,6 @@ NOT_MADE: dict[str, str] = {
     "PVS_server": "forget introduce",
     "PVS_site": "forget introduce set_PVS_uuid",
     "Repository": "forget introduce",
-    "VM": "import",
     "host": "apply_updates bugreport_upload disable_external_auth emergency_disable_tls_verification "
     "emergency_ha_disable emergency_reenable_tls_verification emergency_reset_server_certificate "
     "enable_external_auth external_auth_set_ldaps license_add license_remove local_management_reconfigure "

@@ -18,6 +18,7 @@ from . import (
     vdi_copy,
     vdi_rules,
     xva_export,
+    xva_fetch,
     xva_import,
 )
 from .service import Storage, install
@@ -42,5 +43,6 @@ __all__ = [
     "vdi_copy",
     "vdi_rules",
     "xva_export",
+    "xva_fetch",
     "xva_import",
 ]

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from hvsdk_simulators.xapi.call import assert_allowed
+from hvsdk_simulators.xapi.call import Call, assert_allowed
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.handlers import Exchange
@@ -56,7 +56,7 @@ class Progress:
 
     _STEP = 0.01
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange | Call) -> None:
         self._world = exchange.world
         self._task = exchange.task
         self._shown = 0.0

@@ -1,10 +1,12 @@
 """`PUT /import` and `PUT /import_metadata`: VMs made from XVA archives."""
 
+from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.handlers import Exchange, handler
+from hvsdk_simulators.xapi.world import World
 
 from .connections import assert_attached
 from .space import remeasure
@@ -24,19 +26,31 @@ def import_vm(exchange: Exchange) -> None:
         if redirected(exchange, sr):
             return
     exchange.start(200, {"Content-Type": "application/octet-stream"})
-    archive = ArchiveReader(exchange.read)
+    restore, force = (asked.get(name) == "true" for name in ("restore", "force"))
+    _tell(exchange, import_archive(world, exchange.read, sr, Progress(exchange), restore=restore, force=force))
+
+
+def import_archive(
+    world: World, read: Callable[[int], bytes], sr: Object, progress: Progress, *, restore: bool, force: bool
+) -> list[Object]:
+    """Make the VMs of an archive that comes by pieces, with their disks in an SR.
+
+    Raises:
+        Failure: It is no archive, or does not fit; nothing is left of it then.
+    """
+    archive = ArchiveReader(read)
     document = read_document(archive.records())
-    making = Making(world, sr, restore=asked.get("restore") == "true")
+    making = Making(world, sr, restore=restore)
     try:
         with world.lock:
-            _assert_new(exchange, document, making)
-            vms = making.make(document, plan(world, document, with_content=True, force=asked.get("force") == "true"))
-        _take(exchange, archive, making)
+            _assert_new(world, document, making)
+            vms = making.make(document, plan(world, document, with_content=True, force=force))
+        _take(world, archive, making, progress)
     except BaseException:
         with world.lock:
             making.undo()
         raise
-    _tell(exchange, vms)
+    return vms
 
 
 @handler("PUT", "/import_metadata", role="vm-admin")
@@ -49,7 +63,7 @@ def import_metadata(exchange: Exchange) -> None:
     document = read_document(ArchiveReader(exchange.read).records())
     making = Making(world, None, restore=asked.get("restore") == "true")
     with world.lock:
-        _assert_new(exchange, document, making)
+        _assert_new(world, document, making)
         wanted = plan(world, document, with_content=False, force=asked.get("force") == "true")
         try:
             vms = making.make(document, wanted) if asked.get("dry_run") != "true" else []
@@ -76,21 +90,20 @@ def _sr(exchange: Exchange, asked: dict[str, str]) -> Object:
     return found
 
 
-def _assert_new(exchange: Exchange, document: Document, making: Making) -> None:
+def _assert_new(world: World, document: Document, making: Making) -> None:
     if not document.of("VM"):
         raise Failure("IMPORT_ERROR_FAILED_TO_FIND_OBJECT", "VM")
-    known = {vm["uuid"]: vm for vm in exchange.world.db.all("VM")}
+    known = {vm["uuid"]: vm for vm in world.db.all("VM")}
     for _, record in document.of("VM") if making.restore else ():
         if record["uuid"] in known:
             raise Failure("DUPLICATE_VM", known[record["uuid"]].ref)
 
 
-def _take(exchange: Exchange, archive: ArchiveReader, making: Making) -> None:
+def _take(world: World, archive: ArchiveReader, making: Making, progress: Progress) -> None:
     """Write what the archive has of disks to those that were made."""
-    storage = exchange.world.storage
+    storage = world.storage
     disks = {ref: storage.disk(vdi) for ref, vdi in making.disks.items()}
     total, taken = sum(disk.size for disk in disks.values()) or 1, 0
-    progress = Progress(exchange)
     for ref, offset, content in archive.pieces():
         if ref not in disks:
             raise Failure("IMPORT_ERROR_FAILED_TO_FIND_OBJECT", ref)
@@ -99,9 +112,9 @@ def _take(exchange: Exchange, archive: ArchiveReader, making: Making) -> None:
         disks[ref].write(offset, content)
         taken += len(content)
         progress(taken / total)
-    with exchange.world.lock:
+    with world.lock:
         for vdi in making.disks.values():
-            remeasure(exchange.world, vdi)
+            remeasure(world, vdi)
 
 
 def _tell(exchange: Exchange, vms: list[Object]) -> None:
