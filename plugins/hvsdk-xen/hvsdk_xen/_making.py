@@ -41,14 +41,12 @@ class Making:
 
     Args:
         session: The connection.
-        vm: The domain whose devices are made, where it was there before.
     """
 
-    def __init__(self, session: VerbSession, vm: str | None = None) -> None:
+    def __init__(self, session: VerbSession) -> None:
         operation = current_operation.get()
         self.mark: str = (operation.id if operation is not None else "") or secrets.token_hex(8)
         self._session = session
-        self._vm = vm
         self._made: list[tuple[str, str]] = []
         self._asked: tuple[str, Mapping[str, Any]] | None = None
         self._foreign: set[str] = set()
@@ -161,8 +159,8 @@ class Making:
             OperationFailedError: In place of a connection that was lost, when nothing is left of what was made.
         """
         lost = isinstance(exc, (*LOST, TimeoutError, errors.ConnectError)) and not isinstance(exc, UnreachableError)
-        forgotten = lost and isinstance(exc, errors.ConnectError)
-        left = self._find_lost(LATE_SECONDS if forgotten else 0.0) if lost else []
+        late = isinstance(exc, (TimeoutError, errors.ConnectError))
+        left = self._find_lost(LATE_SECONDS if late else 0.0) if lost else []
         for cls, ref in reversed(self._made):
             try:
                 self._remove(cls, ref)
@@ -184,7 +182,7 @@ class Making:
         """Find what the last call made, whose answer did not come; return what could not be looked for.
 
         Args:
-            seconds: How long to look for it: what a task had begun may go on after the task is forgotten.
+            seconds: How long to look for it: a server that is slow, or has forgotten a task, may still go on with it.
         """
         if self._asked is None:
             return []
@@ -199,7 +197,7 @@ class Making:
         return []
 
     def _marked(self, cls: str, record: Mapping[str, Any]) -> list[str]:
-        """Return those that bear our mark, or the name that is a mark itself."""
+        """Return those that bear our mark, or the name that is a mark itself, and are not known yet."""
         session, limit = self._session, self._session.soon()
         if cls in ("VBD", "VIF"):
             refs = session.call(f"VM.get_{cls}s", record["VM"], deadline=limit)
@@ -207,8 +205,9 @@ class Making:
             refs = session.call(f"{cls}.get_by_name_label", record["name_label"], deadline=limit)
         else:
             refs = []
+        known = {ref for _, ref in self._made}
         sure = record.get("name_label") == self.working_name
-        return [ref for ref in refs if sure or self._bears_mark(cls, ref)]
+        return [ref for ref in refs if ref not in known and (sure or self._bears_mark(cls, ref))]
 
     def _bears_mark(self, cls: str, ref: str) -> bool:
         config = self._session.call(f"{cls}.get_other_config", ref, deadline=self._session.soon())

@@ -8,7 +8,7 @@ import threading
 import pytest
 from hvsdk.driver import DiskSpec, DomainSpec, NicSpec, errors
 from xen_making import everything, nothing_new
-from xen_support import NULL, connect, eventually, finish, soon
+from xen_support import NULL, connect, finish, soon
 
 DISK = DiskSpec(size="16MiB")
 GOLDEN = "Golden image Debian 12"
@@ -107,12 +107,23 @@ def test_an_answer_that_comes_too_late_leaves_nothing(pool, raw):
         pool.fault("VDI.create:slow=3:1")
         with pytest.raises((errors.OutcomeUnknownError, errors.OperationTimeoutError)):
             host.create_domain(SPEC)
-        assert eventually(
-            lambda: (
-                {k: v for k, v in everything(raw).items() if k != "VDI"}
-                == {k: v for k, v in before.items() if k != "VDI"}
-            )
-        )
+    assert everything(raw) == before
+
+
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
+@pytest.mark.parametrize("method", ["VDI.create", "VBD.create", "VIF.create"])
+def test_what_was_made_before_is_not_taken_for_what_was_lost(pool, raw, method, fault):
+    spec = SPEC.replace(nics=[NicSpec(), NicSpec()])
+    with nothing_new(raw), connect(pool) as host:
+        pool.fault(f"{method}:slow=0:1")
+        pool.fault(f"{method}:{fault}:1")
+        pool.reset_counts()
+        with contextlib.suppress(errors.OperationFailedError):
+            made = host.create_domain(spec)
+            assert fault == "drop-after"
+            assert (len(made.info.disks), len(made.info.nics)) == (2, 2)
+            made.delete(disks="delete")
+        assert pool.counts()[method] == 2
 
 
 @pytest.mark.parametrize("method", ["VDI.create", "VBD.create", "VIF.create", "VM.get_uuid"])
