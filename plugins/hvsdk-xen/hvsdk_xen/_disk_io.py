@@ -15,6 +15,7 @@ from hvsdk.driver import Capability, Deadline, DiskReader, DiskWriter, Extent, U
 from hvsdk_xen._changed_blocks import changed_extents, read_bitmap
 from hvsdk_xen._devices import disk_ids
 from hvsdk_xen._export import Export
+from hvsdk_xen._fields import records_of
 from hvsdk_xen._login import code_of
 from hvsdk_xen._nbd_reader import NbdReader, nbd_servers
 from hvsdk_xen._store import Vdi
@@ -43,8 +44,10 @@ class DiskIoVerbs(VolumeVerbs):
 
     def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
         limits = dict(super().host_limits(deadline=deadline))
-        networks = self.call("network.get_all_records", deadline=deadline).values()
-        if not any("nbd" in (network.get("purpose") or ()) for network in networks):
+        method = "network.get_all_records"
+        networks = records_of(self.call(method, deadline=deadline), method).values()
+        purposes = [network.get("purpose") for network in networks]
+        if not any(isinstance(purpose, list) and "nbd" in purpose for purpose in purposes):
             reason = "disks are read as streams, since no network of the pool has the purpose nbd (network.add_purpose)"
             limits.setdefault(Capability.DISK_RANDOM_READ, Unsupported(reason))
         return limits

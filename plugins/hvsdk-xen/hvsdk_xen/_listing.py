@@ -17,6 +17,7 @@ from hvsdk_xen._fields import Record, Related, record_of, records_of, reference
 from hvsdk_xen._login import code_of
 from hvsdk_xen._records import is_domain, node_names, records, summaries, uuid_of
 from hvsdk_xen._related import Memory, RelatedReads
+from hvsdk_xen._values import is_ref
 
 __all__ = ["ListingReads"]
 
@@ -65,7 +66,7 @@ class ListingReads(RelatedReads):
         refs = self._by_uuid(key, deadline) if self.could_be_native_id(key) else {}
         if not refs:
             named = self.call("VM.get_by_name_label", key, deadline=deadline)
-            refs = dict.fromkeys(named) if isinstance(named, list) else {}
+            refs = dict.fromkeys(ref for ref in named if is_ref(ref)) if isinstance(named, list) else {}
         if not refs:
             return []
         vms = self.read_together((f"vm/{ref}" for ref in refs), deadline).get("vm", {})
