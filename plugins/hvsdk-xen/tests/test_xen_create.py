@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hvsdk.driver import CloudInit, CpuTopology, DiskSpec, DomainSpec, NicSpec, PowerState, errors
 from xen_making import GIB, MIB, calls, drives_of, everything, nothing_new, record_of
 from xen_support import NULL, connect
+
+from hvsdk_xen._hints import DISK_HINTS, DOMAIN_HINTS, NIC_HINTS, VOLUME_HINTS
 
 GOLDEN = "Golden image Debian 12"
 DISK = DiskSpec(size="16MiB")
@@ -354,3 +358,38 @@ def test_a_template_with_entities_in_its_wishes_is_not_read(refused, raw):
         refused(errors.InvalidSpecError, template="xen-hostile")
     finally:
         raw._remove(twin)
+
+
+def test_the_role_vm_admin_suffices_for_making_and_changing(pool, raw):
+    with nothing_new(raw), connect(pool, username="vm-admin@example.com") as host:
+        domain = host.create_domain(
+            DomainSpec(
+                name="xen-create",
+                memory="1GiB",
+                vcpus=2,
+                template=GOLDEN,
+                disks=[DISK],
+                nics=[NicSpec()],
+                cloud_init=CloudInit(user_data="#cloud-config\n"),
+            )
+        )
+        domain.reconfigure(vcpus=1)
+        disk = domain.attach_disk(DISK)
+        domain.resize_disk(disk, "32MiB")
+        domain.detach_disk(disk)
+        host.storage_pool(disk.pool).volume(disk.volume).delete()
+        domain.detach_nic(domain.attach_nic(NicSpec()))
+        domain.insert_media("debian-12.iso")
+        domain.eject_media()
+        assert "VIF.set_locking_mode" in str(host.why_not("set_nic_link"))
+        domain.delete(disks="delete")
+
+
+@pytest.mark.parametrize(
+    "hints", [DOMAIN_HINTS, DISK_HINTS, NIC_HINTS, VOLUME_HINTS], ids=lambda hints: str(len(hints))
+)
+def test_every_hint_is_described(hints):
+    page = Path(__file__).resolve().parents[3] / "docs" / "backends" / "xen.md"
+    text = page.read_text(encoding="utf-8")
+    for key, hint in hints.items():
+        assert f"| `{key}` | {hint.help} |" in text
