@@ -10,7 +10,9 @@ from typing import Any
 import hvsdk
 import hvsdk_simulators
 import pytest
+from hvsdk.driver import errors
 from hvsdk_simulators import Running
+from xen_making import nothing_new
 from xen_support import Raw, connect, load_reference, opened
 
 from hvsdk_xen._driver import XenDriver
@@ -89,6 +91,34 @@ def make_domain(host: hvsdk.Host, make_vm: Callable[..., str]) -> Callable[..., 
 def domain(make_domain: Callable[..., hvsdk.Domain]) -> hvsdk.Domain:
     """A domain that is off, with a disk and a network adapter, whose guest obeys and has tools."""
     return make_domain()
+
+
+@pytest.fixture
+def create(host: hvsdk.Host, raw: Raw) -> Iterator[Callable[..., hvsdk.Domain]]:
+    """Makes domains with the driver, and removes them after the test with all they have: `create(vcpus=2)`."""
+    made: list[hvsdk.Domain] = []
+
+    def make(**wishes: Any) -> hvsdk.Domain:
+        spec = hvsdk.DomainSpec(**{"name": "xen-create", "memory": "128MiB"} | wishes)
+        made.append(host.create_domain(spec))
+        return made[-1]
+
+    yield make
+    for domain in made:
+        raw.remove_vm(domain.native_id)
+
+
+@pytest.fixture
+def refused(host: hvsdk.Host, raw: Raw) -> Callable[..., errors.HvsdkError]:
+    """Checks that a specification is refused before anything is made: `refused(InvalidSpecError, machine="q35")`."""
+
+    def check(error: type[errors.HvsdkError], **wishes: Any) -> errors.HvsdkError:
+        spec = hvsdk.DomainSpec(**{"name": "xen-refused", "memory": "128MiB"} | wishes)
+        with nothing_new(raw), pytest.raises(error) as caught:
+            host.create_domain(spec)
+        return caught.value
+
+    return check
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import threading
 
 import pytest
 from hvsdk.driver import DiskSpec, DomainSpec, NicSpec, errors
-from xen_making import everything, nothing_new
+from xen_making import GOLDEN, everything, nothing_new
 from xen_support import NULL, connect, finish, soon
 
 DISK = DiskSpec(size="16MiB")
-GOLDEN = "Golden image Debian 12"
 SPEC = DomainSpec(name="xen-made", memory="128MiB", disks=[DISK, DISK], nics=[NicSpec()])
 
 CHANGES = {

@@ -11,6 +11,8 @@ from xen_support import Raw
 
 MIB = 1 << 20
 GIB = 1 << 30
+GOLDEN = "Golden image Debian 12"
+"""A template with a disk, a drive and an adapter."""
 KINDS = ("VM", "VDI", "VBD", "VIF", "task")
 
 
