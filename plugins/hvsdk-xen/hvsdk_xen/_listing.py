@@ -55,11 +55,11 @@ class ListingReads(RelatedReads):
         if not include:
             vm = self.domain_record(native_id, deadline)
             return summaries((vm,), self._nodes_for(vm, deadline), datetime.now(UTC))[0]
-        vm, found = self._with_related(native_id, include, deadline)
-        nodes = self._nodes_for(vm, deadline)
+        whole, found = self._with_related(native_id, include, deadline)
+        nodes = self._nodes_for(whole, deadline)
         found["host"] = {ref: {"name_label": name} for ref, name in nodes.items()}
         related = Related(found)
-        (info,) = records((vm,), include, nodes, related, vlans(related), datetime.now(UTC))
+        (info,) = records((whole,), include, nodes, related, vlans(related), datetime.now(UTC))
         return info
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
