@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import attrs
 import pytest
 from hvsdk_simulators.xapi.actions import ACTIONS
 from hvsdk_simulators.xapi.database import Object
@@ -82,6 +83,45 @@ def test_a_host_goes_down_when_it_is_disabled_and_empty(pool: Pool) -> None:
     pool.call("host.disable", host)
     vm = guests_on(pool.world, host)[0]
     assert pool.refused("host.reboot", host) == ["HOST_IN_USE", host.ref, "VM", vm.ref]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_an_emptied_host_boots_anew(pool: Pool, scale: float) -> None:
+    host = slave(pool)
+    member, metrics = pool.world.member_of(host), pool.world.db.get("host_metrics", host["metrics"])
+    pool.call("host.disable", host)
+    without_the_immobile(pool, host)
+    pool.call("host.evacuate", host)
+    ours, theirs = socket.socketpair()
+    member.connections.add(theirs)
+    pool.world.options = attrs.evolve(pool.world.options, duration_scale=scale)
+
+    pool.call("host.reboot", host)
+
+    with pool.world.lock:
+        assert pool.world.lock.wait_for(lambda: host["enabled"], 5)
+    assert member.alive
+    assert metrics["live"]
+    assert ours.recv(1) == b""
+    ours.close()
+    theirs.close()
+
+
+def test_a_host_is_switched_on_in_the_way_it_is_set_up_for(pool: Pool) -> None:
+    host = slave(pool)
+    pool.call("host.disable", host)
+    without_the_immobile(pool, host)
+    pool.call("host.evacuate", host)
+    pool.call("host.shutdown", host)
+    with pool.world.lock:
+        assert pool.world.lock.wait_for(lambda: not pool.world.member_of(host).alive, 5)
+    assert pool.refused("host.power_on", host) == ["HOST_POWER_ON_MODE_DISABLED"]
+
+    pool.call("host.set_power_on_mode", host, "wake-on-lan", {})
+    pool.call("host.power_on", host)
+
+    assert pool.world.member_of(host).alive
+    assert pool.refused("host.power_on", host) == ["HOST_IS_LIVE", host.ref]
 
 
 def test_a_dead_host_loses_its_connections_and_its_vms_stay_as_they_were(pool: Pool) -> None:

@@ -32,9 +32,14 @@ def shutdown(call: Call, host: Object) -> None:
 @message("host.reboot(host ref host) -> void", role=_ROLE)
 def reboot(call: Call, host: Object) -> None:
     """Boot a host anew, which must be disabled and empty. It comes back enabled."""
+    world = call.world
+
+    def down() -> None:
+        go_down(world, host)
+        world.later(_BOOT_SECONDS * world.options.duration_scale, lambda: come_up(world, host))
+
     with call.operation(host, "reboot"):
-        _later(call, lambda: go_down(call.world, host))
-    call.world.later(_BOOT_SECONDS * call.world.options.duration_scale, lambda: come_up(call.world, host))
+        _later(call, down)
 
 
 @message("host.power_on(host ref host) -> void", role=_ROLE, since="1.3")
