@@ -20,6 +20,8 @@ __all__ = ["ReconfigureVerbs"]
 BALLOON_SECONDS = 5.0
 """How long a guest has to give memory back or take it, before the change counts as one for the next boot."""
 
+_FIXED_WHILE_ON = frozenset(("max_vcpus", "max_memory"))
+
 Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]
 """A message, its arguments, and those that take it back."""
 
@@ -78,30 +80,32 @@ class ReconfigureVerbs(HardwareVerbs):
         self, vm: Subject, old: _Sizes, new: _Sizes, config: list[Step], asked: frozenset[str], deadline: Deadline
     ) -> Result[Applied]:
         _refuse_running(vm, old, new, asked)
-        operations = vm.record.get("allowed_operations", ())
+        metrics = str(vm.record.get("metrics"))
         steps = list(config)
-        live = set()
+        live = set(asked & _FIXED_WHILE_ON)  # not refused, so they are as they were asked to be
         if new.vcpus != old.vcpus:
-            plugs = "changing_VCPUs_live" in operations and new.vcpus > old.vcpus
+            plugs = "changing_VCPUs_live" in vm.record.get("allowed_operations", ()) and new.vcpus > old.vcpus
             message = "VM.set_VCPUs_number_live" if plugs else "VM.set_VCPUs_at_startup"
             steps.append((message, (new.vcpus,), (old.vcpus,)))
             live |= {"vcpus"} if plugs else set()
-        elif "vcpus" in asked:
+        elif "vcpus" in asked and self._measured(metrics, "VCPUs_number") == new.vcpus:
             live.add("vcpus")
         ballooned = (new.dynamic_min, new.dynamic_max) != (old.dynamic_min, old.dynamic_max)
         if ballooned:
             before = old.dynamic_min, old.dynamic_max
             steps.append(("VM.set_memory_dynamic_range", (new.dynamic_min, new.dynamic_max), before))
         self._carry_out_steps(vm, steps, deadline)
-        memory = asked & {"memory", "xen.memory_dynamic_min"}
-        applied = Applied(live=frozenset(live) | memory, next_boot=asked - live - memory)
-        metrics = vm.record.get("metrics")
-        if ballooned and "memory" in asked and is_ref(metrics):
-            return _Balloon(lambda: self._memory_now(str(metrics)), new, applied)
+        live |= asked & {"memory", "xen.memory_dynamic_min"}
+        applied = Applied(live=frozenset(live), next_boot=asked - live)
+        if ballooned and "memory" in asked:
+            return _Balloon(lambda: self._measured(metrics, "memory_actual"), new, applied)
         return applied
 
-    def _memory_now(self, metrics: str) -> int | None:
-        return as_int(self.call("VM_metrics.get_memory_actual", metrics, deadline=self.soon()))
+    def _measured(self, metrics: str, field: str) -> int | None:
+        """Return what a running domain has, as its host measured it."""
+        if not is_ref(metrics):
+            return None
+        return as_int(self.call(f"VM_metrics.get_{field}", metrics, deadline=self.soon()))
 
     def _carry_out_steps(self, vm: Subject, steps: list[Step], deadline: Deadline) -> None:
         """Take the steps in order; when one is refused, those before it are taken back."""

@@ -5,12 +5,25 @@ from __future__ import annotations
 import pytest
 from hvsdk.driver import CpuTopology, errors
 from xen_making import MIB, calls, record_of
+from xen_support import eventually
 
 
 def sizes(raw, domain):
     vm = record_of(raw, domain)
     names = ("VCPUs_at_startup", "VCPUs_max", "memory_dynamic_min", "memory_dynamic_max", "memory_static_max")
     return tuple(int(vm[name]) for name in names)
+
+
+@pytest.fixture
+def run(domain, reach, raw):
+    """Starts the domain, and waits until its tools run."""
+
+    def start():
+        reach("running")
+        assert eventually(lambda: "changing_VCPUs_live" in record_of(raw, domain)["allowed_operations"])
+        return domain.refresh()
+
+    return start
 
 
 def test_a_domain_that_is_off_grows_and_shrinks(domain, raw):
@@ -86,25 +99,32 @@ def test_a_refused_step_takes_the_others_back(domain, pool, raw):
     assert sizes(raw, domain) == before
 
 
-def test_vcpus_are_plugged_into_a_running_domain(domain, reach, raw):
+def test_vcpus_are_plugged_into_a_running_domain(domain, run, raw):
     domain.reconfigure(vcpus=1, max_vcpus=4)
-    reach("running")
+    run()
     applied = domain.reconfigure(vcpus=3)
     assert applied.live == {"vcpus"}
     assert sizes(raw, domain)[0] == 3
 
 
-def test_fewer_vcpus_wait_for_the_next_boot(domain, reach, raw):
+def test_fewer_vcpus_wait_for_the_next_boot(domain, run, raw):
     domain.reconfigure(vcpus=3, max_vcpus=4)
-    reach("running")
+    run()
     applied = domain.reconfigure(vcpus=2)
     assert (applied.live, applied.next_boot) == (frozenset(), {"vcpus"})
     assert sizes(raw, domain)[0] == 2
+    assert domain.reconfigure(vcpus=2).next_boot == {"vcpus"}, "it still waits"
 
 
-def test_memory_of_a_running_domain_changes_within_its_maximum(domain, reach, raw):
+def test_a_maximum_that_stays_is_in_effect(domain, run):
+    domain.reconfigure(vcpus=1, max_vcpus=4)
+    run()
+    assert domain.reconfigure(vcpus=2, max_vcpus=4).live == {"vcpus", "max_vcpus"}
+
+
+def test_memory_of_a_running_domain_changes_within_its_maximum(domain, run, raw):
     domain.reconfigure(memory="128MiB", max_memory="512MiB")
-    reach("running")
+    run()
     applied = domain.reconfigure(memory="256MiB")
     assert applied.live | applied.next_boot == {"memory"}
     assert sizes(raw, domain)[3] == 256 * MIB
