@@ -7,6 +7,7 @@ from typing import Any, cast
 import XenAPI
 from hvsdk.driver import Capability, Deadline, Driver, Task, errors
 
+from hvsdk_xen._carry import DiskCarrier
 from hvsdk_xen._login import code_of
 from hvsdk_xen._places import Move, NoPlaceError, Places
 from hvsdk_xen._steps import Steps, StepsTask
@@ -26,7 +27,7 @@ _NOT_A_REASON = frozenset(
 """Errors of a check that say nothing about the place."""
 
 
-class MigrateVerbs(Places, ToolsVerbs):
+class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
     """`check_migrate` and `migrate`."""
 
     def check_migrate(
@@ -79,9 +80,11 @@ class MigrateVerbs(Places, ToolsVerbs):
             return Move(host=host)
         if there is not self:
             storage = storage or there.default_pool(deadline)
-        if vm.get("power_state") == "Halted" and self.api_version < COLD_SEND_SINCE:
-            raise NoPlaceError("this version moves the disks of running domains only: start it first")
         assert storage is not None
+        if vm.get("power_state") == "Halted" and self.api_version < COLD_SEND_SINCE:
+            if there is not self:
+                raise NoPlaceError("this version moves running domains only to another pool: start it first")
+            return Move(host=host, vdis=dict.fromkeys(self._disks(vm, deadline), storage), copied=True)
         worker = host or there.some_node(vm if there is self else {}, storage, deadline)
         vdis = dict.fromkeys(self._disks(vm, deadline), storage)
         return Move(host=worker, vdis=vdis, vifs={} if there is self else self._wiring(vm, there, deadline))
@@ -106,6 +109,8 @@ class MigrateVerbs(Places, ToolsVerbs):
         self, ref: str, vm: dict[str, Any], there: MigrateVerbs, move: Move, live: bool, deadline: Deadline
     ) -> None:
         """Have XAPI say what it would say to the move."""
+        if move.copied:
+            return
         if move.vdis is not None:
             assert move.host is not None
             dest = there.receive(move.host, deadline)
@@ -126,6 +131,11 @@ class MigrateVerbs(Places, ToolsVerbs):
         live: bool,
         deadline: Deadline,
     ) -> Steps[str]:
+        if move.copied and move.vdis is not None:
+            yield from self.carry(vm, move.vdis)
+            if move.host is not None:
+                self.call("VM.set_affinity", ref, move.host, deadline=self.soon())
+            return native_id
         if move.vdis is not None:
             assert move.host is not None
             if vm.get("power_state") == "Running":

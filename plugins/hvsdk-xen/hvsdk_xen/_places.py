@@ -27,11 +27,13 @@ class Move:
         host: Reference of the node it moves to; `None` where the disks of one that is off move alone.
         vdis: SR on the target for each of its disks, for a move with disks.
         vifs: Network on the target for each of its adapters, for a move to another pool.
+        copied: We carry the disks ourselves: XAPI moves none of a domain that is off.
     """
 
     host: str | None
     vdis: dict[str, str] | None = None
     vifs: dict[str, str] = attrs.field(factory=dict)
+    copied: bool = False
 
 
 class Places(VerbSession):

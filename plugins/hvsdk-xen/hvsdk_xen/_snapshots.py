@@ -67,7 +67,8 @@ class SnapshotVerbs(RevertVerbs, FenceVerbs):
         snapshot = yield self.start_task(message, ref, name, deadline=deadline)
         try:
             limit = self.soon()
-            self.call("VM.set_name_description", snapshot, description, deadline=limit)
+            if vm.get("name_description") != description:  # XAPI takes it over from the domain
+                self.call("VM.set_name_description", snapshot, description, deadline=limit)
             if is_fenced(vm):
                 self.fence_snapshot(snapshot, vm, limit)
             record = self.call("VM.get_record", snapshot, deadline=limit)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import xmlrpc.client
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from xml.parsers.expat import ExpatError
@@ -13,6 +13,7 @@ import XenAPI
 from hvsdk.driver import Deadline, Task, current_operation, errors
 
 from hvsdk_xen._login import code_of
+from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._values import as_float
 
 if TYPE_CHECKING:
@@ -91,9 +92,17 @@ class XenTask(Task[T]):
                 raise
 
     def discard(self) -> None:
-        """Let it go: its record is taken away now, or when it ends."""
-        with contextlib.suppress(XenAPI.Failure):
+        """Let it go: its record is taken away now, or when it ends.
+
+        Should that fail, nothing else is changed by it; it is tried again when the host is closed.
+        """
+        try:
             self._session.call("task.destroy", self.ref, deadline=self._soon())
+        except XenAPI.Failure as exc:
+            if code_of(exc) != "HANDLE_INVALID":
+                return
+        except (OSError, HTTPException, AnswerError, errors.ConnectError):
+            return
         self._session.forget_task(self.ref)
 
     def _soon(self, more: float = 0.0) -> Deadline:
@@ -142,9 +151,7 @@ class XenTask(Task[T]):
 
     def _finish(self, record: dict[str, Any]) -> None:
         """Take the task away, and keep what came of it."""
-        with contextlib.suppress(XenAPI.Failure, OSError):
-            self._session.call("task.destroy", self.ref, deadline=self._soon())
-        self._session.forget_task(self.ref)
+        self.discard()
         status = record.get("status")
         if status == "success":
             value = read_result(record.get("result"))

@@ -54,6 +54,13 @@ class Pools(BackendConformance):
         return True
 
     @pytest.fixture
+    def domain(self, make_domain: Callable[..., Domain], server: Running) -> Domain:
+        """Its guest brings its file systems to rest, where the product asks for that."""
+        domain = make_domain()
+        server.act("guest", vm=domain.native_id, quiesces=True)
+        return domain
+
+    @pytest.fixture
     def guest_ignores(self, server: Running) -> Callable[[Domain, int | None], None]:
         def ignore(domain: Domain, requests: int | None) -> None:
             behaviour = {"obeys_shutdown": False} if requests is None else {"missed_requests": requests}

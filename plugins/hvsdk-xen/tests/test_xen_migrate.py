@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hvsdk.driver import PowerState, errors
+from xen_support import Raw, connect
 
 
 def another_node(host, domain):
@@ -47,3 +48,41 @@ def test_a_fenced_domain_is_not_moved(host, domain, reach):
     domain.fence("stays")
     with pytest.raises(errors.UnsupportedError, match="OPERATION_BLOCKED"):
         domain.migrate(node=node)
+
+
+def other_storage(host, domain):
+    """Return a pool that has room, beside the one that the disk is in."""
+    (disk,) = domain.disks
+    fitting = [pool for pool in host.storage_pools() if pool.type not in ("iso", "udev") and pool.info.id != disk.pool]
+    return max(fitting, key=lambda pool: pool.info.free_bytes or 0)
+
+
+@pytest.fixture
+def old_pool(make_pool):
+    """A pool of the time before XAPI moved the disks of domains that are off, and a domain on it."""
+    pool = make_pool(api="2.0", hosts=2)
+    with Raw(pool) as client, connect(pool) as host:
+        yield pool, host, host.domain(client.make_vm("xen-test")), client
+
+
+def test_an_old_version_has_the_disks_of_a_domain_that_is_off_carried(old_pool):
+    _, host, domain, client = old_pool
+    place = other_storage(host, domain)
+    before = set(client("VDI.get_all"))
+    domain = domain.migrate(pool=place)
+    (disk,) = domain.disks
+    assert disk.pool == place.info.id
+    assert len(set(client("VDI.get_all")) - before) == len(before - set(client("VDI.get_all"))) == 1
+    domain.start()
+    assert domain.power_state is PowerState.RUNNING
+
+
+@pytest.mark.parametrize("method", ["Async.VDI.copy", "VBD.destroy", "VBD.create"])
+def test_disks_that_cannot_be_carried_stay_where_they_are(old_pool, method):
+    pool, host, domain, client = old_pool
+    before, place = set(client("VDI.get_all")), domain.disks[0].pool
+    pool.fault(f"{method}:error=INTERNAL_ERROR,no:1")
+    with pytest.raises(errors.OperationFailedError):
+        domain.migrate(pool=other_storage(host, domain))
+    assert set(client("VDI.get_all")) == before
+    assert domain.refresh().disks[0].pool == place

@@ -10,6 +10,7 @@ import os
 import ssl
 import time
 import warnings
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -47,6 +48,7 @@ class Raw:
     def __init__(self, pool: Running) -> None:
         self._secure = urlsplit(pool.url).scheme == "xenapi"
         self._session: str | None = None
+        self._old = False
         for member in pool.members:
             self._connection = self._connect(int(member["port"]))
             try:
@@ -69,16 +71,32 @@ class Raw:
         return None
 
     def _send(self, method: str, *arguments: Any) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": arguments})
         try:
-            self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
-            answer = json.loads(self._connection.getresponse().read())
+            return self._send_xml(method, arguments) if self._old else self._send_json(method, arguments)
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
+
+    def _send_json(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": arguments})
+        self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
+        text = self._connection.getresponse().read()
+        if text.startswith(b"<"):  # a version that speaks XML-RPC only
+            self._old = True
+            self._connection.close()
+            return self._send_xml(method, arguments)
+        answer = json.loads(text)
         if answer.get("error"):
             raise Refused([answer["error"]["message"], *map(str, answer["error"]["data"])])
         return answer["result"]
+
+    def _send_xml(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        plain = json.loads(json.dumps(arguments), parse_int=str)
+        self._connection.request("POST", "/", xmlrpc.client.dumps(tuple(plain), method), {"Content-Type": "text/xml"})
+        answer: Any = xmlrpc.client.loads(self._connection.getresponse().read())[0][0]
+        if answer["Status"] != "Success":
+            raise Refused(answer["ErrorDescription"])
+        return answer["Value"]
 
     def _connect(self, port: int) -> http.client.HTTPConnection:
         if not self._secure:
