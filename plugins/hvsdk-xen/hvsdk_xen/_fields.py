@@ -65,7 +65,8 @@ def entry(record: Record, field: str, key: str) -> str:
 
 def count(record: Record, field: str) -> int | None:
     """Return a number of things or bytes; `None` for what is none, such as the -1 that stands for "not known"."""
-    number = as_int(record.get(field))
+    value = record.get(field)
+    number = value if type(value) is int else as_int(value)
     return number if number is not None and number >= 0 else None
 
 
