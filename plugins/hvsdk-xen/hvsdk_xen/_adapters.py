@@ -47,7 +47,7 @@ class NicVerbs(NicPlans, HardwareVerbs):
         vm = self.subject(native_id, deadline)
         vm.refuse_suspended("detach_nic")
         ref, adapter = self.find_adapter(vm, nic_id, deadline)
-        return StepsTask(self.take_out("VIF", ref, plugged=bool(adapter.get("currently_attached"))))
+        return StepsTask(self.take_out(vm, "VIF", ref, plugged=bool(adapter.get("currently_attached"))))
 
     def set_nic_link(self, native_id: str, nic_id: str, up: bool, *, deadline: Deadline) -> None:
         """Let frames pass, or none: XAPI has no carrier, but a mode in which the switch drops all.

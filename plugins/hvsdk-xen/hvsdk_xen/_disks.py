@@ -40,7 +40,7 @@ class DiskVerbs(DrivePlans, HardwareVerbs):
         ref, drive = self.find_drive(vm, disk_id, deadline)
         if drive.get("currently_attached") and drive.get("type") != "Disk":
             raise _not_while_on(vm, "taken out of")
-        return StepsTask(self.take_out("VBD", ref, plugged=bool(drive.get("currently_attached"))))
+        return StepsTask(self.take_out(vm, "VBD", ref, plugged=bool(drive.get("currently_attached"))))
 
     def resize_disk(self, native_id: str, disk_id: str, size_bytes: int, *, deadline: Deadline) -> Result[None]:
         """Grow a disk of a domain that is off; storage rounds sizes up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -109,7 +109,21 @@ class HardwareVerbs(VerbSession):
         raise errors.NicNotFoundError(f"{vm.name!r} has no network adapter {nic_id!r}")
 
     def plug(self, making: Making, cls: str, ref: str, native_id: str) -> Steps[None]:
-        """Plug a new device into the guest. One that has just been started is given a moment to load its drivers.
+        """Plug a new device into the guest."""
+        yield from self._tell_guest(f"{cls}.plug", ref, native_id, making.check)
+
+    def take_out(self, vm: Subject, cls: str, ref: str, *, plugged: bool) -> Steps[None]:
+        """Unplug a device from the guest, and remove its record once the guest has let it go."""
+        if plugged:
+            try:
+                yield from self._tell_guest(f"{cls}.unplug", ref, vm.native_id, lambda: None)
+            except XenAPI.Failure as exc:
+                if code_of(exc) not in _DETACHED:
+                    raise
+        self.call(f"{cls}.destroy", ref, deadline=self.soon())
+
+    def _tell_guest(self, message: str, ref: str, native_id: str, check: Callable[[], None]) -> Steps[None]:
+        """See a task through that a guest's drivers take part in; they are given a moment when it has just been started.
 
         Raises:
             GuestAgentError: It has none, or has not loaded them yet.
@@ -117,13 +131,13 @@ class HardwareVerbs(VerbSession):
         patience = Deadline(DRIVERS_SECONDS)
         while True:
             try:
-                yield self.start_task(f"{cls}.plug", ref, deadline=self.soon())
+                yield self.start_task(message, ref, deadline=self.soon())
             except XenAPI.Failure as exc:
                 if code_of(exc) != _NO_DRIVERS or not self.is_booting(native_id, self.soon()):
                     raise
                 if patience.expired:
                     raise errors.GuestAgentError(
-                        "plugging in needs Xen's drivers in the guest, and it has not loaded them yet, or has none",
+                        f"{message} needs Xen's drivers in the guest, and it has not loaded them yet, or has none",
                         not_yet=True,
                         hint="try again when it has booted, or shut it down first",
                         native_code=_NO_DRIVERS,
@@ -131,17 +145,7 @@ class HardwareVerbs(VerbSession):
             else:
                 return
             yield Pause(_PAUSE_SECONDS)
-            making.check()
-
-    def take_out(self, cls: str, ref: str, *, plugged: bool) -> Steps[None]:
-        """Unplug a device from the guest, and remove its record once the guest has let it go."""
-        if plugged:
-            try:
-                yield self.start_task(f"{cls}.unplug", ref, deadline=self.soon())
-            except XenAPI.Failure as exc:
-                if code_of(exc) not in _DETACHED:
-                    raise
-        self.call(f"{cls}.destroy", ref, deadline=self.soon())
+            check()
 
 
 def has_volume(drive: Mapping[str, Any]) -> bool:
