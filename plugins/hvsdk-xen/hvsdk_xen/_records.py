@@ -11,6 +11,7 @@ from hvsdk.driver import FIELD_GROUPS, CpuTopology, DomainInfo, FenceMark, domai
 
 from hvsdk_xen._details import details
 from hvsdk_xen._devices import disks, nics
+from hvsdk_xen._fence import fence_text
 from hvsdk_xen._fields import Record, Records, Related, Sharing, count, entry, mapping, text
 from hvsdk_xen._guest import guest_fields
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
@@ -21,7 +22,7 @@ from hvsdk_xen._virtualization import domain_type, firmware, secure_boot, virtua
 __all__ = ["HYPERVISOR", "is_domain", "node_names", "records", "summaries", "uuid_of"]
 
 HYPERVISOR = "xen"
-FENCE_TEXT = "HVSDK_FENCED: "
+_FENCED = fence_text("")
 
 _SUMMARY = (*FIELD_GROUPS["summary"], "seen_at")
 _CONFIG = FIELD_GROUPS["config"]
@@ -182,6 +183,6 @@ def _started_at(vm: Record, metrics: Record) -> datetime | None:
 def _fence_without_mark(vm: Record) -> FenceMark | None:
     """Return a fence that still stands where its mark was lost: the product refuses to start the domain all the same."""
     for words in mapping(vm, "blocked_operations").values():
-        if words.startswith(FENCE_TEXT):
-            return FenceMark(reason=words.removeprefix(FENCE_TEXT))
+        if words.startswith(_FENCED):
+            return FenceMark(reason=words.removeprefix(_FENCED))
     return None
