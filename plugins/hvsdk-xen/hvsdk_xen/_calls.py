@@ -10,7 +10,7 @@ from typing import Any
 import XenAPI
 from hvsdk.driver import Deadline, Driver, Target, errors
 
-from hvsdk_xen._login import Login, code_of, log_in, request
+from hvsdk_xen._login import Login, code_of, credentials_of, log_in, request
 from hvsdk_xen._members import members_of
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
@@ -37,6 +37,7 @@ class SessionCalls(Driver):
         self._former: list[str] = []
         self._around = Surroundings()
         self._renewing = threading.Lock()
+        self._refused: int | None = None
         self._messages: frozenset[str] | None = None
         self._tasks: set[str] = set()
 
@@ -127,8 +128,23 @@ class SessionCalls(Driver):
                 return login
             if isinstance(why, XenAPI.Failure) and code_of(why) == "HOST_IS_SLAVE" and len(why.details) > 1:
                 self._known.prefer(self._known.reach(str(why.details[1])))
-            self._log_in(deadline)
+            self._log_in_again(deadline)
             return self._session()
+
+    def _log_in_again(self, deadline: Deadline) -> None:
+        """Log in, but not with a password that was refused before: repeated for each call, that locks accounts."""
+        who = hash(credentials_of(self.target))
+        if who == self._refused:
+            raise errors.AuthenticationError(
+                "the session has ended, and the password was refused when it was to be renewed; it is not tried again",
+                hint="connect anew with the right one",
+            )
+        try:
+            self._log_in(deadline)
+        except XenAPI.Failure as exc:
+            if code_of(exc) == "SESSION_AUTHENTICATION_FAILED":
+                self._refused = who
+            raise
 
     def _request(
         self,

@@ -15,7 +15,7 @@ from hvsdk_xen._members import Members
 from hvsdk_xen._rpc import JSON, XML, AnswerError, RpcFormat, exchange
 from hvsdk_xen._wire import Endpoint, Pool
 
-__all__ = ["AGENT", "Login", "code_of", "is_read", "log_in", "request"]
+__all__ = ["AGENT", "Login", "code_of", "credentials_of", "is_read", "log_in", "request"]
 
 AGENT = f"hvsdk/{version('hvsdk')}"
 """The name that the pool's logs and session records have for this client."""
@@ -27,6 +27,7 @@ _ELSEWHERE = frozenset(
 )
 """Codes with which a member says that it cannot log anybody in; another member may."""
 _HOPS = 4
+_LONGEST_CALL = 300 << 10
 _LOGIN = "session.login_with_password"
 
 
@@ -54,7 +55,7 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
         CertificateError: A member's certificate is not accepted.
         ConnectError: No member of the pool answers.
     """
-    who = _credentials(target)
+    who = credentials_of(target)
     queue = deque(members.candidates())
     tried: dict[Endpoint, Exception] = {}
     hops = 0
@@ -90,7 +91,12 @@ def _why_nobody(tried: dict[Endpoint, Exception]) -> Exception:
     return error
 
 
-def _credentials(target: Target) -> PasswordCredentials:
+def credentials_of(target: Target) -> PasswordCredentials:
+    """Return the user's name and password as they are now.
+
+    Raises:
+        AuthenticationError: There are none.
+    """
     found = target.credentials("password")
     if not isinstance(found, PasswordCredentials):
         raise errors.AuthenticationError("XAPI wants a password, and none was given", hint="connect(…, password=…)")
@@ -134,9 +140,14 @@ def request(
 
     Raises:
         XenAPI.Failure: The server refused it.
+        InvalidSpecError: It is too long; nothing was sent.
         UnreachableError: There is no way to the server; nothing was sent.
     """
     body = form.encode(method, arguments)
+    if len(body) > _LONGEST_CALL:
+        raise errors.InvalidSpecError(
+            f"XAPI takes no call of more than {_LONGEST_CALL >> 10} KiB, and {method} has more"
+        )
     more = {"User-Agent": AGENT, **(headers or {})}
     context = members.context(endpoint)
     for fresh in (False, True):

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import hvsdk
 import pytest
 from hvsdk.driver import Operation, current_operation, errors
-from xen_support import connect, eventually, finish, opened, sessions, soon
+from xen_support import Raw, connect, eventually, finish, opened, sessions, soon
 
 WRONG = "sha256:" + "0" * 64
 LOGIN = "session.login_with_password"
@@ -229,6 +229,38 @@ def test_an_expired_session_is_renewed_once_for_all_threads(pool, host):
         thread.join()
     assert len(found) == 6
     assert pool.counts()[LOGIN] == 1
+
+
+def test_a_password_that_is_refused_when_a_session_is_renewed_is_not_tried_by_every_call(make_pool):
+    pool = make_pool()
+    with connect(pool) as host:
+        host.domains()
+        with Raw(pool) as client:
+            client("session.change_password", pool.password, "changed")
+        pool.act("expire-sessions")
+        pool.reset_counts()
+        failed: list[str] = []
+
+        def read() -> None:
+            with pytest.raises(errors.AuthenticationError) as refused:
+                host.domains()
+            failed.append(str(refused.value))
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        read()
+        assert len(failed) == 5
+        assert pool.counts()[LOGIN] == 1
+
+
+def test_a_call_that_is_too_long_is_refused_before_it_is_sent(domain, pool):
+    pool.reset_counts()
+    with pytest.raises(errors.InvalidSpecError, match="300 KiB"):
+        domain.set_notes("ü" * 200_000)
+    assert "VM.set_name_description" not in pool.counts()
 
 
 def test_a_frozen_server_costs_no_more_than_the_time_limit(pool):
