@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hvsdk.driver import FIELD_GROUPS, Address, CpuTopology, DomainInfo, PowerState, errors
 from record_support import FULL, GIB, HOST, NOW, NULL, classes, info_of, vm_record
+from xen_support import load_reference
 
 from hvsdk_xen._fields import Related
 from hvsdk_xen._records import records, summaries
+from hvsdk_xen._related import events_of
 from hvsdk_xen._states import power_state
 
 HOSTILE: list[Any] = [
@@ -234,6 +236,24 @@ def test_every_record_of_every_version_is_read(reference: Any) -> None:
     check(info_of(whole))
     for names in released.values():
         check(info_of({name: value for name, value in whole.items() if name not in names} | {"uuid": "u"}))
+
+
+def test_samples_of_the_real_product_are_read() -> None:
+    samples = load_reference("xenapi-jsonrpc-samples.json.gz")["samples"]
+    answers = [
+        answers["VM.get_all_records"]["result"]
+        for sample in samples.values()
+        if "VM.get_all_records" in (answers := sample["expected_result"])
+    ]
+    seen = [vm for answer in answers for vm in answer.values() if "uuid" in vm]
+    assert seen
+    for vm, info in zip(seen, summaries(seen, {}, NOW), strict=True):
+        assert info.name == vm["name_label"]
+        assert (info.power_state == PowerState.UNKNOWN) == ("power_state" not in vm)
+    for vm in seen:
+        check(info_of(vm))
+    events = samples["xapi-24/event_from_11"]["expected_result"]["event.from"]["result"]
+    assert events_of(events)
 
 
 def example(kind: str) -> Any:
