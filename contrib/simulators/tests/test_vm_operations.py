@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hvsdk_simulators.xapi.actions import ACTIONS
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.schema import ENUMS
@@ -219,3 +220,25 @@ def test_old_servers_miss_drivers_where_new_ones_miss_features() -> None:
         vm = MAKERS["running without tools"](pool)
         with refused("VM_MISSING_PV_DRIVERS", vm.ref):
             DO["clean_shutdown"](pool, vm)
+
+
+def test_an_operation_is_held_under_way_until_it_is_taken_back(pool: Pool) -> None:
+    vm = pool.vm("Running")
+    with pool.world.lock:
+        task = ACTIONS["operation"](pool.world, vm["uuid"], "pool_migrate")
+    assert vm["current_operations"] == {task: "pool_migrate"}
+    assert pool.world.db.get("task", task)["status"] == "pending"
+    with refused("OTHER_OPERATION_IN_PROGRESS"):
+        pool.call("VM.pause", vm)
+    with pool.world.lock:
+        ACTIONS["operation"](pool.world, vm["uuid"], "pool_migrate", on=False)
+    assert vm["current_operations"] == {}
+    assert pool.world.db.get("task", task)["status"] == "success"
+    pool.call("VM.pause", vm)
+
+
+def test_an_operation_that_the_vm_does_not_allow_is_not_held(pool: Pool) -> None:
+    vm = pool.vm()
+    with pool.world.lock, refused("VM_BAD_POWER_STATE"):
+        ACTIONS["operation"](pool.world, vm["uuid"], "suspend")
+    assert vm["current_operations"] == {}

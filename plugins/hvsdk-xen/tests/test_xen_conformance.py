@@ -9,7 +9,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 import XenAPI
-from hvsdk import Domain, StoragePool
+from hvsdk import Domain, PowerState, StoragePool
 from hvsdk.testing import BackendConformance
 from hvsdk_simulators import Running
 from xen_support import Raw, connect
@@ -67,6 +67,23 @@ class Pools(BackendConformance):
             server.act("guest", vm=domain.native_id, **behaviour)
 
         return ignore
+
+    @pytest.fixture
+    def force_state(self, server: Running) -> Callable[[Domain, PowerState], None]:
+        """An operation that does not end; of crashes, and of domains that cannot be seen, XAPI tells nothing."""
+        held: dict[str, str] = {}
+
+        def force(domain: Domain, state: PowerState) -> None:
+            key = domain.native_id
+            if state is PowerState.SHUTOFF:
+                server.act("operation", vm=key, operation=held.pop(key), on=False)
+            elif state is PowerState.CHANGING:
+                held[key] = "start" if domain.power_state is PowerState.SHUTOFF else "pool_migrate"
+                server.act("operation", vm=key, operation=held[key])
+            else:
+                pytest.skip(f"XAPI has no state {state.name}: what crashed and is kept is paused, or off")
+
+        return force
 
     @pytest.fixture
     def boot_id(self, server: Running) -> Callable[[Domain], object]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import attrs
 
+from hvsdk_simulators.xapi import tasks
 from hvsdk_simulators.xapi.actions import action
 from hvsdk_simulators.xapi.database import Object
-from hvsdk_simulators.xapi.vm import crashdumps, domain, guest, states
+from hvsdk_simulators.xapi.vm import crashdumps, domain, guest, situation, states
 from hvsdk_simulators.xapi.vm.guest import ABSENT, CURRENT, OUTDATED, guest_of
 from hvsdk_simulators.xapi.world import World
 
@@ -50,6 +51,37 @@ def change_guest(
     elif reboots and found["power_state"] == states.RUNNING:
         _end(world, found, restart=_RESTARTS[found["actions_after_reboot"]])
     return attrs.asdict(known)
+
+
+@action("operation")
+def hold_operation(world: World, vm: str, operation: str, *, on: bool = True) -> str:
+    """Let an operation be under way on a VM, with a task that never tells an end, until it is taken back.
+
+    Args:
+        world: The pool.
+        vm: UUID of the VM.
+        operation: A value of `vm_operations` that the VM allows now.
+        on: Whether it begins; else all of its name end well.
+
+    Returns:
+        The task that has begun; nothing when it has been taken back.
+
+    Raises:
+        Failure: The VM does not allow the operation now.
+    """
+    found = world.db.find("VM", vm)
+    if on:
+        situation.assert_allowed(world, found, operation)
+        task = tasks.begin(world, None, world.master, f"VM.{operation}", cancellable=False)
+        world.db.update(found, current_operations=found["current_operations"] | {task.ref: operation})
+        return task.ref
+    running = found["current_operations"]
+    world.db.update(found, current_operations={ref: name for ref, name in running.items() if name != operation})
+    for ref, name in running.items():
+        held = world.db.lookup("task", ref)
+        if held is not None and name == operation:
+            tasks.succeed(world, held)
+    return ""
 
 
 def _show(world: World, vm: Object) -> None:
