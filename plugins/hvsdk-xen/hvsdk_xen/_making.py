@@ -30,6 +30,7 @@ MARK = "hvsdk-making"
 """Key of `other_config` that holds the id of the operation that made the object."""
 UNDO_SECONDS = 60.0
 LATE_SECONDS = 5.0
+"""How long is looked for what a slow server may still make."""
 _LOOK_AGAIN_SECONDS = 0.25
 LOST = (ConnectionError, HTTPException, AnswerError)
 """What a call raises whose answer was lost, though the server may well answer the next one."""
@@ -50,6 +51,8 @@ class Making:
         self._made: list[tuple[str, str]] = []
         self._asked: tuple[str, Mapping[str, Any]] | None = None
         self._foreign: set[str] = set()
+        self._copies_disks = False
+        """Whether a domain came with volumes that were not made one by one."""
         self._back: list[tuple[str, tuple[Any, ...]]] = []
         self._stop = threading.Event()
         self._running: StepsTask[Any] | None = None
@@ -126,6 +129,7 @@ class Making:
         """
         self.check()
         self._asked = cls, {"name_label": name}
+        self._copies_disks = self._copies_disks or cls == "VM"
         ref = str((yield self._session.start_task(method, *arguments, deadline=self._session.soon())))
         self.note(cls, ref)
         return ref
@@ -228,7 +232,8 @@ class Making:
     def _remove_vm(self, ref: str) -> None:
         """Remove a new domain, with the volumes that came to it from its template."""
         session = self._session
-        for vbd in session.call("VM.get_VBDs", ref, deadline=session.soon()):
+        vbds = session.call("VM.get_VBDs", ref, deadline=session.soon()) if self._copies_disks else ()
+        for vbd in vbds:
             drive = session.call("VBD.get_record", vbd, deadline=session.soon())
             vdi = drive.get("VDI")
             if drive.get("type") == "Disk" and is_ref(vdi) and vdi not in self._foreign:

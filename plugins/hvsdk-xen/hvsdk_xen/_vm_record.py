@@ -28,6 +28,7 @@ __all__ = [
 
 MIB = 1 << 20
 CORES = "cores-per-socket"
+MOST_NICS = 7
 _PLATFORM = {
     "acpi": "1",
     "apic": "true",
@@ -74,6 +75,8 @@ def check_wishes(spec: DomainSpec) -> None:
         raise errors.InvalidSpecError(
             f"XAPI sets no {unknown[0]!r} in the guest's SMBIOS", hint=f"possible: {', '.join(_BIOS_STRINGS)}"
         )
+    if len(spec.nics) > MOST_NICS:
+        raise errors.InvalidSpecError(f"a domain can have {MOST_NICS} adapters at most, not {len(spec.nics)}")
     if spec.cpu_topology is not None:
         check_topology(spec.cpu_topology)
 

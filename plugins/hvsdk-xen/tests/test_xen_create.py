@@ -161,6 +161,7 @@ def test_cloud_init_is_a_disk_that_goes_with_the_domain(create, raw):
         (errors.InvalidSpecError, {"disks": [DiskSpec(size="8MiB", pool="ISO library")]}),
         (errors.InvalidSpecError, {"nics": [NicSpec(model="e1000")]}),
         (errors.InvalidSpecError, {"nics": [NicSpec(vlan=4000)]}),
+        (errors.InvalidSpecError, {"nics": [NicSpec()] * 8}),
         (errors.InvalidSpecError, {"machine": "q35"}),
         (errors.InvalidSpecError, {"clock": "localtime"}),
         (errors.InvalidSpecError, {"smbios": {"family": "x"}}),
@@ -288,3 +289,7 @@ def test_every_hint_is_described(hints):
     text = page.read_text(encoding="utf-8")
     for key, hint in hints.items():
         assert f"| `{key}` | {hint.help} |" in text
+
+
+def test_a_domain_has_room_for_seven_adapters(create):
+    assert len(create(nics=[NicSpec()] * 7).info.nics) == 7
