@@ -15,7 +15,7 @@ from hvsdk_xen._members import Members
 from hvsdk_xen._rpc import JSON, XML, AnswerError, RpcFormat, exchange
 from hvsdk_xen._wire import Endpoint, Pool
 
-__all__ = ["AGENT", "Login", "code_of", "credentials_of", "is_read", "log_in", "request"]
+__all__ = ["AGENT", "Login", "code_of", "credentials_of", "log_in", "may_repeat", "request"]
 
 AGENT = f"hvsdk/{version('hvsdk')}"
 """The name that the pool's logs and session records have for this client."""
@@ -27,6 +27,7 @@ _ELSEWHERE = frozenset(
 )
 """Codes with which a member says that it cannot log anybody in; another member may."""
 _HOPS = 4
+_ENDS = frozenset(("event.from", "session.logout", "task.cancel", "task.destroy"))
 _LONGEST_CALL = 300 << 10
 _LOGIN = "session.login_with_password"
 
@@ -136,7 +137,7 @@ def request(
     deadline: Deadline,
     headers: dict[str, str] | None = None,
 ) -> Any:
-    """Make one call. It is sent once; only a read is sent again, when its connection breaks: on one of its own.
+    """Make one call. It is sent once; only what may be repeated is sent again, when its connection breaks: on one of its own.
 
     Raises:
         XenAPI.Failure: The server refused it.
@@ -156,7 +157,7 @@ def request(
             try:
                 answer = exchange(connection, form, body, more)
             except (ConnectionError, http.client.BadStatusLine, http.client.IncompleteRead):
-                if fresh or not is_read(method):
+                if fresh or not may_repeat(method):
                     raise
                 connection.close()
                 continue
@@ -164,7 +165,7 @@ def request(
     raise AssertionError("unreachable")
 
 
-def is_read(method: str) -> bool:
-    """Whether a call changes nothing."""
+def may_repeat(method: str) -> bool:
+    """Whether a call may be sent again: it changes nothing, or what it does cannot be done twice."""
     name = method.rpartition(".")[2]
-    return name.startswith(("get_", "assert_", "list")) or method == "event.from"
+    return name.startswith(("get_", "assert_", "list")) or method in _ENDS

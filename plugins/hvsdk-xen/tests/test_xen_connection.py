@@ -54,6 +54,24 @@ def test_a_session_ends_with_its_host(pool):
     assert sessions(pool) <= before
 
 
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after", "half-answer"])
+def test_a_session_ends_though_the_goodbye_is_lost(pool, fault):
+    before = sessions(pool)
+    with connect(pool) as host:
+        host.domains()
+        pool.fault(f"session.logout:{fault}:1")
+    assert sessions(pool) <= before
+
+
+@pytest.mark.parametrize("method", ["pool.get_all_records", "host.get_all_records", "session.get_record"])
+def test_a_session_ends_when_the_rest_of_the_opening_fails(pool, method):
+    before = sessions(pool)
+    pool.fault(f"{method}:error=INTERNAL_ERROR,no:1")
+    with pytest.raises(errors.HvsdkError):
+        connect(pool)
+    assert eventually(lambda: sessions(pool) <= before)
+
+
 def test_a_refused_password_is_tried_once(pool):
     pool.reset_counts()
     with pytest.raises(errors.AuthenticationError) as refused:

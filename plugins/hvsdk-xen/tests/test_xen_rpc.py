@@ -12,7 +12,7 @@ from hvsdk.driver import errors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvsdk_xen._login import is_read
+from hvsdk_xen._login import may_repeat
 from hvsdk_xen._rpc import JSON, XML, AnswerError, check_texts
 from hvsdk_xen._tasks import read_result
 from hvsdk_xen._values import NULL, as_bool, as_float, as_int, as_time, is_ref
@@ -117,10 +117,13 @@ def test_odd_names_are_sent():
         ("VM.set_name_label", False),
         ("session.login_with_password", False),
         ("VDI.list_changed_blocks", True),
+        ("session.logout", True),
+        ("task.destroy", True),
+        ("VM.destroy", False),
     ],
 )
-def test_only_what_changes_nothing_is_sent_again(method, expected):
-    assert is_read(method) is expected
+def test_only_what_changes_nothing_or_ends_something_is_sent_again(method, expected):
+    assert may_repeat(method) is expected
 
 
 def test_values_are_the_same_in_both_ways_of_writing():
