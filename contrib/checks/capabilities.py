@@ -6,13 +6,17 @@ The runs are those of `python -m hvsdk conformance`. The one on the embedded QEM
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import hvsdk_simulators
 from hvsdk_testbed.bootsector import make_disk
 from hvsdk_testbed.embed import prepare_root, temporary_root
+
+import hvsdk
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "capabilities-table.md"
 SHOWN = {"yes": "yes", "no": "", "failed": "**failed**", "not checked": "claimed"}
@@ -45,11 +49,23 @@ def embedded() -> dict[str, Any]:
         return matrix(url, *guest, "-k", "not is_gone_when_detach")  # LEFT_OUT says why
 
 
+def xen() -> dict[str, Any]:
+    """Run the kit against a simulated pool of Xen hosts."""
+    with hvsdk_simulators.start("xapi", domains=3, hosts=2) as pool:
+        os.environ["XEN_PASSWORD"] = pool.password
+        with hvsdk.connect(pool.url, password=pool.password, verify=pool.fingerprint) as host:
+            library = host.storage_pool("ISO library")
+            image = library.volumes()[0].name
+        login = ("--secret", "env:XEN_PASSWORD", "--verify", pool.fingerprint)
+        return matrix(pool.url, *login, "--image", image, "--guest-obeys", "--guest-agent", "--patience", "20")
+
+
 def main() -> None:
     """Run the kit and write the table."""
     columns = {
         "fake": matrix("fake://kit?domains=3", "--guest-obeys", "--guest-agent"),
         "KVM, embedded QEMU": embedded(),
+        "XAPI, simulated": xen(),
         "libvirt's test driver": matrix("test:///default", "-k", "not reverting_keeps_the_labels"),
     }
     states = {name: {row["capability"]: row["state"] for row in run["capabilities"]} for name, run in columns.items()}
