@@ -72,6 +72,8 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
     def _plan(
         self, vm: dict[str, Any], there: MigrateVerbs, node: str | None, pool: str | None, deadline: Deadline
     ) -> Move:
+        if vm.get("power_state") == "Halted":
+            _refuse_blocked(vm)
         host = None if node is None else there.find_node(node, deadline)
         storage = None if pool is None else there.find_pool(pool, deadline)
         if there is self and storage is None:
@@ -165,6 +167,14 @@ def _refuse_states(vm: dict[str, Any], *, live: bool) -> None:
     raise errors.PowerStateError(
         f"domain {vm.get('name_label')!r} cannot migrate: it is {str(state).lower()}", hint=hint
     )
+
+
+def _refuse_blocked(vm: dict[str, Any]) -> None:
+    """Refuse what is blocked, as by a fence: where a domain is off, not all steps are ones that XAPI would refuse."""
+    blocked = vm.get("blocked_operations", {})
+    for operation in ("pool_migrate", "migrate_send"):
+        if operation in blocked:
+            raise NoPlaceError(f"that is blocked (OPERATION_BLOCKED: {operation}, {blocked[operation]})")
 
 
 def _words(exc: XenAPI.Failure) -> str:

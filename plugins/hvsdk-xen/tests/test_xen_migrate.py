@@ -50,6 +50,13 @@ def test_a_fenced_domain_is_not_moved(host, domain, reach):
         domain.migrate(node=node)
 
 
+def test_a_fenced_domain_that_is_off_is_not_moved_either(host, domain):
+    domain.fence("stays")
+    for place in ({"node": another_node(host, domain)}, {"pool": other_storage(host, domain)}):
+        with pytest.raises(errors.UnsupportedError, match=r"OPERATION_BLOCKED.*stays"):
+            domain.migrate(**place)
+
+
 def other_storage(host, domain):
     """Return a pool that has room, beside the one that the disk is in."""
     (disk,) = domain.disks
