@@ -22,10 +22,10 @@ def destination(pool: Pool, host: Object) -> dict[str, str]:
     return made
 
 
-def send(pool: Pool, vm: Object, host: Object, sr: Object, **options: str) -> Object:
-    disks = dict.fromkeys(pool.disks(vm), sr)
+def send(pool: Pool, vm: Object, host: Object, sr: Object, **options: str) -> str:
+    disks = dict.fromkeys(pool.disks(vm), sr.ref)
     pool.call("VM.assert_can_migrate", vm, destination(pool, host), True, disks, {}, options)
-    moved: Object = pool.call("VM.migrate_send", vm, destination(pool, host), True, disks, {}, options)
+    moved: str = pool.call("VM.migrate_send", vm, destination(pool, host), True, disks, {}, options)
     return moved
 
 
@@ -96,7 +96,7 @@ def test_storage_migration_gives_the_vm_new_disks_with_the_same_content(pool: Po
     vm = pool.vm(state, disks=2)
     old = pool.disks(vm)
     pool.world.storage.disk(old[0]).write(0, b"moved")
-    assert send(pool, vm, pool.hosts[1], pool.other) is vm
+    assert send(pool, vm, pool.hosts[1], pool.other) == vm.ref
     new = pool.disks(vm)
     assert {disk["SR"] for disk in new} == {pool.other.ref}
     assert not {disk["uuid"] for disk in new} & {disk["uuid"] for disk in old}
@@ -160,7 +160,7 @@ def test_within_a_pool_nothing_is_copied_and_no_network_changed(pool: Pool) -> N
         pool.call("VM.migrate_send", vm, there, False, {}, {}, {"copy": "true"})
     vif = pool.world.db.get("VIF", vm["VIFs"][0])
     with refused("NOT_IMPLEMENTED"):
-        pool.call("VM.migrate_send", vm, there, False, {}, {vif: pool.network()}, {})
+        pool.call("VM.migrate_send", vm, there, False, {}, {vif: pool.network().ref}, {})
     with refused("VM_MIGRATE_CONTACT_REMOTE_SERVICE_FAILED"):
         pool.call("VM.migrate_send", vm, {}, False, {}, {}, {})
 

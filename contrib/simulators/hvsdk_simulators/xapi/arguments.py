@@ -13,7 +13,7 @@ from .records import shown_fields
 from .schema import ENUMS, NULL, SCHEMA, Kind
 from .world import World
 
-__all__ = ["read", "resolve"]
+__all__ = ["read", "resolve", "resolve_keys"]
 
 _NUMBER = re.compile(r"[-+]?\d+")
 _TIME = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:\.\d+)?Z?")
@@ -57,6 +57,16 @@ def resolve(world: World, kind: Kind, value: Any) -> Any:
     if kind.name == "option":
         return None if value is None else resolve(world, kind.inner, value)
     return value
+
+
+def resolve_keys(world: World, kind: Kind, value: Any) -> Any:
+    """Put objects in the place of the keys of a map; its values stay references, for they may be in another pool.
+
+    Raises:
+        Failure: HANDLE_INVALID.
+    """
+    assert kind.key is not None
+    return {resolve(world, kind.key, key): item for key, item in value.items()}
 
 
 class _Reader:

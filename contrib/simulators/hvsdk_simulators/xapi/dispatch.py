@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from . import roles, sessions, tasks
-from .arguments import read, resolve
+from .arguments import read, resolve, resolve_keys
 from .call import Call
 from .database import Object
 from .encoding import XML
@@ -125,7 +125,12 @@ class Dispatcher:
             own = number == 0 and param.kind.name == "ref" and param.kind.target == message.cls
             if own and value == NULL:
                 raise Failure("HANDLE_INVALID", message.cls, NULL)
-        return [resolve(self._world, param.kind, value) for param, value in zip(message.params, given, strict=True)]
+        return [
+            resolve_keys(self._world, param.kind, value)
+            if param.name in message.elsewhere
+            else resolve(self._world, param.kind, value)
+            for param, value in zip(message.params, given, strict=True)
+        ]
 
     def _run(self, call: Call, message: Message, arguments: list[Any]) -> Result:
         try:

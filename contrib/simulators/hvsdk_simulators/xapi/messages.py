@@ -51,6 +51,8 @@ class Message:
     """Whether every member answers it, not only the master."""
     streamed: bool = False
     """Whether the function gives the answer in pieces."""
+    elsewhere: frozenset[str] = frozenset()
+    """The maps among the parameters whose values may be in another pool; the function gets those as references."""
 
     @property
     def full_name(self) -> str:
@@ -75,6 +77,7 @@ def message(
     session: bool = True,
     asynchronous: bool = True,
     on_slaves: bool = False,
+    elsewhere: frozenset[str] = frozenset(),
 ) -> Callable[[_F], _F]:
     """Let a function answer a message.
 
@@ -86,6 +89,7 @@ def message(
         session: Whether its first parameter is a session.
         asynchronous: Whether there is an `Async.` form.
         on_slaves: Whether members that are not the master answer it too.
+        elsewhere: The maps whose values may be in another pool; they stay references.
     """
     cls, name, params, result = _read(signature)
     last = version(until) if until else None
@@ -93,7 +97,7 @@ def message(
     def register(function: _F) -> _F:
         MESSAGES[f"{cls}.{name}"] = Message(
             cls, name, params, kind_of(result), result, function, role, version(since), last, session, asynchronous,
-            on_slaves,
+            on_slaves, elsewhere=elsewhere,
         )  # fmt: skip
         return function
 

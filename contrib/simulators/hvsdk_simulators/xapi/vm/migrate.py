@@ -1,4 +1,4 @@
-"""Moving a VM to another host of its pool, with its disks where they are or along with it."""
+"""Moving a VM to another host of its pool, with its disks where they are or along with it, or to another pool."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,16 @@ from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.storage.drivers import features
-from hvsdk_simulators.xapi.vm import disks, domain, durations, hosts, states
+from hvsdk_simulators.xapi.vm import departure, disks, domain, durations, hosts, migrate_pools, states
 from hvsdk_simulators.xapi.vm.operations import operation
+from hvsdk_simulators.xapi.vm.peer import Peer
 from hvsdk_simulators.xapi.vm.power import still
 from hvsdk_simulators.xapi.vm.situation import assert_allowed
 from hvsdk_simulators.xapi.world import World
 
 Options = Mapping[str, str]
 
+_ELSEWHERE = frozenset({"vdi_map", "vif_map", "vgpu_map"})
 _NO_COPY = "Copy mode is disallowed on intra pool storage migration, use VM.copy or VM.clone instead"
 
 
@@ -33,42 +35,30 @@ def pool_migrate(call: Call, vm: Object, host: Object, options: Options) -> None
 
 
 @message(
-    "host.migrate_receive(host ref host, network ref network, (string -> string) map options) -> (string -> string) map",
-    role="vm-power-admin",
-    since="1.10",
-)
-def migrate_receive(call: Call, host: Object, network: Object, options: Options) -> Mapping[str, str]:
-    """Get a host ready to receive a VM with its disks, and say where it is to be sent."""
-    ref = call.session.ref if call.session is not None else NULL
-    base = f"https://{_address(call.world, host, network)}/services"
-    return {
-        "SM": f"{base}/SM?session_id={ref}",
-        "host": host.ref,
-        "xenops": f"{base}/xenops?session_id={ref}",
-        "session_id": ref,
-        "master": f"https://{call.world.master['address']}/",
-    }
-
-
-@message(
     "VM.assert_can_migrate(VM ref vm, (string -> string) map dest, bool live, (VDI ref -> SR ref) map vdi_map, "
     "(VIF ref -> network ref) map vif_map, (string -> string) map options, "
     "(VGPU ref -> GPU_group ref) map vgpu_map = {}) -> void",
     role="vm-power-admin",
     since="1.10",
+    elsewhere=_ELSEWHERE,
 )
 def assert_can_migrate(
     call: Call,
     vm: Object,
     dest: Options,
     live: bool,
-    vdi_map: Mapping[Object, Object],
-    vif_map: Mapping[Object, Object],
+    vdi_map: Mapping[Object, str],
+    vif_map: Mapping[Object, str],
     options: Options,
-    vgpu_map: Mapping[Object, Object],
+    vgpu_map: Mapping[Object, str],
 ) -> None:
     """Raise why the VM cannot be sent to a destination that `host.migrate_receive` told."""
-    assert_operation_and_plan(call.world, vm, dest, vdi_map, vif_map, options)
+    _assert_allowed(call.world, vm, options)
+    if call.world.db.lookup("host", dest.get("host", "")) is not None:
+        _plan(call.world, vm, dest, vdi_map, vif_map, options)
+        return
+    peer = Peer(dest)
+    migrate_pools.assert_can_go(call, _departure(call.world, vm, vdi_map, vif_map, vgpu_map, options), peer)
 
 
 @message(
@@ -77,23 +67,32 @@ def assert_can_migrate(
     "(VGPU ref -> GPU_group ref) map vgpu_map = {}, (VDI ref -> string) map vdi_format_map = {}) -> VM ref",
     role="vm-power-admin",
     since="1.10",
+    elsewhere=_ELSEWHERE,
 )
 def migrate_send(
     call: Call,
     vm: Object,
     dest: Options,
     live: bool,
-    vdi_map: Mapping[Object, Object],
-    vif_map: Mapping[Object, Object],
+    vdi_map: Mapping[Object, str],
+    vif_map: Mapping[Object, str],
     options: Options,
-    vgpu_map: Mapping[Object, Object],
+    vgpu_map: Mapping[Object, str],
     vdi_format_map: Mapping[Object, str],
-) -> Object:
-    """Move a VM and copy its disks to other SRs. The disks are new VDIs then, and the old ones are destroyed."""
+) -> str:
+    """Move a VM with its disks, and return what it is there.
+
+    Within the pool it stays the same VM; the disks that move are new VDIs then, and the old ones are destroyed. In
+    another pool it is a VM of the same UUID, or with `copy` another one.
+    """
     with operation(call, vm, "migrate_send", strict=options.get("force") != "true"):
-        plan = assert_operation_and_plan(call.world, vm, dest, vdi_map, vif_map, options, begun=True)
-        _carry_disks(call, vm, plan)
-        return vm
+        if call.world.db.lookup("host", dest.get("host", "")) is not None:
+            _carry_disks(call, vm, _plan(call.world, vm, dest, vdi_map, vif_map, options))
+            return vm.ref
+        peer = Peer(dest)
+        going = _departure(call.world, vm, vdi_map, vif_map, vgpu_map, options)
+        migrate_pools.assert_can_go(call, going, peer)
+        return migrate_pools.go(call, going, peer)
 
 
 @attrs.frozen(kw_only=True)
@@ -104,28 +103,21 @@ class Plan:
     disks: dict[str, Object]
 
 
-def assert_operation_and_plan(
+def _plan(
     world: World,
     vm: Object,
     dest: Options,
-    vdi_map: Mapping[Object, Object],
-    vif_map: Mapping[Object, Object],
+    vdi_map: Mapping[Object, str],
+    vif_map: Mapping[Object, str],
     options: Options,
-    *,
-    begun: bool = False,
 ) -> Plan:
-    """Raise why the VM cannot be sent; return how it would be."""
-    if not begun:
-        _assert_allowed(world, vm, options)
-    host = world.db.lookup("host", dest.get("host", ""))
-    if host is None:
-        raise Failure("VM_MIGRATE_CONTACT_REMOTE_SERVICE_FAILED")
+    """Raise why the VM cannot be sent to a host of this pool; return how it would be."""
+    host = world.db.get("host", dest["host"])
     if options.get("copy") == "true":
         raise Failure("OPERATION_NOT_ALLOWED", _NO_COPY)
     if vif_map:
         raise Failure("NOT_IMPLEMENTED", "VIF mapping is not supported for intra-pool migration")
-    if world.options.api < (2, 4):
-        _assert_few_snapshots(world, vm)
+    _assert_few_snapshots(world, vm)
     plan = Plan(host=host, disks=_targets(world, vm, host, vdi_map))
     if vm["power_state"] == states.RUNNING:
         hosts.assert_can_run(world, vm, host, disks_move=True)
@@ -134,21 +126,36 @@ def assert_operation_and_plan(
     return plan
 
 
+def _departure(
+    world: World,
+    vm: Object,
+    vdi_map: Mapping[Object, str],
+    vif_map: Mapping[Object, str],
+    vgpu_map: Mapping[Object, str],
+    options: Options,
+) -> departure.Departure:
+    """Raise why the VM cannot leave for another pool; return what goes where."""
+    _assert_few_snapshots(world, vm)
+    return departure.plan(world, vm, vdi_map, vif_map, vgpu_map, copies=options.get("copy") == "true")
+
+
 def _assert_allowed(world: World, vm: Object, options: Options) -> None:
     assert_allowed(world, vm, "migrate_send", strict=options.get("force") != "true")
 
 
 def _assert_few_snapshots(world: World, vm: Object) -> None:
     """Raise what older versions answer to a VM with a checkpoint, or with more than one snapshot."""
+    if world.options.api >= (2, 4):
+        return
     if len(vm["snapshots"]) > 1:
         raise Failure("VM_HAS_TOO_MANY_SNAPSHOTS", vm.ref)
     if any(world.db.get("VM", ref)["power_state"] == states.SUSPENDED for ref in vm["snapshots"]):
         raise Failure("VM_HAS_CHECKPOINT", vm.ref)
 
 
-def _targets(world: World, vm: Object, host: Object, vdi_map: Mapping[Object, Object]) -> dict[str, Object]:
+def _targets(world: World, vm: Object, host: Object, vdi_map: Mapping[Object, str]) -> dict[str, Object]:
     """The SR for each disk that moves. One that is not named stays if the host sees it."""
-    named = {vdi.ref: sr for vdi, sr in vdi_map.items()}
+    named = {vdi.ref: world.db.get("SR", sr) for vdi, sr in vdi_map.items()}
     targets = {}
     for vbd in disks.drives(world, vm):
         vdi = disks.disk_of(world, vbd)
@@ -216,11 +223,3 @@ def _replace(world: World, old: Object, new: Object) -> None:
     for ref in list(old["snapshots"]):
         world.db.update(world.db.get("VDI", ref), snapshot_of=new.ref)
     world.storage.destroy_vdi(old)
-
-
-def _address(world: World, host: Object, network: Object) -> str:
-    for ref in network["PIFs"]:
-        pif = world.db.lookup("PIF", ref)
-        if pif is not None and pif["host"] == host.ref and pif["IP"]:
-            return str(pif["IP"])
-    return str(host["address"])
