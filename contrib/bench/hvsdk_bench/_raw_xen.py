@@ -11,9 +11,9 @@ from typing import Any, Self
 import XenAPI
 from hvsdk_simulators import Running
 
-SUMMARY = ("VM",)
+SUMMARY = ("host", "VM")
 """Classes that a summary's facts are in."""
-FULL = (*SUMMARY, "VM_metrics", "VM_guest_metrics", "VBD", "VDI", "SR", "VIF", "network", "host")
+FULL = (*SUMMARY, "VM_metrics", "VM_guest_metrics", "VBD", "VDI", "SR", "VIF", "network", "PIF")
 
 
 def context_for(pool: Running) -> tuple[ssl.SSLContext, int]:
