@@ -22,6 +22,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="class")
+def second_server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """Another pool of the same age, to move domains to."""
+    with hvsdk_simulators.start("xapi", domains=1, hosts=1, seed=7, api=request.cls.api) as running:
+        yield running
+
+
 class Pools(BackendConformance):
     """A pool of its own for each class, whose domains the kit makes itself."""
 
@@ -40,6 +47,11 @@ class Pools(BackendConformance):
     def other_client(self, server: Running) -> Iterator[Raw]:
         with Raw(server) as client:
             yield client
+
+    @pytest.fixture
+    def second_host(self, second_server: Running) -> Iterator[hvsdk.Host]:
+        with connect(second_server, rpc=self.rpc) as host:
+            yield host
 
     @pytest.fixture
     def patience(self) -> float:
