@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 __all__ = ["ControlError", "Running", "start"]
 
-_START_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
+"""How long the control door may take: an action can look through a whole disk."""
 _STOP_SECONDS = 10.0
 
 
@@ -28,7 +29,7 @@ def start(kind: str, **options: Any) -> Running:
     `tls=False` is `--no-tls`. Use it with `with`, or call `stop`.
 
     Raises:
-        RuntimeError: It did not start; the text has what it said.
+        RuntimeError: It did not start; what it said is on the standard error.
     """
     return Running([sys.executable, "-m", "hvsdk_simulators", kind, *_arguments(options)])
 
@@ -108,7 +109,7 @@ class Running:
         return self._ask("GET", "/sessions")  # type: ignore[no-any-return]
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return the tasks that are there."""
+        """Return the tasks that have not been destroyed."""
         return self._ask("GET", "/tasks")  # type: ignore[no-any-return]
 
     def fault(self, spec: str) -> None:
@@ -140,7 +141,7 @@ class Running:
         request = urllib.request.Request(f"{self.control}{path}", body, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=_START_SECONDS) as answer:
+            with opener.open(request, timeout=_ANSWER_SECONDS) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             with error:

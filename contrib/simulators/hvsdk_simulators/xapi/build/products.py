@@ -39,6 +39,8 @@ _PRODUCTS = (
     Product((2, 21), "XCP-ng", "8.3.0", "8.3", "3.4.0", "24.11", "4.17.5", "4.19.0+1", "8.3.0", "2024-10-07"),
     Product((2, 23), "XenServer", "9.0.0", "9", "3.5.0", "26.17", "4.20.1", "6.6.98+1", "preview/orinoco/3", "2026-08-12"),
 )  # fmt: skip
+LATEST: Api = _PRODUCTS[-1].api
+"""The newest API version that a release is known for."""
 
 
 def product_of(api: Api) -> Product:
