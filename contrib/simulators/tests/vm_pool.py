@@ -13,9 +13,10 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import MESSAGES
-from hvsdk_simulators.xapi.vm import Guest, make_vm
+from hvsdk_simulators.xapi.vm import Guest
 from hvsdk_simulators.xapi.vm.operations import allowed_operations
 from hvsdk_simulators.xapi.world import Options, World
+from vm_make import make_vm
 
 GIB = 1 << 30
 
@@ -42,9 +43,7 @@ class Pool:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """End the pool's clock, and drop what is on its disks."""
         self.world.stop()
-        self.world.disks.close()
 
     def call(self, name: str, *arguments: Any, task: Object | None = None) -> Any:
         """Call a message as the master, with what the wire would have read of its arguments."""

@@ -71,6 +71,12 @@ class Call:
             Failure: The object does not allow it now.
         """
         assert_allowed(self.world, obj, name)
+        with self.under_way(obj, name):
+            yield
+
+    @contextmanager
+    def under_way(self, obj: Object, name: str) -> Iterator[None]:
+        """The same for an operation of which is known that the object allows it."""
         db = self.world.db
         db.update(obj, current_operations=obj["current_operations"] | {self.task_ref: name})
         try:

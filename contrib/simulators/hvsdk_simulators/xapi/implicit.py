@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .call import Call
-from .database import Object
+from .database import NULL, Object
 from .failure import Failure
 from .messages import Message, Param
 from .query import matcher
@@ -125,7 +125,7 @@ def _create(cls: str) -> Callable[..., Object]:
     def create(call: Call, args: dict[str, Any]) -> Object:
         fields = SCHEMA[cls].fields
         for name, value in args.items():
-            if fields[name].kind.name == "ref" and value not in ("", "OpaqueRef:NULL"):
+            if fields[name].kind.name == "ref" and value not in ("", NULL):
                 call.world.db.get(fields[name].kind.target, value)
         settable = {name: value for name, value in args.items() if fields[name].mode != "RO"}
         return call.world.db.create(cls, **settable)
@@ -143,7 +143,7 @@ def _getter(field: str) -> Callable[..., Any]:
 
 def _plain(value: Any) -> Any:
     if value is None:
-        return "OpaqueRef:NULL"
+        return NULL
     if isinstance(value, Object):
         return value.ref
     if isinstance(value, list):

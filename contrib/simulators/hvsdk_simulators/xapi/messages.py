@@ -49,8 +49,6 @@ class Message:
     asynchronous: bool = True
     on_slaves: bool = False
     """Whether every member answers it, not only the master."""
-    streamed: bool = False
-    """Whether the function gives the answer in pieces."""
     elsewhere: frozenset[str] = frozenset()
     """The maps among the parameters whose values may be in another pool; the function gets those as references."""
 

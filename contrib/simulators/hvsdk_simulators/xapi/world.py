@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from attrs import define, field
 
 from .database import Database, Object
+from .failure import Failure
 from .options import Options
 
 __all__ = ["Member", "Options", "World"]
@@ -68,15 +70,27 @@ class World:
         return self.db.get("host", self.pool["master"])
 
     def member_of(self, host: Object) -> Member:
-        """Return what listens for a host."""
-        return next(member for member in self.members if member.host is host)
+        """Return what listens for a host, or raise HANDLE_INVALID for one that has left the pool."""
+        found = next((member for member in self.members if member.host is host), None)
+        if found is None:
+            raise Failure("HANDLE_INVALID", "host", host.ref)
+        return found
+
+    def new_mac(self) -> str:
+        """Make a MAC of the kind that the product makes: of local administration, for one station."""
+        octets = bytearray(self.random.getrandbits(48).to_bytes(6, "big"))
+        octets[0] = octets[0] & 0xFC | 0x02
+        return ":".join(f"{octet:02x}" for octet in octets)
 
     def now(self) -> datetime:
         """The time, to the second: XAPI knows no parts of one."""
         return datetime.now(UTC).replace(microsecond=0)
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call a function when a time has passed, with the lock held."""
+        """Call a function when a time has passed, with the lock held.
+
+        A `Failure` ends it, and nobody hears of that: what was true when it was asked for need not be so any more.
+        """
         with self._due:
             heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), function))
             if self._timer_thread is None:
@@ -85,7 +99,7 @@ class World:
             self._due.notify()
 
     def stop(self) -> None:
-        """End the clock, and all that waits."""
+        """End the clock and all that waits, and give up the content of the disks."""
         with self.lock:
             self.stopping = True
             self.lock.notify_all()
@@ -93,10 +107,12 @@ class World:
             self._due.notify()
         if self._timer_thread is not None:
             self._timer_thread.join()
+        if self.disks is not None:
+            self.disks.close()
 
     def _keep_time(self) -> None:
         while (function := self._next_due()) is not None:
-            with self.lock:
+            with self.lock, suppress(Failure):
                 function()
 
     def _next_due(self) -> Callable[[], None] | None:

@@ -18,18 +18,14 @@ _ROLES = {
 
 
 def make_access(world: World) -> None:
-    """Make what is not there yet."""
-    known = {role["name_label"]: role for role in world.db.all("role")}
-    for name, uuid in _ROLES.items():
-        if name not in known:
-            known[name] = _role(world, name, uuid)
+    """Make the roles, a subject with each of them, and a secret."""
     for name in ROLES:
-        _subject(world, name, known[name])
+        _subject(world, name, _role(world, name))
     world.db.create("secret", value="a password of a storage array", other_config={})
 
 
-def _role(world: World, name: str, uuid: str) -> Object:
-    return world.db.create("role", uuid=uuid, name_label=name, name_description=f"The role of a {name}")
+def _role(world: World, name: str) -> Object:
+    return world.db.create("role", uuid=_ROLES[name], name_label=name, name_description=f"The role of a {name}")
 
 
 def _subject(world: World, name: str, role: Object) -> None:

@@ -13,7 +13,7 @@ from hvsdk_simulators.xapi.build.networks import Networks
 from hvsdk_simulators.xapi.build.storage import Storage, make_vdi
 from hvsdk_simulators.xapi.build.templates import TEMPLATES, base_fields, platform
 from hvsdk_simulators.xapi.database import NULL, Object
-from hvsdk_simulators.xapi.vm.domain import metrics_of_running
+from hvsdk_simulators.xapi.vm.domain import make_consoles, metrics_of_running
 from hvsdk_simulators.xapi.vm.guest import ABSENT, CURRENT, OUTDATED, Guest, guests, metrics_fields
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
 from hvsdk_simulators.xapi.world import World
@@ -181,9 +181,7 @@ def _run(world: World, vm: Object, host: Object, system: System) -> None:
     hvm = vm["domain_type"] == "hvm"
     world.db.update(metrics, **metrics_of_running(world, vm, vm["memory_target"]), hvm=hvm)
     world.db.update(vm, memory_overhead=overhead(vm))
-    for protocol in ("rfb", "vt100"):
-        console = world.db.create("console", VM=vm.ref, protocol=protocol)
-        world.db.update(console, location=f"https://{host['address']}/console?uuid={console['uuid']}")
+    make_consoles(world, vm, host)
     if system.tools != ABSENT:
         told = metrics_fields(world, vm, guests(world)[vm.ref])
         world.db.update(vm, guest_metrics=world.db.create("VM_guest_metrics", **told).ref)

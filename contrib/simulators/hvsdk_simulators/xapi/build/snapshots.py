@@ -7,6 +7,7 @@ from datetime import timedelta
 from hvsdk_simulators.xapi.build.devices import add_disk
 from hvsdk_simulators.xapi.build.storage import MIB, Storage, make_vdi
 from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.vm.metadata import record_text
 from hvsdk_simulators.xapi.vm.records import copy_record, copy_vif
 from hvsdk_simulators.xapi.world import World
 
@@ -31,6 +32,7 @@ def _snapshot(world: World, vm: Object, name: str, *, days: int) -> Object:
         snapshot_of=vm.ref,
         snapshot_time=world.now() - timedelta(days=days),
         snapshot_info={"power-state-at-snapshot": vm["power_state"], "disk-snapshot-type": "crash_consistent"},
+        snapshot_metadata=record_text(vm),
         power_state="Halted",
         parent=vm["parent"],
         name_description="",

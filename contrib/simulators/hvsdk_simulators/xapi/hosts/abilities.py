@@ -19,11 +19,11 @@ _GOING_DOWN = frozenset(("reboot", "shutdown"))
 def allowed_operations(world: World, host: Object) -> list[str]:
     """The operations that may begin now."""
     names = (*_OPERATIONS, "enable") if world.options.api >= _ENABLE_SINCE else _OPERATIONS
-    return [name for name in names if refuse(world, host, name) is None]
+    return [name for name in names if refusal_of(world, host, name) is None]
 
 
 @refusal("host")
-def refuse(world: World, host: Object, op: str) -> Failure | None:
+def refusal_of(world: World, host: Object, op: str) -> Failure | None:
     """The error that the product answers to an operation now, or None."""
     current = host["current_operations"]
     if current and (op in current.values() or _GOING_DOWN & {op, *current.values()}):

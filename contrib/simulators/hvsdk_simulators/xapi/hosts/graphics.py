@@ -6,6 +6,8 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.vm import states
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 _ROLE = "pool-operator"
 
@@ -21,7 +23,7 @@ def create_vgpu(
 ) -> Object:
     """Give a VM a virtual card, which must be halted; without a type it gets a whole card."""
     db = call.world.db
-    _assert_halted(VM)
+    assert_state(VM, states.HALTED)
     if device != "0":
         raise Failure("INVALID_DEVICE", device)
     if any(db.get("VGPU", ref)["device"] == "0" for ref in VM["VGPUs"]):
@@ -35,7 +37,7 @@ def create_vgpu(
 @message("VGPU.destroy(VGPU ref self) -> void", role=_ROLE, since="1.9")
 def destroy_vgpu(call: Call, self: Object) -> None:
     """Take a virtual card from its VM, which must be halted."""
-    _assert_halted(call.world.db.get("VM", self["VM"]))
+    assert_state(call.world.db.get("VM", self["VM"]), states.HALTED)
     call.world.db.delete(self)
 
 
@@ -132,8 +134,3 @@ def _change_access(call: Call, card: Object, changes: dict[str, str]) -> str:
     access = changes.get(card["dom0_access"], str(card["dom0_access"]))
     call.world.db.update(card, dom0_access=access)
     return access
-
-
-def _assert_halted(vm: Object) -> None:
-    if vm["power_state"] != "Halted":
-        raise Failure("VM_BAD_POWER_STATE", vm.ref, "halted", vm["power_state"].lower())

@@ -16,11 +16,11 @@ _OPERATIONS = ("attach", "plug", "unplug")
 @derived("VUSB", "allowed_operations")
 def allowed_operations(world: World, vusb: Object) -> list[str]:
     """The operations that may begin now."""
-    return [op for op in _OPERATIONS if refuse(world, vusb, op) is None]
+    return [op for op in _OPERATIONS if refusal_of(world, vusb, op) is None]
 
 
 @refusal("VUSB")
-def refuse(world: World, vusb: Object, op: str) -> Failure | None:
+def refusal_of(world: World, vusb: Object, op: str) -> Failure | None:
     """The error that the product answers to an operation now, or None."""
     vm = world.db.lookup("VM", vusb["VM"])
     if vm is None or op == "attach":

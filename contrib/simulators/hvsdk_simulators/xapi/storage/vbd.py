@@ -7,6 +7,7 @@ from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.world import World
 
 from .connections import assert_attached, is_attached, sees
+from .device_names import device_name
 from .vbd_create import assert_medium
 from .vbd_rules import refusal_of
 
@@ -33,7 +34,7 @@ def plug(call: Call, vbd: Object) -> None:
     with call.operation(vbd, "plug"):
         call.wait(_SECONDS * world.options.duration_scale)
         _assert_running(world, vbd)
-        world.db.update(vbd, currently_attached=True, device=vbd["device"] or _guest_name(vbd["userdevice"]))
+        world.db.update(vbd, currently_attached=True, device=vbd["device"] or device_name(vbd["userdevice"]))
 
 
 @message("VBD.unplug(VBD ref self) -> void", role="vm-admin")
@@ -115,11 +116,3 @@ def _assert_running(world: World, vbd: Object) -> None:
 def _vm_uuid(world: World, vbd: Object) -> str:
     uuid: str = world.db.get("VM", vbd["VM"])["uuid"]
     return uuid
-
-
-def _guest_name(userdevice: str) -> str:
-    """What a paravirtual guest calls the drive at a position."""
-    if not userdevice.isdecimal():
-        return userdevice
-    tens, ones = divmod(int(userdevice), 26)
-    return "xvd" + (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)

@@ -28,7 +28,6 @@ from hvsdk_simulators.xapi.vm import (
     vcpus,
 )
 from hvsdk_simulators.xapi.vm.guest import Guest
-from hvsdk_simulators.xapi.vm.make import make_vm
 
 __all__ = [
     "Guest",
@@ -41,7 +40,6 @@ __all__ = [
     "data_sources",
     "firmware",
     "guest_calls",
-    "make_vm",
     "maps",
     "membership",
     "memory",

@@ -45,11 +45,11 @@ def create(call: Call, args: dict[str, Any]) -> Object:
     fields.setdefault("has_vendor_device", False)
     fields["other_config"] = {MAC_SEED: _seed(world)} | dict(args.get("other_config", {}))
     vm = world.db.create("VM", power_state=states.SUSPENDED if suspended else states.HALTED, domid=-1, **fields)
-    settle(world, vm)
+    fill_in(world, vm)
     return vm
 
 
-def settle(world: World, vm: Object) -> None:
+def fill_in(world: World, vm: Object) -> None:
     """Fill in what follows from the rest of a new record."""
     changes: dict[str, Any] = {"memory_overhead": overhead(vm)}
     if vm["domain_type"] == "unspecified":

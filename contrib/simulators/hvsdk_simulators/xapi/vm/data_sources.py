@@ -9,8 +9,8 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.hosts.rrd_sources import Source, measured_vm
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import states
-from hvsdk_simulators.xapi.vm.maps import assert_state
 from hvsdk_simulators.xapi.vm.operations import operation
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 
 @message("VM.get_data_sources(VM ref self) -> data_source record set", since="1.3")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.storage.device_names import device_name
 from hvsdk_simulators.xapi.vm import guest, states
 from hvsdk_simulators.xapi.vm.hosts import memory_free
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
@@ -91,14 +92,6 @@ def boot_guest(world: World, vm: Object) -> None:
     world.later(seconds, booted)
 
 
-def device_name(userdevice: str) -> str:
-    """What a paravirtual guest calls the drive at a position: xvda, xvdb and so on."""
-    if not userdevice.isdecimal():
-        return userdevice
-    tens, ones = divmod(int(userdevice), 26)
-    return "xvd" + (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)
-
-
 def metrics_of_running(world: World, vm: Object, memory: int) -> dict[str, Any]:
     """The fields of VM_metrics for a domain that has the memory."""
     vcpus: int = vm["VCPUs_at_startup"]
@@ -166,6 +159,7 @@ def new_domid(world: World, host: Object) -> int:
 
 
 def make_consoles(world: World, vm: Object, host: Object) -> None:
+    """Give a VM the consoles of its domain on a host, in place of those it has."""
     _drop_consoles(world, vm)
     for protocol in ("rfb", "vt100"):
         console = world.db.create("console", VM=vm.ref, protocol=protocol)

@@ -7,9 +7,9 @@ from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import states
-from hvsdk_simulators.xapi.vm.maps import assert_state
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
 from hvsdk_simulators.xapi.vm.operations import operation
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 BIOS_ORDER = "BIOS order"
 

@@ -7,8 +7,8 @@ from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import states
-from hvsdk_simulators.xapi.vm.maps import assert_state
 from hvsdk_simulators.xapi.vm.operations import operation
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 _PLUGIN = "guest-agent-operation"
 _FUNCTIONS = frozenset({"request-rdp-on", "request-rdp-off", "run-script"})

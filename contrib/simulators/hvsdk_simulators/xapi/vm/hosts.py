@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.storage import connections
+from hvsdk_simulators.xapi.vm import states
 from hvsdk_simulators.xapi.vm.memory_rules import assert_valid_to_boot
 from hvsdk_simulators.xapi.world import World
 
@@ -26,16 +28,15 @@ def storage_of(world: World, vm: Object) -> list[str]:
     """References of the SRs that hold the VM's disks, media and saved memory."""
     vbds = (world.db.lookup("VBD", ref) for ref in vm["VBDs"])
     vdi_refs = [vbd["VDI"] for vbd in vbds if vbd is not None and not vbd["empty"]]
-    if vm["power_state"] == "Suspended":
+    if vm["power_state"] == states.SUSPENDED:
         vdi_refs.append(vm["suspend_VDI"])
     vdis = (world.db.lookup("VDI", ref) for ref in vdi_refs)
     return list(dict.fromkeys(vdi["SR"] for vdi in vdis if vdi is not None))
 
 
 def sees(world: World, host: Object, sr: str) -> bool:
-    """Whether the SR is plugged into the host."""
-    pbds = (world.db.lookup("PBD", ref) for ref in host["PBDs"])
-    return any(pbd is not None and pbd["SR"] == sr and pbd["currently_attached"] for pbd in pbds)
+    """Whether the SR of a reference is plugged into the host."""
+    return connections.sees(world, host, world.db.get("SR", sr))
 
 
 def is_live(world: World, host: Object) -> bool:

@@ -6,7 +6,6 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
-from hvsdk_simulators.xapi.vm import states
 from hvsdk_simulators.xapi.vm.operations import operation
 
 
@@ -91,13 +90,6 @@ def remove_from_nvram(call: Call, self: Object, key: str) -> None:
     """Drop one of the firmware's variables of a VM that is off."""
     with operation(call, self, "changing_NVRAM"):
         _remove(call, self, "NVRAM", key)
-
-
-def assert_state(vm: Object, *expected: str) -> None:
-    """Raise when the VM is not in one of the power states that a setter asks for."""
-    if vm["power_state"] not in expected:
-        names = [name for name in states.ALL_STATES if name in expected]
-        raise Failure("VM_BAD_POWER_STATE", vm.ref, ", ".join(names).lower(), vm["power_state"].lower())
 
 
 def _add(call: Call, vm: Object, field: str, key: str, value: str) -> None:

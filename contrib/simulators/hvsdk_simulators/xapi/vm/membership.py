@@ -5,7 +5,7 @@ from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm import states
-from hvsdk_simulators.xapi.vm.maps import assert_state
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 _PRIORITIES = ("", "restart", "best-effort")
 

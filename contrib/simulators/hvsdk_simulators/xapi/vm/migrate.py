@@ -12,8 +12,7 @@ from hvsdk_simulators.xapi.storage.drivers import features
 from hvsdk_simulators.xapi.vm import departure, disks, domain, durations, hosts, migrate_pools, states
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.peer import Peer
-from hvsdk_simulators.xapi.vm.power import still
-from hvsdk_simulators.xapi.vm.situation import assert_allowed
+from hvsdk_simulators.xapi.vm.situation import assert_allowed, assert_state
 from hvsdk_simulators.xapi.world import World
 
 Options = Mapping[str, str]
@@ -182,7 +181,7 @@ def _move(call: Call, vm: Object, host: Object) -> None:
     call.world.db.update(vm, scheduled_to_be_resident_on=host.ref)
     try:
         durations.work(call, durations.MIGRATE)
-        still(vm, states.RUNNING)
+        assert_state(vm, states.RUNNING)
         domain.move(call.world, vm, host)
     finally:
         call.world.db.update(vm, scheduled_to_be_resident_on=NULL)

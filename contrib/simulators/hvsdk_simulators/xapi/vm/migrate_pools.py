@@ -17,7 +17,7 @@ from hvsdk_simulators.xapi.storage.mirror import length_of, pieces_of
 from hvsdk_simulators.xapi.vm import create, durations, states
 from hvsdk_simulators.xapi.vm.departure import Departure, pack
 from hvsdk_simulators.xapi.vm.peer import Peer, Unreachable, aside, to_the_end
-from hvsdk_simulators.xapi.vm.power import still
+from hvsdk_simulators.xapi.vm.situation import assert_state
 
 _MARK = "migration"
 """Key of `other_config` by which disks made at the destination are found again until they are a VM's."""
@@ -46,7 +46,7 @@ def go(call: Call, going: Departure, peer: Peer) -> str:
             sending.copy_disks()
             if going.vm["power_state"] == states.RUNNING:
                 durations.work(call, durations.MIGRATE, begin=0.8)
-                still(going.vm, states.RUNNING)
+                assert_state(going.vm, states.RUNNING)
             sending.catch_up()
             ref = sending.deliver()
         except BaseException:

@@ -20,7 +20,7 @@ def allowed_operations(world: World, vm: Object) -> list[str]:
 
 
 @refusal("VM")
-def refuse(world: World, vm: Object, op: str) -> Failure | None:
+def refusal_of(world: World, vm: Object, op: str) -> Failure | None:
     """The error that the product answers to an operation now, or None."""
     return situation.refusal(world, vm, op)
 
@@ -29,16 +29,11 @@ def refuse(world: World, vm: Object, op: str) -> Failure | None:
 def operation(call: Call, vm: Object, op: str, *, strict: bool = True) -> Iterator[None]:
     """Begin an operation, or raise the product's refusal, and show it in `current_operations` while it runs."""
     situation.assert_allowed(call.world, vm, op, strict=strict)
-    db = call.world.db
-    host = db.lookup("host", vm["resident_on"])
+    host = call.world.db.lookup("host", vm["resident_on"])
     if host is not None:
         assert_answers(call.world, host)
-    db.update(vm, current_operations=vm["current_operations"] | {call.task_ref: op})
-    try:
+    with call.under_way(vm, op):
         yield
-    finally:
-        left = {task: other for task, other in vm["current_operations"].items() if task != call.task_ref}
-        db.update(vm, current_operations=left)
 
 
 def cancel(call: Call, vm: Object, ops: Collection[str]) -> None:

@@ -1,7 +1,5 @@
 """Starting, pausing and stopping."""
 
-from collections.abc import Iterable
-
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
@@ -11,6 +9,7 @@ from hvsdk_simulators.xapi.vm import disks, domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.boot_loader import assert_boots
 from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.operations import cancel, operation
+from hvsdk_simulators.xapi.vm.situation import assert_state
 from hvsdk_simulators.xapi.world import World
 
 _CUT_SHORT_BY_SHUTDOWN = ("clean_shutdown", "clean_reboot", "hard_reboot", "pool_migrate", "call_plugin", "suspend")
@@ -39,7 +38,7 @@ def pause(call: Call, vm: Object) -> None:
     """Stop the VM's vCPUs; it keeps its memory and its host."""
     with operation(call, vm, "pause"):
         durations.work(call, durations.PAUSE)
-        still(vm, states.RUNNING)
+        assert_state(vm, states.RUNNING)
         call.world.db.update(vm, power_state=states.PAUSED)
 
 
@@ -48,7 +47,7 @@ def unpause(call: Call, vm: Object) -> None:
     """Let the VM's vCPUs run on."""
     with operation(call, vm, "unpause"):
         durations.work(call, durations.PAUSE)
-        still(vm, states.PAUSED)
+        assert_state(vm, states.PAUSED)
         call.world.db.update(vm, power_state=states.RUNNING)
         if call.world.db.lookup("VM_guest_metrics", vm["guest_metrics"]) is None:
             domain.boot_guest(call.world, vm)
@@ -105,7 +104,7 @@ def hard_reboot(call: Call, vm: Object) -> None:
         if vm["power_state"] == states.HALTED:
             _boot(call, vm, hosts.choose_host(call.world, vm), paused=False)
             return
-        still(vm, states.PAUSED, states.RUNNING)
+        assert_state(vm, states.PAUSED, states.RUNNING)
         domain.reboot(call.world, vm)
 
 
@@ -150,17 +149,6 @@ def assert_disks_are_free(world: World, vm: Object) -> None:
             raise failure
 
 
-def still(vm: Object, *expected: str) -> None:
-    """Raise when the VM's state changed while an operation on it took its time."""
-    if vm["power_state"] not in expected:
-        wanted = ", ".join(_in_order(expected)).lower()
-        raise Failure("VM_BAD_POWER_STATE", vm.ref, wanted, vm["power_state"].lower())
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=states.ALL_STATES.index)
-
-
 def _boot(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
     world = call.world
     assert_boots(world, vm)
@@ -168,7 +156,7 @@ def _boot(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
     world.db.update(vm, scheduled_to_be_resident_on=host.ref, ha_always_run=vm["ha_restart_priority"] == "restart")
     try:
         durations.work(call, durations.START)
-        still(vm, states.HALTED)
+        assert_state(vm, states.HALTED)
         domain.build(world, vm, host, paused=paused)
     finally:
         world.db.update(vm, scheduled_to_be_resident_on=NULL)

@@ -11,7 +11,7 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.storage.connections import is_attached
 from hvsdk_simulators.xapi.vm import hosts, states
-from hvsdk_simulators.xapi.vm.maps import assert_state
+from hvsdk_simulators.xapi.vm.situation import assert_state
 from hvsdk_simulators.xapi.world import World
 
 

@@ -2,7 +2,7 @@
 
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
-from hvsdk_simulators.xapi.vm import rules
+from hvsdk_simulators.xapi.vm import rules, states
 from hvsdk_simulators.xapi.vm.rules import Situation
 from hvsdk_simulators.xapi.world import World
 
@@ -61,6 +61,13 @@ def assert_allowed(world: World, vm: Object, op: str, *, strict: bool = True) ->
         raise failure
 
 
+def assert_state(vm: Object, *expected: str) -> None:
+    """Raise when the VM is not in one of these power states."""
+    if vm["power_state"] not in expected:
+        names = [name for name in states.ALL_STATES if name in expected]
+        raise Failure("VM_BAD_POWER_STATE", vm.ref, ", ".join(names).lower(), vm["power_state"].lower())
+
+
 def allowed_operations(world: World, vm: Object) -> list[str]:
     """The field of this name."""
     return list(rules.allowed(situation(world, vm)))
@@ -80,7 +87,7 @@ def _domain_type_now(world: World, vm: Object) -> str:
     """What the domain was booted as; before the field existed, what it is set to boot as."""
     metrics = world.db.lookup("VM_metrics", vm["metrics"])
     booted: str = metrics["current_domain_type"] if metrics else "unspecified"
-    if booted != "unspecified" or vm["power_state"] == "Halted":
+    if booted != "unspecified" or vm["power_state"] == states.HALTED:
         return booted
     return "hvm" if vm["HVM_boot_policy"] else "pv"
 

@@ -8,7 +8,8 @@ from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.guest import guest_of
 from hvsdk_simulators.xapi.vm.memory_rules import MIB
 from hvsdk_simulators.xapi.vm.operations import operation
-from hvsdk_simulators.xapi.vm.power import assert_disks_are_free, still
+from hvsdk_simulators.xapi.vm.power import assert_disks_are_free
+from hvsdk_simulators.xapi.vm.situation import assert_state
 from hvsdk_simulators.xapi.world import World
 
 
@@ -48,7 +49,7 @@ def save_memory(call: Call, vm: Object) -> Object:
     try:
         _ask_guest(call, vm)
         durations.work(call, durations.SAVE)
-        still(vm, states.RUNNING)
+        assert_state(vm, states.RUNNING)
     except BaseException:
         call.world.storage.destroy_vdi(vdi)
         raise
@@ -82,7 +83,7 @@ def _run_on(call: Call, vm: Object, host: Object, *, paused: bool) -> None:
     world.db.update(vm, scheduled_to_be_resident_on=host.ref)
     try:
         durations.work(call, durations.RESTORE)
-        still(vm, states.SUSPENDED)
+        assert_state(vm, states.SUSPENDED)
         domain.restore(world, vm, host, paused=paused)
         world.db.update(vm, suspend_VDI=NULL, ha_always_run=vm["ha_restart_priority"] == "restart")
         world.storage.destroy_vdi(vdi)

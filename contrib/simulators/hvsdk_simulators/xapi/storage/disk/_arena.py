@@ -16,8 +16,8 @@ class Arena:
     One descriptor serves every disk, whatever their number, and nothing is left behind when the process is killed.
     """
 
-    def __init__(self, directory: str | None = None) -> None:
-        self._descriptor, name = tempfile.mkstemp(dir=directory, prefix="hvsdk-disks-")
+    def __init__(self) -> None:
+        self._descriptor, name = tempfile.mkstemp(prefix="disks-")
         os.unlink(name)
         self._close = weakref.finalize(self, os.close, self._descriptor)
         self._free: list[int] = []
@@ -56,5 +56,7 @@ class Arena:
             self._free.extend(numbers)
 
     def close(self) -> None:
-        """Give up all blocks."""
+        """Give up all blocks. Who still reads or writes some gets an `OSError`."""
+        # The number may soon be another file's.
+        self._descriptor = -1
         self._close()

@@ -11,8 +11,8 @@ from ._layer import Layer
 class DiskStore:
     """Disks by VDI UUID; one that nobody asked for does not exist yet and costs nothing."""
 
-    def __init__(self, directory: str | None = None) -> None:
-        self.arena = Arena(directory)
+    def __init__(self) -> None:
+        self.arena = Arena()
         self._disks: dict[str, Disk] = {}
         self._plans: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
@@ -49,8 +49,9 @@ class DiskStore:
             self._plans.pop(uuid, None)
 
     def close(self) -> None:
-        """Give up everything."""
+        """Give up everything; there are no disks afterwards."""
         self._disks.clear()
+        self._plans.clear()
         self.arena.close()
 
     def _planned_layer(self, uuid: str, size: int) -> Layer | None:

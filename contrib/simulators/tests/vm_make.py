@@ -1,15 +1,17 @@
-"""Making VMs for a world: whole ones with devices and metrics, thousands in a second."""
+"""Making VMs in any power state: whole ones with devices and metrics, without the messages that bring them there."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
 from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.storage.device_names import device_name
 from hvsdk_simulators.xapi.vm import guest as guests
 from hvsdk_simulators.xapi.vm import states
 from hvsdk_simulators.xapi.vm.domain import (
     CPU_FLAGS,
     boot_type,
-    device_name,
     make_consoles,
     metrics_of_running,
     new_domid,
