@@ -175,4 +175,5 @@ def test_a_blob_belongs_to_what_it_was_made_for(pool: Pool) -> None:
 
     assert host["blobs"] == {"notes": made.ref}
     assert made["mime_type"] == "application/octet-stream"
-    assert pool.refused("host.create_new_blob", host, "notes", "")[0] == "DB_UNIQUENESS_CONSTRAINT_VIOLATION"
+    refusal = ["MAP_DUPLICATE_KEY", "host", "blobs", host["uuid"], "notes"]
+    assert pool.refused("host.create_new_blob", host, "notes", "") == refusal

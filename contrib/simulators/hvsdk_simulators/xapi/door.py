@@ -24,9 +24,10 @@ from .failure import Failure
 from .handlers import HANDLER_ROLES, HANDLERS
 from .world import Member, World
 
-__all__ = ["disturb_pool", "serve"]
+__all__ = ["SECONDS_BETWEEN_BYTES", "disturb_pool", "serve"]
 
-_BETWEEN_BYTES = 0.01
+SECONDS_BETWEEN_BYTES = 0.01
+"""Of an answer that trickles."""
 
 
 class _CutError(OSError):
@@ -53,7 +54,8 @@ class Door:
         self.started = False
         self._request = request
         self._counters = counters
-        self._action = action
+        self.action = action
+        """What goes wrong with it, if anything does."""
         self._announced: int | None = None
         self._sent = 0
 
@@ -72,7 +74,7 @@ class Door:
         self.started = True
         length = headers.get("Content-Length")
         self._announced = int(length) if length is not None else None
-        if self._action is Action.DROP_AFTER:
+        if self.action is Action.DROP_AFTER:
             return
         named = dict(headers)
         if self.task is not None:
@@ -81,9 +83,9 @@ class Door:
 
     def write(self, data: bytes) -> None:
         """Send a part of the body."""
-        if self._action is Action.DROP_AFTER:
+        if self.action is Action.DROP_AFTER:
             return
-        if self._action is Action.HALF_ANSWER:
+        if self.action is Action.HALF_ANSWER:
             whole = self._announced if self._announced is not None else 2 * len(data)
             part = data[: max(0, whole // 2 - self._sent)]
             self._request.write(part)
@@ -92,11 +94,11 @@ class Door:
         # Whoever has read it all finds it counted.
         self._sent += len(data)
         self._counters.sent(self.path, len(data))
-        if self._action is Action.TRICKLE:
+        if self.action is Action.TRICKLE:
             for place in range(len(data)):
                 self._request.write(data[place : place + 1])
-                time.sleep(_BETWEEN_BYTES)
-        elif self._action is not Action.HALF_ANSWER:
+                time.sleep(SECONDS_BETWEEN_BYTES)
+        elif self.action is not Action.HALF_ANSWER:
             self._request.write(data)
 
     def upgrade(self) -> socket.socket:
@@ -177,7 +179,7 @@ def _handle(world: World, member: Member, request: Request, door: Door, refused:
     if door.task is None:
         _fail_unstarted(door, request, Failure("HANDLE_INVALID", "task", door.asked("task_id")))
         return
-    if door._action is Action.SESSION_EXPIRED:
+    if door.action is Action.SESSION_EXPIRED:
         with world.lock:
             sessions.end(world, door.session)
     try:
@@ -215,7 +217,7 @@ def _end(world: World, door: Door, failure: Failure | None) -> None:
     with world.lock:
         if door.task is None:
             return
-        if door._action is Action.TASK_VANISH:
+        if door.action is Action.TASK_VANISH:
             tasks.vanish(world, door.task)
         elif failure is not None:
             tasks.fail(world, door.task, failure)

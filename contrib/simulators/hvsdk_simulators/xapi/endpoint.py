@@ -13,7 +13,7 @@ from hvsdk_simulators.wire.request import BodyTooLargeError, Request
 from . import sessions, tasks
 from .database import Object
 from .dispatch import ASYNC, Dispatcher, Result
-from .door import disturb_pool, serve
+from .door import SECONDS_BETWEEN_BYTES, disturb_pool, serve
 from .encoding import XML
 from .failure import Failure
 from .handlers import HANDLERS
@@ -26,7 +26,6 @@ _JSON_PATHS = ("/jsonrpc", "/json")
 _JSON_SINCE = (2, 3)
 """The first API version that speaks JSON-RPC; older ones take such calls for XML-RPC."""
 _BODY_LIMIT = 300 << 10
-_BYTES_BETWEEN = 0.01
 _NOTE = "x-http-other-config-"
 _PAGE = b"<html><head><title>XenServer</title></head><body><p>Welcome</p></body></html>"
 
@@ -166,7 +165,7 @@ class Endpoint:
             if self._world.stopping:
                 return
             request.write(body[place : place + 1])
-            time.sleep(_BYTES_BETWEEN)
+            time.sleep(SECONDS_BETWEEN_BYTES)
 
 
 def _send_quickly(request: Request, kind: str, pieces: Iterator[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Pieces of data that clients leave with objects of the pool."""
+"""Blobs: files that clients leave with objects of the pool. Their content, which is sent over HTTP, is not taken here."""
 
 from __future__ import annotations
 
@@ -53,9 +53,29 @@ def create_for_network(call: Call, network: Object, name: str, mime_type: str, p
     return _create_for(call, network, name, mime_type, public=public)
 
 
+@message(
+    "SR.create_new_blob(SR ref sr, string name, string mime_type, bool public = false) -> blob ref",
+    role=_ROLE,
+    since="1.3",
+)
+def create_for_sr(call: Call, sr: Object, name: str, mime_type: str, public: bool) -> Object:
+    """Make one that belongs to an SR."""
+    return _create_for(call, sr, name, mime_type, public=public)
+
+
+@message(
+    "VM.create_new_blob(VM ref vm, string name, string mime_type, bool public = false) -> blob ref",
+    role="vm-power-admin",
+    since="1.3",
+)
+def create_for_vm(call: Call, vm: Object, name: str, mime_type: str, public: bool) -> Object:
+    """Make one that belongs to a VM, such as an icon, and goes with it."""
+    return _create_for(call, vm, name, mime_type, public=public)
+
+
 def _create_for(call: Call, owner: Object, name: str, mime_type: str, *, public: bool) -> Object:
     if name in owner["blobs"]:
-        raise Failure("DB_UNIQUENESS_CONSTRAINT_VIOLATION", "blob", "name", name)
+        raise Failure("MAP_DUPLICATE_KEY", owner.cls, "blobs", owner["uuid"], name)
     made = create(call, mime_type, public)
     call.world.db.update(owner, blobs=owner["blobs"] | {name: made.ref})
     return made

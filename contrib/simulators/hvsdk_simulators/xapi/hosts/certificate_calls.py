@@ -13,7 +13,7 @@ from hvsdk_simulators.xapi.actions import action
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
-from hvsdk_simulators.xapi.hosts.life import cut
+from hvsdk_simulators.xapi.hosts.life import after_the_answer, cut
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.world import Member, World
 
@@ -80,4 +80,4 @@ def _use(world: World, member: Member, certificate: str, key: str, chain: str = 
     member.fingerprint = f"sha256:{digest.hex()}"
     for ref in member.host["certificates"]:
         world.db.bump(world.db.get("Certificate", ref))
-    world.later(0.05, lambda: cut(member))
+    after_the_answer(world, lambda: cut(member))

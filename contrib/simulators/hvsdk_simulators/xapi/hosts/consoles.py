@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.handlers import Exchange, handler
 from hvsdk_simulators.xapi.hosts import jpeg, screen
 from hvsdk_simulators.xapi.hosts.rfb import Viewer
+from hvsdk_simulators.xapi.storage.transfers import find, parameters
 from hvsdk_simulators.xapi.world import World
 
 _LOOKED_AT = ("Running", "Paused")
@@ -20,7 +20,7 @@ def connect(exchange: Exchange) -> None:
     """Turn the connection into the one of a console, by the reference or UUID of it or of its VM."""
     world = exchange.world
     with world.lock:
-        console = _console(world, _asked(exchange))
+        console = _console(exchange)
         vm = world.db.get("VM", console["VM"])
         _assert_here(exchange, vm)
         protocol, name = console["protocol"], vm["name_label"]
@@ -37,35 +37,30 @@ def snapshot(exchange: Exchange) -> None:
     """Send what a VM's screen shows, as a JPEG."""
     world = exchange.world
     with world.lock:
-        asked = _asked(exchange)
-        vm = _find(world, "VM", asked)
+        vm = find(exchange, "VM", _name(exchange))
         _assert_here(exchange, vm)
     picture = jpeg.encode(_picture(world, vm), screen.WIDTH, screen.HEIGHT)
     exchange.start(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(picture))})
     exchange.write(picture)
 
 
-def _asked(exchange: Exchange) -> Mapping[str, str]:
-    return {**exchange.cookies, **exchange.query}
+def _name(exchange: Exchange) -> str:
+    asked = parameters(exchange)
+    return asked.get("uuid") or asked.get("ref") or ""
 
 
-def _console(world: World, asked: Mapping[str, str]) -> Object:
+def _console(exchange: Exchange) -> Object:
     """The console that is named, or the graphical one of the VM that is."""
+    world = exchange.world
     try:
-        return _find(world, "console", asked)
+        return find(exchange, "console", _name(exchange))
     except Failure:
-        vm = _find(world, "VM", asked)
+        vm = find(exchange, "VM", _name(exchange))
     consoles = [world.db.get("console", ref) for ref in vm["consoles"]]
     found = next((one for one in consoles if one["protocol"] == "rfb"), None)
     if found is None:
         raise Failure("VM_BAD_POWER_STATE", vm.ref, "running", vm["power_state"].lower())
     return found
-
-
-def _find(world: World, cls: str, asked: Mapping[str, str]) -> Object:
-    name = asked.get("uuid") or asked.get("ref") or ""
-    known = world.db.lookup(cls, name)
-    return known if known is not None else world.db.find(cls, name)
 
 
 def _assert_here(exchange: Exchange, vm: Object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
-from hvsdk_simulators.xapi.hosts.rrd_sources import Source, measured_host
+from hvsdk_simulators.xapi.hosts.rrd_sources import measured_host
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm.hosts import memory_free
 
@@ -126,19 +125,19 @@ def get_system_status_capabilities(call: Call, host: Object) -> str:
 @message("host.get_data_sources(host ref host) -> data_source record set", since="1.3")
 def get_data_sources(call: Call, host: Object) -> list[dict[str, Any]]:
     """All that is measured of a host, with the values of now."""
-    return [source_record(host["uuid"], source) for source in measured_host(call.world, host).sources]
+    return measured_host(call.world, host).records()
 
 
 @message("host.query_data_source(host ref host, string data_source) -> float", since="1.3")
 def query_data_source(call: Call, host: Object, data_source: str) -> float:
     """The value of one source now."""
-    return _source(call, host, data_source).value(host["uuid"], int(time.time()))
+    return measured_host(call.world, host).now(data_source)
 
 
 @message("host.record_data_source(host ref host, string data_source) -> void", role="pool-operator", since="1.3")
 def record_data_source(call: Call, host: Object, data_source: str) -> None:
     """Begin to keep a source's values. All are kept here."""
-    _source(call, host, data_source)
+    measured_host(call.world, host).source(data_source)
 
 
 @message(
@@ -146,25 +145,4 @@ def record_data_source(call: Call, host: Object, data_source: str) -> None:
 )
 def forget_data_source_archives(call: Call, host: Object, data_source: str) -> None:
     """Drop the values kept of a source; they follow from the time here, so none are kept."""
-    _source(call, host, data_source)
-
-
-def source_record(owner: str, source: Source) -> dict[str, Any]:
-    """A source as the API shows it."""
-    return {
-        "name_label": source.name,
-        "name_description": source.description,
-        "enabled": True,
-        "standard": True,
-        "units": source.units,
-        "min": 0.0,
-        "max": source.top,
-        "value": source.value(owner, int(time.time())),
-    }
-
-
-def _source(call: Call, host: Object, name: str) -> Source:
-    found = next((one for one in measured_host(call.world, host).sources if one.name == name), None)
-    if found is None:
-        raise Failure("INTERNAL_ERROR", f"no data source {name} of host {host['uuid']}")
-    return found
+    measured_host(call.world, host).source(data_source)

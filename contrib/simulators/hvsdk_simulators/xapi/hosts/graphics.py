@@ -130,6 +130,12 @@ def disable_dom0_access(call: Call, self: Object) -> str:
     return _change_access(call, self, {"enabled": "disable_on_reboot", "enable_on_reboot": "disabled"})
 
 
+@message("PCI.get_dom0_access_status(PCI ref self) -> enum pci_dom0_access", role=_ROLE, since="2.21")
+def get_dom0_access_status(call: Call, self: Object) -> str:
+    """Whether the control domain has the device: always."""
+    return "enabled"
+
+
 def _change_access(call: Call, card: Object, changes: dict[str, str]) -> str:
     access = changes.get(card["dom0_access"], str(card["dom0_access"]))
     call.world.db.update(card, dom0_access=access)

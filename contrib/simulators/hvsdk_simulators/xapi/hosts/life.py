@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,7 @@ from hvsdk_simulators.xapi.world import Member, World
 
 _ROLE = "pool-operator"
 _BOOT_SECONDS = 0.5
+_ANSWER_SECONDS = 0.05
 _NOTICED_AFTER = 0.2
 """Seconds until the pool says of a host that it no longer answers."""
 
@@ -26,7 +28,7 @@ _NOTICED_AFTER = 0.2
 def shutdown(call: Call, host: Object) -> None:
     """Switch a host off, which must be disabled and empty."""
     with call.operation(host, "shutdown"):
-        _later(call, lambda: go_down(call.world, host))
+        after_the_answer(call.world, lambda: go_down(call.world, host))
 
 
 @message("host.reboot(host ref host) -> void", role=_ROLE)
@@ -39,7 +41,7 @@ def reboot(call: Call, host: Object) -> None:
         world.later(_BOOT_SECONDS * world.options.duration_scale, lambda: come_up(world, host))
 
     with call.operation(host, "reboot"):
-        _later(call, down)
+        after_the_answer(call.world, down)
 
 
 @message("host.power_on(host ref host) -> void", role=_ROLE, since="1.3")
@@ -88,7 +90,7 @@ def destroy(call: Call, self: Object) -> None:
 def restart_agent(call: Call, host: Object) -> None:
     """Start the toolstack of a host anew: its connections are cut."""
     member = call.world.member_of(host)
-    _later(call, lambda: cut(member))
+    after_the_answer(call.world, lambda: cut(member))
 
 
 @action("kill-host")
@@ -183,6 +185,6 @@ def _notice(world: World, member: Member) -> None:
         set_live(world, member.host, live=False)
 
 
-def _later(call: Call, function: Any) -> None:
-    """Do something when the caller has had time to get the answer."""
-    call.world.later(0.05, function)
+def after_the_answer(world: World, function: Callable[[], None]) -> None:
+    """Do what ends connections when the caller has had time to get the answer."""
+    world.later(_ANSWER_SECONDS, function)

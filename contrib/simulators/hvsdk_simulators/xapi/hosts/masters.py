@@ -7,14 +7,12 @@ from hvsdk_simulators.xapi.actions import action
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
-from hvsdk_simulators.xapi.hosts.life import cut, set_live
+from hvsdk_simulators.xapi.hosts.life import after_the_answer, cut, set_live
 from hvsdk_simulators.xapi.messages import message
 from hvsdk_simulators.xapi.vm.hosts import is_live
 from hvsdk_simulators.xapi.world import World
 
 _ROLE = "pool-operator"
-_AFTER_THE_ANSWER = 0.05
-"""Seconds until a change that ends connections begins, so that who asked for it is told."""
 
 
 @message("pool.designate_new_master(host ref host) -> void", role=_ROLE, since="1.2")
@@ -24,7 +22,7 @@ def designate_new_master(call: Call, host: Object) -> None:
         return
     if not is_live(call.world, host):
         raise Failure("HOST_OFFLINE", host.ref)
-    call.world.later(_AFTER_THE_ANSWER, lambda: become_master(call.world, host))
+    after_the_answer(call.world, lambda: become_master(call.world, host))
 
 
 @message("pool.emergency_transition_to_master() -> void", role=_ROLE, on_slaves=True, asynchronous=False)
@@ -32,7 +30,7 @@ def emergency_transition_to_master(call: Call) -> None:
     """Make the host that is asked the one that answers for the pool, because the old one is gone."""
     if call.member.ref == call.world.pool["master"]:
         raise Failure("HOST_BROKEN")
-    call.world.later(_AFTER_THE_ANSWER, lambda: become_master(call.world, call.member))
+    after_the_answer(call.world, lambda: become_master(call.world, call.member))
 
 
 @message("pool.emergency_reset_master(string master_address) -> void", role=_ROLE, on_slaves=True, asynchronous=False)

@@ -7,13 +7,16 @@ the same moment agree.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 from zlib import crc32
 
 from attrs import frozen
 
 from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.world import World
 
 NAN = math.nan
@@ -51,21 +54,53 @@ class Source:
 
 @frozen
 class Measured:
-    """A host or a VM with its sources, as the legend names it (`vm:UUID:`), and since when it is measured."""
+    """A host, VM or SR with its sources, as the legend names it (`vm:UUID:`), and since when it is measured."""
 
     kind: str
     uuid: str
     sources: list[Source]
-    since: int
+    since: int = 0
 
     def value(self, source: Source, moment: int) -> float:
         """The value of one of the sources at a Unix time; not a number before there was anything to measure."""
         return NAN if moment <= self.since else source.value(self.uuid, moment)
 
+    def source(self, name: str) -> Source:
+        """The source of a name.
+
+        Raises:
+            Failure: There is none.
+        """
+        found = next((one for one in self.sources if one.name == name), None)
+        if found is None:
+            raise Failure("INTERNAL_ERROR", f"no data source {name} of {self.kind} {self.uuid}")
+        return found
+
+    def now(self, name: str) -> float:
+        """The value of a source now, by its name."""
+        return self.source(name).value(self.uuid, int(time.time()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """All sources with their values now, as the API shows them."""
+        moment = int(time.time())
+        return [
+            {
+                "name_label": source.name,
+                "name_description": source.description,
+                "enabled": True,
+                "standard": True,
+                "units": source.units,
+                "min": 0.0,
+                "max": source.top,
+                "value": source.value(self.uuid, moment),
+            }
+            for source in self.sources
+        ]
+
 
 def measured_host(world: World, host: Object) -> Measured:
     """What is measured of a host."""
-    return Measured("host", host["uuid"], list(_host_sources(world, host)), since=0)
+    return Measured("host", host["uuid"], list(_host_sources(world, host)))
 
 
 def measured_vm(world: World, vm: Object) -> Measured:

@@ -148,9 +148,3 @@ def get_sched_gran(call: Call, self: Object) -> str:
 def set_sched_gran(call: Call, self: Object, value: str) -> None:
     """Say so for the next boot."""
     call.world.db.update(self, cpu_configuration=self["cpu_configuration"] | {_GRANULARITY: value})
-
-
-@message("PCI.get_dom0_access_status(PCI ref self) -> enum pci_dom0_access", role=_ROLE, since="2.21")
-def get_dom0_access_status(call: Call, self: Object) -> str:
-    """Whether the control domain has the device: always."""
-    return "enabled"

@@ -3,6 +3,7 @@
 from . import (
     actions,
     cbt,
+    databases,
     drivers,
     mirror,
     nbd_info,
@@ -28,6 +29,7 @@ __all__ = [
     "Storage",
     "actions",
     "cbt",
+    "databases",
     "drivers",
     "install",
     "mirror",

@@ -86,54 +86,11 @@ def assert_can_host_ha_statefile(call: Call, sr: Object) -> None:
     """Raise why an SR cannot hold what hosts watch each other by: it is not shared, or cannot make small disks."""
     if not sr["shared"]:
         raise Failure("HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED", sr.ref)
-    _assert_generates_config(call.world, sr)
+    assert_generates_config(call.world, sr)
 
 
-@message("SR.assert_supports_database_replication(SR ref sr) -> void", role="pool-operator", since="1.9")
-def assert_supports_database_replication(call: Call, sr: Object) -> None:
-    """Raise why the pool's database cannot be kept in an SR as well."""
-    assert_attached(call.world, sr)
-    _assert_generates_config(call.world, sr)
-
-
-@message("SR.enable_database_replication(SR ref sr) -> void", role="pool-operator", since="1.9")
-def enable_database_replication(call: Call, sr: Object) -> None:
-    """Keep the pool's database in an SR as well, in a disk made for it."""
-    world = call.world
-    assert_supports_database_replication(call, sr)
-    if not _metadata(world, sr):
-        name = "Metadata for DR"
-        world.storage.create_vdi(sr, 256 << 20, type="metadata", name=name, metadata_of_pool=world.pool.ref)
-
-
-@message("SR.disable_database_replication(SR ref sr) -> void", role="pool-operator", since="1.9")
-def disable_database_replication(call: Call, sr: Object) -> None:
-    """Keep the pool's database in an SR no longer, and destroy its disk."""
-    for vdi in _metadata(call.world, sr):
-        call.world.storage.destroy_vdi(vdi)
-
-
-@message("VDI.read_database_pool_uuid(VDI ref self) -> string", since="1.9")
-def read_database_pool_uuid(call: Call, vdi: Object) -> str:
-    """The UUID of the pool whose database a disk holds; empty when it holds none."""
-    pool = call.world.db.lookup("pool", vdi["metadata_of_pool"])
-    return pool["uuid"] if pool is not None and vdi["type"] == "metadata" else ""
-
-
-@message("VDI.open_database(VDI ref self) -> session ref", role="pool-operator", since="1.9")
-def open_database(call: Call, vdi: Object) -> Object:
-    """Refuse: only databases of other pools are opened, and no disk holds one."""
-    if vdi["type"] != "metadata":
-        raise Failure("VDI_INCOMPATIBLE_TYPE", vdi.ref, vdi["type"])
-    raise Failure("VDI_CONTAINS_METADATA_OF_THIS_POOL", vdi.ref, vdi["metadata_of_pool"])
-
-
-def _metadata(world: World, sr: Object) -> list[Object]:
-    pool = world.pool.ref
-    return [vdi for vdi in disks_of(world, sr) if vdi["type"] == "metadata" and vdi["metadata_of_pool"] == pool]
-
-
-def _assert_generates_config(world: World, sr: Object) -> None:
+def assert_generates_config(world: World, sr: Object) -> None:
+    """Raise when disks in an SR cannot be reached without the toolstack."""
     if "VDI_GENERATE_CONFIG" not in features(world, sr):
         raise Failure("SR_OPERATION_NOT_SUPPORTED", sr.ref)
 

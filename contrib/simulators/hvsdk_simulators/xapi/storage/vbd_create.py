@@ -44,23 +44,27 @@ def assert_medium(world: World, vdi: Object) -> None:
         raise Failure("VDI_NOT_MANAGED", vdi.ref)
 
 
+def free_positions(world: World, vm: Object) -> list[str]:
+    """The positions of a VM at which no drive is."""
+    taken = _taken(world, vm)
+    many = world.options.api >= (2, 4) and (vm["domain_type"] == "hvm" or bool(vm["HVM_boot_policy"]))
+    return [text for text in map(str, range(_POSITIONS if many else _POSITIONS_BEFORE)) if text not in taken]
+
+
 def position_for(world: World, vm: Object, wanted: str, kind: str = "Disk") -> str:
     """The position of a new drive: the one asked for, or the first that is free.
 
     Raises:
         Failure: There is no such position, or a drive is there.
     """
-    taken = {_number(vbd["userdevice"]) for ref in vm["VBDs"] if (vbd := world.db.lookup("VBD", ref)) is not None}
     if wanted == _AUTODETECT:
-        many = world.options.api >= (2, 4) and (vm["domain_type"] == "hvm" or bool(vm["HVM_boot_policy"]))
-        free = (number for number in range(_POSITIONS if many else _POSITIONS_BEFORE) if str(number) not in taken)
-        first = next(free, None)
-        if first is None:
+        free = free_positions(world, vm)
+        if not free:
             raise Failure("INVALID_DEVICE", wanted)
-        return str(first)
+        return free[0]
     if not _is_device(wanted) or (kind == "Floppy" and not wanted.startswith("fd")):
         raise Failure("INVALID_DEVICE", wanted)
-    if _number(wanted) in taken:
+    if _number(wanted) in _taken(world, vm):
         raise Failure("DEVICE_ALREADY_EXISTS", wanted)
     return wanted
 
@@ -77,6 +81,10 @@ def _assert_fits(world: World, args: dict[str, Any], vdi: Object | None) -> None
         assert_medium(world, vdi)
     if vdi is not None and args["mode"] == "RW" and vdi["read_only"]:
         raise Failure("VDI_READONLY", vdi.ref)
+
+
+def _taken(world: World, vm: Object) -> set[str]:
+    return {_number(vbd["userdevice"]) for ref in vm["VBDs"] if (vbd := world.db.lookup("VBD", ref)) is not None}
 
 
 def _is_device(text: str) -> bool:

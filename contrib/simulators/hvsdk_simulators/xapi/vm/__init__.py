@@ -3,7 +3,6 @@
 from hvsdk_simulators.xapi.vm import (
     actions,
     appliance,
-    blobs,
     clone,
     crashdumps,
     create,
@@ -33,7 +32,6 @@ __all__ = [
     "Guest",
     "actions",
     "appliance",
-    "blobs",
     "clone",
     "crashdumps",
     "create",
