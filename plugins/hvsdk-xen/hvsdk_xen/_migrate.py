@@ -87,9 +87,10 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
             if there is not self:
                 raise NoPlaceError("this version moves running domains only to another pool: start it first")
             return Move(host=host, vdis=dict.fromkeys(self._disks(vm, deadline), storage), copied=True)
-        worker = host or there.some_node(vm if there is self else {}, storage, deadline)
+        if host is None:
+            host = self.some_node(vm, storage, deadline) if there is self else there.roomiest_node(storage, deadline)
         vdis = dict.fromkeys(self._disks(vm, deadline), storage)
-        return Move(host=worker, vdis=vdis, vifs={} if there is self else self._wiring(vm, there, deadline))
+        return Move(host=host, vdis=vdis, vifs={} if there is self else self._wiring(vm, there, deadline))
 
     def _disks(self, vm: dict[str, Any], deadline: Deadline) -> list[str]:
         drives = [self.call("VBD.get_record", vbd, deadline=deadline) for vbd in vm.get("VBDs", ())]
@@ -97,14 +98,14 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
 
     def _wiring(self, vm: dict[str, Any], there: MigrateVerbs, deadline: Deadline) -> dict[str, str]:
         """Return for each adapter the target's network of the same name."""
-        known = there.networks_by_name(deadline)
-        names = {ref: name for name, ref in self.networks_by_name(deadline).items()}
+        here, known = self.network_names(deadline), there.network_names(deadline)
         wiring = {}
         for vif in vm.get("VIFs", ()):
-            name = names.get(self.call("VIF.get_network", vif, deadline=deadline), "")
-            if name not in known:
-                raise NoPlaceError(f"the target has no network {name!r}")
-            wiring[vif] = known[name]
+            name = here.get(self.call("VIF.get_network", vif, deadline=deadline), "")
+            found = [ref for ref, other in known.items() if other == name]
+            if len(found) != 1:
+                raise NoPlaceError(f"the target has {'several networks' if found else 'no network'} {name!r}")
+            wiring[vif] = found[0]
         return wiring
 
     def _rehearse(
@@ -143,10 +144,8 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
             if vm.get("power_state") == "Running":
                 yield from self.once_tools_run(native_id, "migrate_send")
             dest = there.receive(move.host, self.soon())
-            moved = yield self.start_task(
-                "VM.migrate_send", ref, dest, live, move.vdis, move.vifs, {}, deadline=self.soon()
-            )
-            return native_id if there is self else str(there.call("VM.get_uuid", moved, deadline=there.soon()))
+            yield self.start_task("VM.migrate_send", ref, dest, live, move.vdis, move.vifs, {}, deadline=self.soon())
+            return native_id
         if vm.get("power_state") == "Running":
             if vm.get("resident_on") != move.host:
                 yield from self.once_tools_run(native_id, "pool_migrate")

@@ -9,7 +9,7 @@ import XenAPI
 from hvsdk.driver import Deadline
 
 from hvsdk_xen._login import code_of
-from hvsdk_xen._values import NULL, is_ref
+from hvsdk_xen._values import NULL, as_int, is_ref
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["Move", "NoPlaceError", "Places"]
@@ -80,14 +80,24 @@ class Places(VerbSession):
         """Return a host that does the work of moving: the one the VM runs on, else one that sees the storage."""
         if is_ref(vm.get("resident_on")):
             return str(vm["resident_on"])
-        hosts = self.call("host.get_all_records", deadline=deadline)
-        useful = {ref for ref, host in hosts.items() if host.get("enabled")}
-        if storage is not None:
-            useful &= self._hosts_of(storage, deadline)
-        if not useful:
-            raise NoPlaceError("no node is enabled that sees the storage")
+        useful = self._useful_nodes(storage, deadline)
         affinity = vm.get("affinity", NULL)
         return str(affinity) if affinity in useful else min(useful)
+
+    def roomiest_node(self, storage: str, deadline: Deadline) -> str:
+        """Return the host with the most free memory of those that see the storage."""
+        useful = self._useful_nodes(storage, deadline)
+        metrics = self.call("host_metrics.get_all_records", deadline=deadline)
+        free = {ref: as_int(metrics.get(host.get("metrics"), {}).get("memory_free")) for ref, host in useful.items()}
+        return max(sorted(free), key=lambda ref: free[ref] or 0)
+
+    def _useful_nodes(self, storage: str | None, deadline: Deadline) -> dict[str, dict[str, Any]]:
+        hosts = self.call("host.get_all_records", deadline=deadline)
+        seeing = hosts.keys() if storage is None else self._hosts_of(storage, deadline)
+        useful = {ref: host for ref, host in hosts.items() if host.get("enabled") and ref in seeing}
+        if not useful:
+            raise NoPlaceError("no node is enabled that sees the storage")
+        return useful
 
     def _hosts_of(self, storage: str, deadline: Deadline) -> set[str]:
         pbds = self.call("PBD.get_all_records", deadline=deadline).values()
@@ -100,7 +110,7 @@ class Places(VerbSession):
         there: dict[str, str] = self.call("host.migrate_receive", host, network, {}, deadline=deadline)
         return there
 
-    def networks_by_name(self, deadline: Deadline) -> dict[str, str]:
-        """Return the networks' references by name."""
+    def network_names(self, deadline: Deadline) -> dict[str, str]:
+        """Return the networks' names by reference."""
         networks = self.call("network.get_all_records", deadline=deadline)
-        return {network.get("name_label", ""): ref for ref, network in networks.items()}
+        return {ref: network.get("name_label", "") for ref, network in networks.items()}
