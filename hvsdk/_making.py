@@ -192,7 +192,8 @@ def migrate(
     cancel: Cancel | None,
 ) -> Domain:
     """Move a domain to another host, node or storage pool."""
-    check_allowed(domain.host, "migrate", changes=True)
+    for host in (domain.host, to):
+        check_allowed(host, "migrate", changes=True)
     needs = [Capability.MIGRATE]
     needs += [Capability.MIGRATE_NODE] if node is not None else []
     needs += [Capability.MIGRATE_STORAGE] if pool is not None else []

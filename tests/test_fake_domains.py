@@ -218,6 +218,15 @@ def test_a_move_to_where_it_is_asks_where_to(host, web):
         web.migrate(node="gone")
 
 
+def test_a_read_only_connection_takes_no_domain_in(host, web):
+    with (
+        hvsdk.connect("fake://other", readonly=True) as other,
+        pytest.raises(errors.PermissionDeniedError, match="readonly"),
+    ):
+        web.migrate(other)
+    assert web.refresh().power_state == "running"
+
+
 def test_what_stands_in_the_way_of_a_move_is_said_before_it_begins(host, web):
     with hvsdk.connect("fake://demo") as same, pytest.raises(errors.UnsupportedError, match="has a domain with UUID"):
         web.migrate(same)
