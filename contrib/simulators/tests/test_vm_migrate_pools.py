@@ -34,7 +34,7 @@ class Place:
         self.api("VM.provision", vm)
         self.api("VM.set_memory_limits", vm, *4 * (256 << 20,))
         for number in range(disks):
-            fields = {"name_label": f"disk {number}", "name_description": "", "SR": self.sr}
+            fields: dict[str, Any] = {"name_label": f"disk {number}", "name_description": "", "SR": self.sr}
             fields |= {"virtual_size": 8 << 20, "type": "user", "sharable": False, "read_only": False}
             vdi = self.api("VDI.create", fields | {"other_config": {"kept": "yes"}})
             self.write(vdi, f"content of {number}", 5 << 20)
@@ -48,12 +48,19 @@ class Place:
         return vm
 
     def attach(self, vm: str, vdi: str, number: int) -> None:
-        drive = {"VM": vm, "VDI": vdi, "userdevice": str(number), "bootable": number == 0, "mode": "RW"}
+        drive: dict[str, Any] = {"VM": vm, "VDI": vdi, "userdevice": str(number), "bootable": number == 0, "mode": "RW"}
         drive |= {"type": "Disk", "unpluggable": True, "empty": False, "other_config": {}}
         self.api("VBD.create", drive | {"qos_algorithm_type": "", "qos_algorithm_params": {}})
 
     def _connect(self, vm: str) -> None:
-        card = {"VM": vm, "network": self.network, "device": "0", "MAC": "", "MTU": 1500, "other_config": {}}
+        card: dict[str, Any] = {
+            "VM": vm,
+            "network": self.network,
+            "device": "0",
+            "MAC": "",
+            "MTU": 1500,
+            "other_config": {},
+        }
         self.api("VIF.create", card | {"qos_algorithm_type": "", "qos_algorithm_params": {}})
 
     def write(self, vdi: str, text: str, offset: int) -> None:
