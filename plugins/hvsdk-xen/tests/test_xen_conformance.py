@@ -9,7 +9,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 import XenAPI
-from hvsdk import Domain, PowerState, StoragePool
+from hvsdk import Domain, PowerState, StoragePool, errors
 from hvsdk.testing import BackendConformance
 from hvsdk_simulators import Running
 from xen_support import Raw, connect
@@ -193,13 +193,31 @@ class TestStockholmXml(Full):
     api, rpc = "2.15", "xml"
 
 
-class TestClearwater(Full):
-    """API 2.0 (XenServer 6.2) over JSON-RPC where it has it."""
+class Clearwater(Full):
+    """API 2.0 (XenServer 6.2), which sends only domains that run to another pool."""
 
-    api, rpc = "2.0", "auto"
+    api = "2.0"
+
+    @pytest.mark.parametrize("state", [PowerState.SHUTOFF, PowerState.RUNNING], ids=lambda state: state.name)
+    def test_a_moved_domain_is_there_and_not_here(
+        self, host: hvsdk.Host, target: hvsdk.Host, make_domain: Any, reach: Any, state: PowerState
+    ) -> None:
+        if state is PowerState.RUNNING:
+            super().test_a_moved_domain_is_there_and_not_here(host, target, make_domain, reach, state)
+            return
+        domain = reach(make_domain(), state)
+        with pytest.raises(errors.UnsupportedError, match="start it first"):
+            domain.migrate(target)
+        assert host.domain(domain.native_id).power_state is state
 
 
-class TestClearwaterXml(Full):
-    """API 2.0 over XML-RPC."""
+class TestClearwater(Clearwater):
+    """Over JSON-RPC where it has it."""
 
-    api, rpc = "2.0", "xml"
+    rpc = "auto"
+
+
+class TestClearwaterXml(Clearwater):
+    """Over XML-RPC."""
+
+    rpc = "xml"
