@@ -15,7 +15,6 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.stream = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.closed = False
 
     def __enter__(self) -> "Client":
         return self

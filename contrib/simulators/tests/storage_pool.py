@@ -32,6 +32,12 @@ class Pool:
         build(self.world)
         self.session = self.login("root")
 
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.world.stop()
+
     def login(self, user: str) -> Object:
         """A session of a user."""
         with self.world.lock:

@@ -49,8 +49,16 @@ def test_live_sessions_and_tasks_are_told(pool: Pool, client: Client) -> None:
     assert control(pool, "GET", "/sessions") == (200, [])
 
 
-def test_bytes_are_told_by_handler(pool: Pool, client: Client) -> None:
+def test_bytes_are_told_by_handler_and_direction(pool: Pool, client: Client) -> None:
+    assert control(pool, "GET", "/bytes") == control(pool, "GET", "/bytes/received") == (200, {})
+    sr = client("pool.get_default_SR", client("pool.get_all")[0])
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
+    connection.request("PUT", f"/import_raw_vdi?sr_id={sr}&session_id={client.session}", b"x" * 5000)
+    connection.getresponse().read()
+    connection.close()
+    assert control(pool, "GET", "/bytes/received") == (200, {"/import_raw_vdi": 5000})
     assert control(pool, "GET", "/bytes") == (200, {})
+    control(pool, "POST", "/counts/reset")
     assert control(pool, "GET", "/bytes/received") == (200, {})
 
 

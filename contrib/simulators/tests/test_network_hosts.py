@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
 from storage_pool import Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=4)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=4) as made:
+        yield made
 
 
 def named(pool: Pool, name: str) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from storage_pool import Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=30)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=30) as made:
+        yield made
 
 
 def network(pool: Pool, name: str = "Private") -> Object:

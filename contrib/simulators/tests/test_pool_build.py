@@ -12,6 +12,7 @@ from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.options import Options
 from hvsdk_simulators.xapi.schema import SCHEMA
 from hvsdk_simulators.xapi.world import World
+from storage_pool import Pool
 
 
 def make(**options: Any) -> World:
@@ -82,6 +83,16 @@ def test_some_vms_have_snapshots_and_checkpoints(world: World) -> None:
 
     assert {vm["power_state"] for vm in snapshots} == {"Halted", "Suspended"}
     assert all(snapshot.ref in world.db.get("VM", snapshot["snapshot_of"])["snapshots"] for snapshot in snapshots)
+
+
+def test_a_vm_goes_back_to_a_snapshot_that_the_pool_began_with() -> None:
+    with Pool(domains=30) as pool:
+        taken = next(one for one in pool.world.db.all("VM") if one["is_a_snapshot"] and one["power_state"] == "Halted")
+        vm = pool.world.db.get("VM", taken["snapshot_of"])
+        pool.world.db.update(vm, name_description="changed")
+        pool.call("VM.revert", taken)
+        assert (vm["power_state"], vm["parent"]) == ("Halted", taken.ref)
+        assert vm["name_description"] != "changed"
 
 
 def test_every_reference_leads_somewhere(world: World) -> None:

@@ -26,8 +26,9 @@ class Visit(Answer):
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=8, hosts=1)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=8, hosts=1) as made:
+        yield made
 
 
 @contextmanager
@@ -104,11 +105,10 @@ def test_a_halted_vm_has_no_screen(pool: Pool) -> None:
 
 
 def test_other_hosts_do_not_show_the_screen() -> None:
-    pool = Pool(domains=4, hosts=2)
-    vm = pool.vm("Running", resident_on=pool.world.members[1].host.ref)
-    query = {"uuid": console(pool, vm, "rfb")["uuid"]}
-
-    with pytest.raises(Failure) as caught:
-        HANDLERS["CONNECT", "/console"](Visit(pool, "CONNECT", "/console", query, b"", {}))
+    with Pool(domains=4, hosts=2) as pool:
+        vm = pool.vm("Running", resident_on=pool.world.members[1].host.ref)
+        query = {"uuid": console(pool, vm, "rfb")["uuid"]}
+        with pytest.raises(Failure) as caught:
+            HANDLERS["CONNECT", "/console"](Visit(pool, "CONNECT", "/console", query, b"", {}))
 
     assert caught.value.details == ["VM_NOT_RESIDENT_HERE", vm.ref, pool.world.members[0].host.ref]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from storage_pool import Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=30)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=30) as made:
+        yield made
 
 
 def first(pool: Pool, cls: str) -> Object:

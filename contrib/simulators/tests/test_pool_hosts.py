@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import attrs
 import pytest
@@ -14,8 +15,9 @@ from storage_pool import Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=12, hosts=3)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=12, hosts=3) as made:
+        yield made
 
 
 def slave(pool: Pool) -> Object:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hvsdk_simulators.xapi.actions import ACTIONS
 from storage_pool import Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=2, hosts=3)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=2, hosts=3) as made:
+        yield made
 
 
 def test_the_next_host_becomes_master(pool: Pool) -> None:
@@ -38,6 +41,16 @@ def test_a_designated_host_takes_over_after_the_answer(pool: Pool) -> None:
 
     with pool.world.lock:
         assert pool.world.lock.wait_for(lambda: pool.world.master is chosen, 5)
+
+
+def test_a_designated_host_that_dies_before_it_takes_over_stops_no_clock(pool: Pool) -> None:
+    old, chosen = pool.world.master, pool.world.members[1].host
+    pool.call("pool.designate_new_master", chosen)
+    with pool.world.lock:
+        ACTIONS["kill-host"](pool.world, chosen["uuid"])
+        metrics = pool.world.db.get("host_metrics", chosen["metrics"])
+        assert pool.world.lock.wait_for(lambda: not metrics["live"], 5)
+    assert pool.world.master is old
 
 
 def test_a_dead_host_does_not_take_over(pool: Pool) -> None:

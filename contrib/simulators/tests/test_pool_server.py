@@ -137,6 +137,20 @@ def test_a_renewed_certificate_is_shown_and_recorded(pool: Running) -> None:
     assert client.call("host.get_server_certificate", host).strip() == shown.strip()
 
 
+def test_each_members_record_tells_the_certificate_that_it_shows(pool: Running) -> None:
+    client = Client(pool)
+    client.log_in()
+    hosts = client.call("host.get_all_records")
+    told = {
+        hosts[one["host"]]["uuid"]: one["fingerprint"].replace(":", "").lower()
+        for one in client.call("Certificate.get_all_records").values()
+        if one["type"] == "host"
+    }
+    shown = {member["uuid"]: fingerprint(certificate(member)).removeprefix("sha256:") for member in pool.members}
+    assert told == shown
+    assert len(set(shown.values())) == len(pool.members)
+
+
 def test_only_a_certificate_with_its_key_is_installed(pool: Running) -> None:
     client = Client(pool)
     client.log_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
@@ -14,8 +15,9 @@ from storage_pool import Answer, Pool
 
 
 @pytest.fixture(scope="module")
-def pool() -> Pool:
-    return Pool(domains=12, hosts=1)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=12, hosts=1) as made:
+        yield made
 
 
 def updates(pool: Pool, **query: str) -> Any:
@@ -89,9 +91,9 @@ def test_xml_says_the_same(pool: Pool) -> None:
 
 def test_newer_servers_look_at_what_is_accepted() -> None:
     def kind(api: tuple[int, int]) -> str:
-        pool = Pool(domains=1, hosts=1, api=api)
-        answer = pool.request("GET", "/rrd_updates", b"", {"accept": "application/json"}, start="-5")
-        return answer.answered["Content-Type"]
+        with Pool(domains=1, hosts=1, api=api) as pool:
+            answer = pool.request("GET", "/rrd_updates", b"", {"accept": "application/json"}, start="-5")
+            return answer.answered["Content-Type"]
 
     assert (kind((2, 15)), kind((2, 21))) == ("text/xml", "application/json")
 

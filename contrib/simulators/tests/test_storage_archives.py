@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+from collections.abc import Iterator
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
@@ -10,8 +11,9 @@ from storage_pool import GIB, MIB, Answer, Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=8)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=8) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Disks: made, kept, copied, resized, tracked."""
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ KIB64 = 1 << 16
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=8)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=8) as made:
+        yield made
 
 
 def changed(pool: Pool, older: Object, newer: Object) -> list[int]:

@@ -1,5 +1,6 @@
 """Drives: where they go, what may be in them, when they are plugged."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from storage_pool import MIB, Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=8)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=8) as made:
+        yield made
 
 
 def test_a_drive_takes_the_first_free_position_when_none_is_named(pool: Pool) -> None:
@@ -24,6 +26,12 @@ def test_a_position_with_a_drive_is_refused_whatever_it_is_called(pool: Pool, na
     vm = pool.vm("Halted")
     record = pool.drive_record(vm, pool.vdi(), userdevice=name)
     assert pool.refused("VBD.create", record) == ["DEVICE_ALREADY_EXISTS", name]
+
+
+def test_positions_of_drives_with_names_are_not_free(pool: Pool) -> None:
+    vm = pool.vm("Halted")
+    pool.drive(vm, pool.vdi(), userdevice="xvdb")
+    assert pool.call("VM.get_allowed_VBD_devices", vm)[:2] == ["2", "4"]
 
 
 @pytest.mark.parametrize("name", ["-1", "255", "vda", "xvdz", "", "٣"])

@@ -47,8 +47,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool()
+def pool() -> Iterator[Pool]:
+    with Pool() as made:
+        yield made
 
 
 @pytest.fixture
@@ -106,6 +107,17 @@ def test_a_disk_is_read_in_any_order(pool: Pool, server: NbdServer, vdi: Object,
         assert client.request(0, 2 * GIB - 512, 512) == 0
         assert client.take(512) == bytes(512)
     assert sent == [1024, 512]
+
+
+def test_a_snapshot_is_read_while_its_disk_goes_on(pool: Pool, server: NbdServer, vdi: Object, keys: Path) -> None:
+    taken = pool.call("VDI.snapshot", vdi, {})
+    pool.world.storage.disk(vdi).write(GIB - 3, b"changed")
+    with Client(server.port) as client:
+        client.greet()
+        client.start_tls(keys)
+        client.open(export_name(pool, taken))
+        assert client.request(0, GIB - 512, 1024) == 0
+        assert client.take(1024)[509:516] == b"content"
 
 
 def test_nothing_is_told_before_tls(pool: Pool, server: NbdServer, vdi: Object) -> None:

@@ -1,15 +1,18 @@
 """SRs and what connects hosts to them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.storage.space import physical_utilisation, virtual_allocation
 from storage_pool import GIB, MIB, Pool
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(domains=8)
+def pool() -> Iterator[Pool]:
+    with Pool(domains=8) as made:
+        yield made
 
 
 def made(pool: Pool, kind: str = "nfs", *, shared: bool = True, **config: str) -> Object:
@@ -128,6 +131,24 @@ def test_the_room_that_disks_take_follows_from_the_kind_of_sr(pool: Pool) -> Non
     assert 4 * MIB <= thin["physical_utilisation"] < 5 * MIB
 
 
+def test_the_figures_of_a_thin_sr_follow_what_is_written_and_those_of_a_thick_one_what_is_promised(pool: Pool) -> None:
+    def figures(sr: Object) -> tuple[int, int]:
+        return physical_utilisation(pool.world, sr), virtual_allocation(pool.world, sr)
+
+    for kind, thin in (("nfs", True), ("lvmoiscsi", False)):
+        sr = pool.sr(kind)
+        taken, promised = figures(sr)
+        vdi = pool.vdi(kind, GIB)
+        grown = figures(sr)
+        assert grown[1] == promised + GIB
+        assert grown[0] - taken < MIB if thin else grown[0] - taken >= GIB
+        pool.world.storage.disk(vdi).write(0, b"x" * (8 * MIB))
+        pool.call("VDI.update", vdi)
+        assert figures(sr)[0] - grown[0] == (8 * MIB if thin else 0)
+        pool.call("VDI.destroy", vdi)
+        assert figures(sr) == (taken, promised)
+
+
 def test_a_full_sr_makes_no_disk(pool: Pool) -> None:
     sr = pool.sr("lvmoiscsi")
     before = pool.world.db.count("VDI")
@@ -141,7 +162,8 @@ def test_an_sr_tells_what_may_be_done_with_it(pool: Pool) -> None:
     assert {"scan", "vdi_create", "vdi_snapshot", "vdi_enable_cbt"} <= set(pool.allowed(pool.sr("nfs")))
     tools = next(sr for sr in pool.world.db.all("SR") if sr["is_tools_sr"])
     assert not {"vdi_create", "vdi_snapshot", "destroy"} & set(pool.allowed(tools))
-    assert "vdi_enable_cbt" not in Pool(api=(2, 6)).allowed(pool.sr("nfs"))
+    with Pool(api=(2, 6)) as old:
+        assert "vdi_enable_cbt" not in old.allowed(old.sr("nfs"))
 
 
 def test_every_source_of_an_sr_has_a_value(pool: Pool) -> None:

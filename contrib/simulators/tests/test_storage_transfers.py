@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-i
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool()
+def pool() -> Iterator[Pool]:
+    with Pool() as made:
+        yield made
 
 
 @pytest.fixture

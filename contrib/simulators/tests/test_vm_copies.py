@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.vm import Guest
 from vm_pool import GIB, Pool, refused
@@ -45,6 +46,15 @@ def test_a_copy_puts_its_disks_where_it_is_told(pool: Pool) -> None:
     assert pool.world.storage.disk(pool.disks(made)[1]).read(512, 6) == b"copied"
     beside = pool.call("VM.copy", vm, "twin", None)
     assert [disk["SR"] for disk in pool.disks(beside)] == [disk["SR"] for disk in pool.disks(vm)]
+
+
+def test_a_call_tells_its_task_how_far_it_is(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(Call, "progress", lambda _call, share: told.append(share))
+    pool.call("VM.copy", pool.vm(disks=3, cd=False), "twin", None)
+    assert told == sorted(set(told))
+    assert len(told) >= 3
+    assert told[-1] == 1.0
 
 
 def test_a_copy_that_finds_no_room_leaves_nothing(pool: Pool) -> None:

@@ -25,10 +25,11 @@ def pool() -> Iterator[Pool]:
 
 
 @pytest.fixture(params=[Client, JsonClient, JsonOneClient], ids=["xml", "json-2.0", "json-1.0"])
-def client(request: Any, pool: Pool) -> Client:
+def client(request: Any, pool: Pool) -> Iterator[Client]:
     client: Client = request.param(pool)
     client.login()
-    return client
+    with client.keeping():
+        yield client
 
 
 @pytest.fixture

@@ -50,8 +50,9 @@ def test_roles_are_denied_what_the_model_denies_them(pool: Pool, role: str) -> N
         and [param.kind.name for param in one.params] in (["ref"], ["string"], [])
     }
     assert bool(denied) == (role != "pool-admin")
-    for name, one in denied.items():
-        assert user.refusal(name, *[NULL] * len(one.params))[:2] == ["RBAC_PERMISSION_DENIED", name.lower()]
+    with user.keeping():
+        for name, one in denied.items():
+            assert user.refusal(name, *[NULL] * len(one.params))[:2] == ["RBAC_PERMISSION_DENIED", name.lower()]
 
 
 def test_root_may_do_what_every_role_may_and_readers_may_read(pool: Pool) -> None:

@@ -1,9 +1,8 @@
-"""Calls as they are written on the wire: both envelopes, values of each type, tasks, expressions, PyPI's XenAPI."""
+"""Calls as they are written on the wire: both envelopes, values of each type, expressions, PyPI's XenAPI."""
 
 from __future__ import annotations
 
 import json
-import time
 import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +96,14 @@ def test_answers_of_both_versions_of_json_rpc_have_their_own_members(pool: Pool)
         "error": {"code": 1, "message": "MESSAGE_METHOD_UNKNOWN", "data": ["VM.nothing"]},
         "id": 7,
     }
+
+
+@pytest.mark.parametrize("path", ["/", "/RPC2", "/xmlrpc", "/any/other"])
+def test_xml_rpc_is_spoken_at_every_path_but_those_of_json(pool: Pool, path: str) -> None:
+    client = Client(pool)
+    client.path = path
+    client.login()
+    assert client("pool.get_all") == [pool.world.pool.ref]
 
 
 @pytest.mark.parametrize(
@@ -287,46 +294,3 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
     with pytest.raises(Failure) as failed:
         matcher(expression)
     assert failed.value.details == ["INVALID_VALUE", "expr", expression]
-
-
-# ---- tasks -----------------------------------------------------------------------------------------------------
-
-
-def finished(client: Client, task: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        record: dict[str, Any] = client("task.get_record", task)
-        if record["status"] not in ("pending", "cancelling"):
-            return record
-        time.sleep(0.01)
-    raise AssertionError("the task does not end")
-
-
-def test_a_task_ends_with_the_value_as_xml_rpc_writes_it(client: Client) -> None:
-    made = finished(client, client("Async.VM.clone", a_vm(client), "a clone"))
-    assert made["status"] == "success"
-    assert made["name_label"] == "Async.VM.clone"
-    ref = made["result"].removeprefix("<value>").removesuffix("</value>")
-    assert client("VM.get_name_label", ref) == "a clone"
-    assert finished(client, client("Async.VM.destroy", ref))["result"] == ""
-
-
-def test_a_task_ends_with_the_failure(client: Client) -> None:
-    vm = a_vm(client)
-    ended = finished(client, client("Async.VM.unpause", vm))
-    assert ended["status"] == "failure"
-    assert ended["error_info"] == client.refusal("VM.unpause", vm)
-    assert ended["error_info"][0] == "VM_BAD_POWER_STATE"
-
-
-def test_what_cannot_be_a_task_is_unknown_with_the_prefix(client: Client) -> None:
-    assert client.refusal("Async.VM.get_record", NULL) == ["MESSAGE_METHOD_UNKNOWN", "Async.VM.get_record"]
-
-
-def test_bad_arguments_are_refused_before_there_is_a_task(client: Client, pool: Pool) -> None:
-    before = pool.world.db.count("task")
-    assert client.refusal("Async.VM.start", "OpaqueRef:x", False, False) == ["HANDLE_INVALID", "VM", "OpaqueRef:x"]
-    assert client.refusal("Async.VM.start", "OpaqueRef:x") == [
-        "MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.start", "3", "1",
-    ]  # fmt: skip
-    assert pool.world.db.count("task") == before

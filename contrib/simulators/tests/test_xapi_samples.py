@@ -45,12 +45,15 @@ def _running(client: JsonClient) -> str:
     )
 
 
-def _halted(client: JsonClient) -> str:
-    return next(
-        str(ref)
-        for ref, vm in client("VM.get_all_records").items()
-        if vm["power_state"] == "Halted" and not vm["is_a_template"] and not vm["is_a_snapshot"]
-    )
+def _small(client: JsonClient) -> str:
+    """A VM that is off, with one disk of 4 MiB."""
+    (template,) = client("VM.get_by_name_label", "Debian Bookworm 12")
+    vm = str(client("VM.clone", template, "small"))
+    asked = f'<provision><disk device="0" size="{4 << 20}" sr="" bootable="true" type="system"/></provision>'
+    client("VM.remove_from_other_config", vm, "disks")
+    client("VM.add_to_other_config", vm, "disks", asked)
+    client("VM.provision", vm)
+    return vm
 
 
 def _outcome(client: JsonClient, task: str) -> Any:
@@ -143,7 +146,7 @@ def test_the_http_error_sample(client: JsonClient, pool: Pool) -> None:
 @pytest.mark.parametrize("name", ["vm_import_03", "async_vm_import_12"])
 def test_the_samples_of_imports(client: JsonClient, name: str) -> None:
     (method,) = _sample(name)["method"]
-    vm = _halted(client)
+    vm = _small(client)
     url = f"http://127.0.0.1:{client.port}/export?session_id={client.session}&ref={vm}"
     sr = client("pool.get_default_SR", client("pool.get_all")[0])
     answer = client(method, url, sr, *_sample(name)["params"][method][3:])
@@ -154,6 +157,7 @@ def test_the_samples_of_imports(client: JsonClient, name: str) -> None:
     assert client("VM.get_name_label", made) == client("VM.get_name_label", vm)
     assert len(client("VM.get_VBDs", made)) == len(client("VM.get_VBDs", vm))
     client("VM.destroy", made)
+    client("VM.destroy", vm)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "nonsense", "http://127.0.0.1:1/x"])

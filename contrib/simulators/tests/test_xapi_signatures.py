@@ -14,7 +14,7 @@ from hvsdk_simulators.xapi.schema import FIRST, SCHEMA, Api
 from hvsdk_simulators.xapi.world import Options, World
 from xapi_reference import api_of, is_there, model_messages, since
 
-APIS: tuple[Api, ...] = ((2, 0), (2, 15), (2, 23))
+APIS: tuple[Api, ...] = ((1, 9), (2, 0), (2, 15), (2, 23))
 _HIDDEN = ("VM.set_is_default_template", "get_all_records_where")
 """Messages that the product has and its published model keeps to itself: a name, and the end of many."""
 
@@ -108,7 +108,7 @@ NOT_MADE: dict[str, str] = {
     "Repository": "forget introduce",
     "host": "apply_updates bugreport_upload disable_external_auth emergency_disable_tls_verification "
     "emergency_ha_disable emergency_reenable_tls_verification emergency_reset_server_certificate "
-    "enable_external_auth external_auth_set_ldaps license_add license_remove local_management_reconfigure "
+    "enable_external_auth external_auth_set_ldaps license_add license_apply license_remove local_management_reconfigure "
     "management_disable reset_cpu_features set_cpu_features set_uefi_certificates shutdown_agent",
     "host_crashdump": "upload",
     "host_patch": "apply destroy",

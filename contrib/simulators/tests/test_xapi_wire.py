@@ -1,22 +1,17 @@
-"""The wire below the calls: connections, TLS, HTTP, faults, and the process around them."""
+"""The wire below the calls: connections, HTTP, handlers, and how late answers are."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.client
 import json
-import signal
 import socket
-import ssl
-import subprocess
-import sys
-import warnings
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hvsdk_simulators import ControlError, Running, start
+from hvsdk_simulators.xapi import endpoint
 from hvsdk_simulators.xapi.pool import Pool
 from wire_pool import Client, JsonClient, control, listening
 
@@ -59,9 +54,6 @@ def call(connection: http.client.HTTPConnection, method: str, *params: Any) -> h
     body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
     connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
     return connection.getresponse()
-
-
-# ---- HTTP ------------------------------------------------------------------------------------------------------
 
 
 def test_one_connection_carries_many_calls(connection: http.client.HTTPConnection, client: JsonClient) -> None:
@@ -135,9 +127,6 @@ def test_servers_that_are_too_old_answer_json_with_xml() -> None:
         finally:
             connection.close()
         assert Client(old).login().startswith("OpaqueRef:")
-
-
-# ---- handlers --------------------------------------------------------------------------------------------------
 
 
 def ask(pool: Pool, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -226,163 +215,13 @@ def test_a_connection_becomes_the_one_of_a_console(pool: Pool, client: JsonClien
     assert rest.startswith(b"RFB 003")
 
 
-# ---- faults ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("action", "done", "error"),
-    [
-        ("drop-before", False, http.client.RemoteDisconnected),
-        ("drop-after", True, http.client.RemoteDisconnected),
-        ("half-answer", True, http.client.IncompleteRead),
-    ],
-)
-def test_a_connection_breaks_before_or_after_the_work(
-    pool: Pool, client: JsonClient, action: str, done: bool, error: type[Exception]
-) -> None:
-    vm = client("VM.get_all")[0]
-    client("VM.set_name_description", vm, "before")
-    fault(pool, f"VM.set_name_description:{action}:1")
-    with pytest.raises(error):
-        client("VM.set_name_description", vm, "after")
-    assert client("VM.get_name_description", vm) == ("after" if done else "before")
-
-
-def test_an_error_is_made_up_and_nothing_done(pool: Pool, client: JsonClient) -> None:
-    vm = client("VM.get_all")[0]
-    client("VM.set_name_description", vm, "before")
-    fault(pool, "VM.set_*:error=VM_BAD_POWER_STATE,x,halted,running:1")
-    refused = client.refusal("VM.set_name_description", vm, "after")
-    assert refused == ["VM_BAD_POWER_STATE", "x", "halted", "running"]
-    assert client("VM.get_name_description", vm) == "before"
-
-
-def test_an_error_of_http_is_made_up(pool: Pool, client: JsonClient, connection: http.client.HTTPConnection) -> None:
-    fault(pool, "VM.get_all:http-500:1")
-    response = call(connection, "VM.get_all", client.session)
-    response.read()
-    assert response.status == 500
-
-
-def test_a_session_ends_under_a_call(pool: Pool, client: JsonClient) -> None:
-    fault(pool, "VM.get_all:session-expired:1")
-    assert client.refusal("VM.get_all") == ["SESSION_INVALID", client.session]
-
-
-def test_a_task_vanishes_and_its_work_goes_on(pool: Pool, client: JsonClient) -> None:
-    vm = client("VM.get_all")[0]
-    fault(pool, "Async.VM.*:task-vanish:1")
-    task = client("Async.VM.assert_operation_valid", vm, "clone")
-    assert client.refusal("task.get_status", task) == ["HANDLE_INVALID", "task", task]
-
-
-def test_events_are_lost(pool: Pool, client: JsonClient) -> None:
-    token = client("event.from", ["pool"], "", 0.0)["token"]
-    fault(pool, "event.from:events-lost:1")
-    assert client.refusal("event.from", ["pool"], token, 0.0) == ["EVENTS_LOST"]
-
-
-def test_a_frozen_call_ends_when_its_caller_hangs_up_and_others_are_answered(
-    pool: Pool, client: JsonClient, connection: http.client.HTTPConnection
-) -> None:
-    fault(pool, "VM.get_all:freeze:1")
-    connection.timeout = 0.3
-    with pytest.raises(TimeoutError):
-        call(connection, "VM.get_all", client.session)
-    assert client("VM.get_all")
-
-
-def test_an_answer_trickles_and_is_whole_in_the_end(pool: Pool, client: JsonClient) -> None:
-    fault(pool, "pool.get_all:trickle:1")
-    assert client("pool.get_all") == [pool.world.pool.ref]
-
-
-def test_a_download_breaks_off_in_the_middle(pool: Pool, client: JsonClient) -> None:
-    fault(pool, "/host_rrd:half-answer:1")
-    with pytest.raises(http.client.IncompleteRead):
-        ask(pool, f"/host_rrd?session_id={client.session}")
-    fault(pool, "/host_rrd:drop-after:1")
-    with pytest.raises(http.client.RemoteDisconnected):
-        ask(pool, f"/host_rrd?session_id={client.session}")
-
-
-def test_the_caller_hears_of_a_master_that_changes() -> None:
-    with listening() as pool:
-        client = JsonClient(pool)
+def test_each_answer_is_late_by_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    with listening(latency=0.125) as late:
+        monkeypatch.setattr(endpoint, "time", SimpleNamespace(sleep=slept.append))
+        client = JsonClient(late)
         client.login()
-        fault(pool, "VM.get_all:master-change:1")
-        assert client.refusal("VM.get_all") == ["HOST_IS_SLAVE", pool.world.members[1].address]
-
-
-# ---- TLS and the process ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    with start("xapi", domains=3, hosts=2, api="2.15", fault=["VM.get_all:error=A,b:1"]) as running:
-        yield running
-
-
-def shown_certificate(port: int, context: ssl.SSLContext) -> bytes:
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as plain, context.wrap_socket(plain) as secure:
-        return secure.getpeercert(binary_form=True) or b""
-
-
-def test_each_member_has_a_certificate_of_its_own(running: Running) -> None:
-    told = [member["fingerprint"] for member in running.members]
-    shown = [shown_certificate(member["port"], ssl.create_default_context()) for member in running.members]
-    assert told == [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in shown]
-    assert len(set(told)) == 2
-    assert running.fingerprint == told[0]
-
-
-def test_the_start_line_leads_to_every_member(running: Running) -> None:
-    for member in running.members:
-        assert f"{member['address']}=127.0.0.1:{member['port']}" in running.url
-    assert running.password not in running.url
-    assert running.password not in repr(running)
-
-
-def test_faults_of_the_command_line_are_there_from_the_beginning(running: Running) -> None:
-    assert [one["spec"] for one in running.faults()] == ["VM.get_all:error=A,b:1"]
-
-
-def test_the_control_door_says_why_it_refuses(running: Running) -> None:
-    with pytest.raises(ControlError, match="not a fault"):
-        running.fault("nonsense")
-    with pytest.raises(ControlError, match="no action nonsense"):
-        running.act("nonsense")
-
-
-def test_old_servers_speak_tls_1_0_alone() -> None:
-    with start("xapi", domains=0, tls_legacy=True) as old:
-        port = old.members[0]["port"]
-        with pytest.raises(ssl.SSLError):
-            shown_certificate(port, ssl.create_default_context())
-        context = ssl.create_default_context()
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version = ssl.TLSVersion.TLSv1
-        assert shown_certificate(port, context)
-
-
-def test_it_ends_with_its_input_or_when_it_is_told_to() -> None:
-    command = [sys.executable, "-m", "hvsdk_simulators", "xapi", "--domains", "0", "--no-tls"]
-    for end in (lambda process: process.stdin.close(), lambda process: process.send_signal(signal.SIGTERM)):
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline())["fingerprint"] == ""
-            end(process)
-            assert process.wait(TIMEOUT) == 0
-
-
-def test_what_cannot_be_started_is_said(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="did not start"):
-        start("xapi", fault="VM.start:explode")
-    assert "no such action: 'explode'" in capfd.readouterr().err
-    with pytest.raises(RuntimeError, match="did not start"):
-        start("xapi", api="two")
-    assert "not an API version" in capfd.readouterr().err
+        client("VM.get_all")
+        client.refusal("VM.invent")
+        ask(late, f"/host_rrd?session_id={client.session}")
+    assert slept == [0.125] * 4

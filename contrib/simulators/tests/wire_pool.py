@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +17,22 @@ from hvsdk_simulators.xapi.world import Options
 
 
 class Client:
-    """Calls methods of one member, as root in a session of its own. Each call has a connection of its own."""
+    """Calls methods of one member, as root in a session of its own. Each call has a connection of its own.
+
+    Attributes:
+        path: Where it sends its calls.
+        kept: The connection for all calls, while there is one.
+    """
 
     json_rpc = False
+    path = "/RPC2"
+    kind = "text/xml"
 
     def __init__(self, pool: Pool, member: int = 0) -> None:
         self.pool = pool
         self.port = pool.world.members[member].port
         self.session = ""
+        self.kept: http.client.HTTPConnection | None = None
 
     def login(self, name: str = "root", password: str = "simulated", originator: str = "test") -> str:
         """Log in, and use that session from now on."""
@@ -36,12 +45,32 @@ class Client:
 
     def plain(self, method: str, *params: Any) -> Any:
         """Call a method with nothing but what is given; raise `Failure` when it answers with one."""
-        url = f"http://127.0.0.1:{self.port}/RPC2"
-        with xmlrpc.client.ServerProxy(url, allow_none=False) as server:
-            answer: Any = getattr(server, method)(*params)
+        (answer,), _ = xmlrpc.client.loads(self.send(xmlrpc.client.dumps(params, method).encode()))
         if answer["Status"] == "Success":
             return answer["Value"]
         raise Failure(*answer["ErrorDescription"])
+
+    def send(self, body: bytes) -> bytes:
+        """Send a body as it is, and return that of the answer."""
+        connection = self.kept or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("POST", self.path, body, {"Content-Type": self.kind})
+            return connection.getresponse().read()
+        finally:
+            if connection is not self.kept:
+                connection.close()
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Make all calls over one connection, for those who make thousands."""
+        self.kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.kept.connect()
+        self.kept.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            yield
+        finally:
+            self.kept.close()
+            self.kept = None
 
     def refusal(self, method: str, *params: Any) -> list[str]:
         """Return the error that a call in the session answers with."""
@@ -60,6 +89,8 @@ class JsonClient(Client):
     """The same over JSON-RPC."""
 
     json_rpc = True
+    path = "/jsonrpc"
+    kind = "application/json"
     version = "2.0"
 
     def plain(self, method: str, *params: Any) -> Any:
@@ -71,12 +102,7 @@ class JsonClient(Client):
 
     def post(self, call: Any) -> Any:
         """Send a call as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request("POST", "/jsonrpc", json.dumps(call), {"Content-Type": "application/json"})
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+        return json.loads(self.send(json.dumps(call).encode()))
 
 
 class JsonOneClient(JsonClient):
