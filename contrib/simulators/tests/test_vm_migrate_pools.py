@@ -2,95 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import hvsdk_simulators
 import pytest
-from hvsdk_simulators import Running
-from pools_client import Client
-
-NULL = "OpaqueRef:NULL"
-
-
-class Place:
-    """One of the two pools, with a client of it."""
-
-    def __init__(self, pool: Running) -> None:
-        self.pool = pool
-        self.api = Client(pool)
-        (record,) = self.api("pool.get_all_records").values()
-        self.sr: str = record["default_SR"]
-        self.host: str = record["master"]
-        self.network: str = self.api("PIF.get_network", self.api("host.get_management_interface", self.host))
-
-    def make(self, state: str = "Halted", disks: int = 1) -> str:
-        """Make a VM with disks that have something on them, and bring it to a power state."""
-        templates = self.api("VM.get_by_name_label", "Other install media")
-        vm: str = self.api("VM.clone", templates[0], "traveller")
-        self.api("VM.provision", vm)
-        self.api("VM.set_memory_limits", vm, *4 * (256 << 20,))
-        for number in range(disks):
-            fields: dict[str, Any] = {"name_label": f"disk {number}", "name_description": "", "SR": self.sr}
-            fields |= {"virtual_size": 8 << 20, "type": "user", "sharable": False, "read_only": False}
-            vdi = self.api("VDI.create", fields | {"other_config": {"kept": "yes"}})
-            self.write(vdi, f"content of {number}", 5 << 20)
-            self.attach(vm, vdi, number)
-        self._connect(vm)
-        if state != "Halted":
-            self.api("VM.start", vm, False, False)
-            wait(lambda: "suspend" in self.api("VM.get_allowed_operations", vm))
-        if state == "Suspended":
-            self.api("VM.suspend", vm)
-        return vm
-
-    def attach(self, vm: str, vdi: str, number: int) -> None:
-        drive: dict[str, Any] = {"VM": vm, "VDI": vdi, "userdevice": str(number), "bootable": number == 0, "mode": "RW"}
-        drive |= {"type": "Disk", "unpluggable": True, "empty": False, "other_config": {}}
-        self.api("VBD.create", drive | {"qos_algorithm_type": "", "qos_algorithm_params": {}})
-
-    def _connect(self, vm: str) -> None:
-        card: dict[str, Any] = {
-            "VM": vm,
-            "network": self.network,
-            "device": "0",
-            "MAC": "",
-            "MTU": 1500,
-            "other_config": {},
-        }
-        self.api("VIF.create", card | {"qos_algorithm_type": "", "qos_algorithm_params": {}})
-
-    def write(self, vdi: str, text: str, offset: int) -> None:
-        content = base64.b64encode(text.encode()).decode()
-        self.pool.act("disk", vdi=self.api("VDI.get_uuid", vdi), write=content, offset=offset)
-
-    def digest(self, vdi: str) -> str:
-        return str(self.pool.act("disk", vdi=self.api("VDI.get_uuid", vdi))["sha256"])
-
-    def disks(self, vm: str) -> list[str]:
-        drives = [self.api("VBD.get_record", vbd) for vbd in self.api("VM.get_VBDs", vm)]
-        return [one["VDI"] for one in sorted(drives, key=lambda one: one["userdevice"]) if one["type"] == "Disk"]
-
-    def digests(self, vm: str) -> list[str]:
-        return [self.digest(vdi) for vdi in self.disks(vm)]
-
-    def macs(self, vm: str) -> list[str]:
-        return [self.api("VIF.get_MAC", vif) for vif in self.api("VM.get_VIFs", vm)]
-
-    def boots(self, vm: str) -> int:
-        return int(self.pool.act("guest", vm=self.api("VM.get_uuid", vm))["boots"])
-
-    def receive(self) -> dict[str, str]:
-        told: dict[str, str] = self.api("host.migrate_receive", self.host, self.network, {})
-        return told
-
-    def inventory(self) -> dict[str, Any]:
-        """All that a move could have changed or left behind."""
-        classes = ("VM", "VBD", "VIF", "VDI", "VM_metrics", "VM_guest_metrics", "console")
-        return {cls: sorted(self.api(f"{cls}.get_all")) for cls in classes} | {"disks": self.pool.act("vdis")}
+from pools_client import NULL, Place, arguments, refusal, send, wait
 
 
 @pytest.fixture(scope="module")
@@ -114,27 +32,6 @@ def here(places: tuple[Place, Place]) -> Iterator[Place]:
 def there(places: tuple[Place, Place]) -> Iterator[Place]:
     yield places[1]
     places[1].pool.clear_faults()
-
-
-def arguments(here: Place, there: Place, vm: str, **options: str) -> tuple[Any, ...]:
-    disks = dict.fromkeys(here.disks(vm), there.sr)
-    networks = dict.fromkeys(here.api("VM.get_VIFs", vm), there.network)
-    return vm, there.receive(), True, disks, networks, options
-
-
-def send(here: Place, there: Place, vm: str, **options: str) -> str:
-    return str(here.api("VM.migrate_send", *arguments(here, there, vm, **options)))
-
-
-def refusal(here: Place, there: Place, vm: str, **options: str) -> list[str]:
-    return here.api.refusal("VM.migrate_send", *arguments(here, there, vm, **options))
-
-
-def wait(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("state", ["Halted", "Running", "Suspended"])
@@ -340,3 +237,69 @@ def test_what_the_guest_writes_meanwhile_goes_along(here: Place, there: Place) -
     uuid, digests = here.api("VM.get_uuid", vm), here.digests(vm)
     wait(lambda: here.api("task.get_status", task) != "pending")
     assert there.digests(there.api("VM.get_by_uuid", uuid)) == digests
+
+
+def test_a_device_that_comes_meanwhile_ends_the_move(here: Place, there: Place) -> None:
+    vm = here.make()
+    before = here.inventory()["disks"]["count"], there.inventory()
+    there.pool.reset_counts()
+    there.pool.fault("/services/SM:slow=0.5:1")
+    task = here.api("Async.VM.migrate_send", *arguments(here, there, vm))
+    wait(lambda: there.pool.counts().get("/services/SM"))
+    here.connect(vm, 1)
+    wait(lambda: here.api("task.get_status", task) != "pending")
+    assert here.api("task.get_error_info", task)[0] == "VM_MIGRATE_FAILED"
+    assert (here.inventory()["disks"]["count"], there.inventory()) == before
+
+
+def test_a_vm_that_is_cut_off_meanwhile_stays(here: Place, there: Place) -> None:
+    vm = here.make("Running")
+    before = there.inventory()
+    there.pool.reset_counts()
+    there.pool.fault("/services/SM:slow=0.5:1")
+    task = here.api("Async.VM.migrate_send", *arguments(here, there, vm))
+    wait(lambda: there.pool.counts().get("/services/SM"))
+    here.api("VM.hard_shutdown", vm)
+    wait(lambda: here.api("task.get_status", task) != "pending")
+    assert here.api("task.get_error_info", task)[0] == "VM_BAD_POWER_STATE"
+    assert (here.api("VM.get_power_state", vm), there.inventory()) == ("Halted", before)
+
+
+def test_a_medium_that_is_not_there_is_left_behind(here: Place, there: Place) -> None:
+    vm = here.make()
+    (library,) = [ref for ref, one in here.api("SR.get_all_records").items() if one["type"] == "iso" and one["VDIs"]][
+        :1
+    ]
+    image = here.api("SR.get_VDIs", library)[0]
+    drive: dict[str, Any] = {"VM": vm, "VDI": image, "userdevice": "3", "bootable": False, "mode": "RO", "type": "CD"}
+    drive |= {"unpluggable": False, "empty": False, "other_config": {}}
+    here.api("VBD.create", drive | {"qos_algorithm_type": "", "qos_algorithm_params": {}})
+    moved = send(here, there, vm)
+    drives = [there.api("VBD.get_record", vbd) for vbd in there.api("VM.get_VBDs", moved)]
+    assert {one["userdevice"]: (one["type"], one["empty"]) for one in drives} == {
+        "0": ("Disk", False),
+        "3": ("CD", True),
+    }
+    assert here.api("VDI.get_uuid", image)
+
+
+def test_a_tpm_goes_along(here: Place, there: Place) -> None:
+    vm = here.make()
+    here.api("VM.set_HVM_boot_params", vm, {"firmware": "uefi", "order": "cd"})
+    here.api("VTPM.create", vm, False)
+    moved = send(here, there, vm)
+    assert len(there.api("VM.get_VTPMs", moved)) == 1
+    there.api("VM.start", moved, False, False)
+
+
+def test_pools_without_tls_and_of_an_old_version_send_vms_too() -> None:
+    with ExitStack() as stack:
+        pools = [
+            stack.enter_context(hvsdk_simulators.start("xapi", domains=1, seed=seed, tls=False, api="2.4"))
+            for seed in (3, 7)
+        ]
+        here, there = map(Place, pools)
+        vm = here.make("Running")
+        here.api("VM.checkpoint", vm, "with memory")
+        digests = here.digests(vm)
+        assert there.digests(send(here, there, vm)) == digests

@@ -58,6 +58,17 @@ def plan(world: World, vm: Object, vdi_map: Places, vif_map: Places, vgpu_map: P
     )
 
 
+def has_changed(world: World, going: Departure) -> bool:
+    """Whether the VM has other snapshots, disks or devices now than those for which there is a place."""
+    vms = [going.vm, *(world.db.get("VM", ref) for ref in going.vm["snapshots"])]
+    drives = [disks.disk_of(world, vbd) for vm in vms for vbd in disks.drives(world, vm)]
+    saved = [world.db.lookup("VDI", vm["suspend_VDI"]) for vm in vms]
+    parts = {vdi.ref for vdi in drives + saved if vdi is not None}
+    parts.update(ref for vm in vms for ref in (*vm["VIFs"], *vm["VGPUs"]))
+    placed = (going.disks, going.networks, going.groups)
+    return vms != going.vms or parts != {obj.ref for places in placed for obj in places}
+
+
 def pack(world: World, going: Departure, host: str, made: Mapping[Object, str], *, rehearsal: bool) -> Parcel:
     """Write down all that is not on the disks, as it is now.
 

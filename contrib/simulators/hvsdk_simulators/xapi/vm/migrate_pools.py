@@ -15,7 +15,7 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.storage.disk import Disk
 from hvsdk_simulators.xapi.storage.mirror import length_of, pieces_of
 from hvsdk_simulators.xapi.vm import create, durations, states
-from hvsdk_simulators.xapi.vm.departure import Departure, pack
+from hvsdk_simulators.xapi.vm.departure import Departure, has_changed, pack
 from hvsdk_simulators.xapi.vm.peer import Peer, Unreachable, aside, to_the_end
 from hvsdk_simulators.xapi.vm.situation import assert_state
 
@@ -37,17 +37,20 @@ def assert_can_go(call: Call, going: Departure, peer: Peer) -> None:
 
 def go(call: Call, going: Departure, peer: Peer) -> str:
     """Move or copy a VM that can go, and return its reference in the other pool."""
-    world = call.world
+    world, state = call.world, going.vm["power_state"]
     with ExitStack() as held:
         for vdi in going.disks:
             held.enter_context(world.storage.readers.opened(vdi))
         sending = _Sending(call, going, peer)
         try:
             sending.copy_disks()
-            if going.vm["power_state"] == states.RUNNING:
+            if state == states.RUNNING:
                 durations.work(call, durations.MIGRATE, begin=0.8)
-                assert_state(going.vm, states.RUNNING)
             sending.catch_up()
+            assert_state(going.vm, state)
+            if has_changed(world, going):
+                told = "its devices have changed meanwhile"
+                raise Failure("VM_MIGRATE_FAILED", going.vm.ref, going.vm["resident_on"], peer.host, told)
             ref = sending.deliver()
         except BaseException:
             sending.undo()
