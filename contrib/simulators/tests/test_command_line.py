@@ -14,11 +14,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from hvsdk_simulators import ControlError, Running, start
 from hvsdk_simulators.__main__ import main
 from hvsdk_simulators.wire.faults import Action
 from hvsdk_simulators.xapi.actions import ACTIONS
+from hvsdk_simulators.xapi.vm import Guest
 
 TIMEOUT = 20
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -130,3 +132,4 @@ def test_the_readme_names_all_options_faults_and_actions(capsys: pytest.CaptureF
     assert {option for option in options if f"`{option}" not in README} == set()
     assert {action for action in Action if f"`{action}" not in README} == set()
     assert {name for name in ACTIONS if f"| `{name}`" not in README} == set()
+    assert {one.name for one in attrs.fields(Guest) if f"`{one.name}`" not in README} == set()

@@ -170,14 +170,33 @@ def test_a_large_disk_costs_only_what_is_written(pool: Pool) -> None:
     used = pool.world.disks.arena.used
     disk = pool.world.storage.disk(vdi)
     disk.write(GIB, b"content")
-    disk.fill("seed", 0, 64)
+    disk.write(0, bytes(4 * MIB))
     assert pool.world.disks.arena.used == used + 1
     assert [extent[:] for extent in disk.extents(0, disk.size)] == [
-        (0, 4 * MIB, True),
-        (4 * MIB, GIB - 4 * MIB, False),
+        (0, GIB, False),
         (GIB, KIB64, True),
         (GIB + KIB64, GIB - KIB64, False),
     ]
+
+
+def test_planned_content_is_the_same_each_time_and_takes_no_room(pool: Pool) -> None:
+    used = pool.world.disks.arena.used
+    hashes = set()
+    for uuid in ("one", "other"):
+        pool.world.disks.plan(uuid, "seed", 0.5)
+        disk = pool.world.disks.get(uuid, 8 * MIB)
+        assert 0 < disk.written_bytes < 8 * MIB
+        hashes.add(disk.sha256())
+    assert len(hashes) == 1
+    assert pool.world.disks.arena.used == used
+
+
+def test_disks_that_were_given_up_are_not_read_from_what_took_their_place(pool: Pool) -> None:
+    disk = pool.world.storage.disk(pool.vdi())
+    disk.write(0, b"content")
+    pool.world.stop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        disk.read(0, 7)
 
 
 def below(pool: Pool, vdi: Object) -> Object | None:

@@ -61,18 +61,6 @@ class Disk:
                 self._write_block(block, inside, part)
                 offset, view = offset + len(part), view[len(part) :]
 
-    def fill(self, seed: str, first: int, count: int) -> None:
-        """Give whole blocks the content that follows from a seed; it takes no storage."""
-        with self._lock:
-            for block in range(first, min(first + count, self.blocks)):
-                self._put(block, seed)
-
-    def discard(self, first: int, count: int) -> None:
-        """Turn whole blocks into holes that read as zeros."""
-        with self._lock:
-            for block in range(first, min(first + count, self.blocks)):
-                self._put(block, None)
-
     def resize(self, size: int) -> None:
         """Grow the disk; what is new reads as zeros."""
         with self._lock:
@@ -152,7 +140,7 @@ class Disk:
             content = bytes(whole)
         self._put(block, None if content == _ZEROS else content)
 
-    def _put(self, block: int, content: bytes | str | None) -> None:
+    def _put(self, block: int, content: bytes | None) -> None:
         if self._shared:
             self._top, self._shared = Layer(self._arena, self._top), False
         self._top.put(block, content)

@@ -68,13 +68,13 @@ class Layer:
             case _:
                 return None
 
-    def put(self, block: int, content: bytes | str | None) -> None:
-        """Write a whole block: bytes, the seed that they follow from, or None for zeros."""
+    def put(self, block: int, content: bytes | None) -> None:
+        """Write a whole block; None for zeros."""
         before = self.blocks.get(block)
-        if isinstance(content, bytes) and isinstance(before, int):
+        if content is not None and isinstance(before, int):
             self.arena.overwrite(before, content)
         else:
-            self.blocks[block] = self.arena.store(content) if isinstance(content, bytes) else content
+            self.blocks[block] = self.arena.store(content) if content is not None else None
             if isinstance(before, int):
                 self.arena.release([before])
         self.version += 1
