@@ -81,6 +81,7 @@ def test_faults_are_set_shown_and_cleared(pool: Pool, client: Client) -> None:
         ("POST", "/actions/invent", {}, 404, "there are .*lose-events"),
         ("POST", "/actions/lose-events", {"more": 1}, 400, "more"),
         ("POST", "/actions/vanish-task", {"task": "OpaqueRef:no"}, 400, "HANDLE_INVALID task OpaqueRef:no"),
+        ("POST", "/actions/guest", {"vm": "nobody"}, 400, "guest: UUID_INVALID VM nobody"),
         ("GET", "/nothing", None, 404, "GET /nothing"),
         ("DELETE", "/counts", None, 404, "DELETE /counts"),
     ],

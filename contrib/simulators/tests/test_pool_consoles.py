@@ -41,7 +41,8 @@ def visiting(pool: Pool, query: Mapping[str, str]) -> Iterator[tuple[Visit, sock
     with ours, theirs:
         yield visit, ours
         ours.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def receive(connection: socket.socket, size: int) -> bytes:

@@ -101,7 +101,7 @@ def test_an_emptied_host_boots_anew(pool: Pool, scale: float) -> None:
     pool.call("host.reboot", host)
 
     with pool.world.lock:
-        assert pool.world.lock.wait_for(lambda: host["enabled"], 5)
+        assert pool.world.lock.wait_for(lambda: host["enabled"], 30)
     assert member.alive
     assert metrics["live"]
     assert ours.recv(1) == b""
@@ -116,7 +116,7 @@ def test_a_host_is_switched_on_in_the_way_it_is_set_up_for(pool: Pool) -> None:
     pool.call("host.evacuate", host)
     pool.call("host.shutdown", host)
     with pool.world.lock:
-        assert pool.world.lock.wait_for(lambda: not pool.world.member_of(host).alive, 5)
+        assert pool.world.lock.wait_for(lambda: not pool.world.member_of(host).alive, 30)
     assert pool.refused("host.power_on", host) == ["HOST_POWER_ON_MODE_DISABLED"]
 
     pool.call("host.set_power_on_mode", host, "wake-on-lan", {})
@@ -148,7 +148,7 @@ def test_the_pool_notices_a_dead_host(pool: Pool) -> None:
 
     with pool.world.lock:
         ACTIONS["kill-host"](pool.world, host["uuid"])
-        assert pool.world.lock.wait_for(lambda: not metrics["live"], 5)
+        assert pool.world.lock.wait_for(lambda: not metrics["live"], 30)
 
     assert pool.refused("VM.start_on", pool.vm("Halted"), host, False, False) == ["HOST_NOT_LIVE"]
     assert "power_on" in pool.allowed(host)
@@ -161,7 +161,7 @@ def test_nothing_is_done_to_vms_of_a_host_that_does_not_answer(pool: Pool) -> No
         ACTIONS["kill-host"](pool.world, host["uuid"])
         metrics = pool.world.db.get("host_metrics", host["metrics"])
         early = pool.refused("VM.hard_shutdown", vm)
-        assert pool.world.lock.wait_for(lambda: not metrics["live"], 5)
+        assert pool.world.lock.wait_for(lambda: not metrics["live"], 30)
 
     assert early == ["CANNOT_CONTACT_HOST", host.ref]
     assert pool.refused("VM.hard_shutdown", vm) == ["HOST_OFFLINE", host.ref]

@@ -81,7 +81,7 @@ def exchange(
 
 def outcome(session: Any, task: str) -> tuple[str, list[str], str]:
     """Wait until a task is over, destroy it, and return its status, error and result."""
-    for _ in range(500):
+    for _ in range(3000):
         record = session.xenapi.task.get_record(task)
         if record["status"] not in ("pending", "cancelling"):
             break

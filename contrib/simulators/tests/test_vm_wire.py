@@ -74,7 +74,7 @@ def booted(api: Any, vm: str) -> None:
 
 
 def until(predicate: Any) -> None:
-    for _ in range(200):
+    for _ in range(1500):
         if predicate():
             return
         time.sleep(0.02)

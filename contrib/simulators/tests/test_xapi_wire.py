@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -213,6 +215,28 @@ def test_a_connection_becomes_the_one_of_a_console(pool: Pool, client: JsonClien
     head, _, rest = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert rest.startswith(b"RFB 003")
+
+
+def test_a_pool_that_stops_leaves_no_thread_and_no_file() -> None:
+    threads, files = set(threading.enumerate()), set(os.listdir("/proc/self/fd"))
+    with listening() as pool:
+        client = JsonClient(pool)
+        client.login()
+        waiting = threading.Thread(target=client.refusal, args=("event.from", ["PVS_site"], "", 600.0))
+        waiting.start()
+        viewer = socket.create_connection(("127.0.0.1", client.port), timeout=TIMEOUT)
+        ref = client("VM.get_all")[0]
+        client("task.create", "under way", "")
+        assert client("VM.get_uuid", ref)
+        reader = socket.create_connection(("127.0.0.1", next(iter(pool.world.storage.nbd_servers.values())).port))
+        assert reader.recv(8) == b"NBDMAGIC"
+    viewer.close()
+    reader.close()
+    waiting.join(TIMEOUT)
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(TIMEOUT)
+    assert set(threading.enumerate()) - threads == set()
+    assert set(os.listdir("/proc/self/fd")) - files == set()
 
 
 def test_each_answer_is_late_by_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:

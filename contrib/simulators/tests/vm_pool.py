@@ -100,7 +100,7 @@ class Pool:
     def until(self, predicate: Callable[[], Any]) -> None:
         """Wait until something is so."""
         with self.world.lock:
-            assert self.world.lock.wait_for(predicate, 5)
+            assert self.world.lock.wait_for(predicate, 30)
 
 
 class Running:
@@ -125,7 +125,7 @@ class Running:
 
     def end(self) -> list[str]:
         """Wait for its end; return the failure it ended with."""
-        self._thread.join(5)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         return self.failure
 

@@ -18,7 +18,7 @@ _HANDSHAKE_SECONDS = 10.0
 
 
 class HttpServer:
-    """Listens on a port of 127.0.0.1 and gives each request to a function, in a thread of the connection.
+    """Listens on a free port of 127.0.0.1 and gives each request to a function, in a thread of the connection.
 
     Args:
         answer: Answers one request.
@@ -34,10 +34,9 @@ class HttpServer:
         context: ssl.SSLContext | None = None,
         admit: Callable[[], bool] = lambda: True,
         connections: set[Any] | None = None,
-        port: int = 0,
     ) -> None:
         self.connections: set[Any] = set() if connections is None else connections
-        self._server = _Listener(("127.0.0.1", port), answer, context, admit, self.connections)
+        self._server = _Listener(("127.0.0.1", 0), answer, context, admit, self.connections)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name=f"http-{self.port}", daemon=True
         )

@@ -50,8 +50,10 @@ class PoolSubject:
                 return function(self._world, **arguments)
         except Failure as failure:
             raise Refused(f"{name}: {' '.join(failure.details)}") from failure
-        except (LookupError, TypeError, ValueError) as error:
-            raise Refused(f"{name}: {type(error).__name__} {error}") from error
+        except LookupError as error:
+            raise Refused(f"{name}: there is no {error}") from error
+        except (TypeError, ValueError) as error:
+            raise Refused(f"{name}: {error}") from error
 
 
 @action("expire-sessions")

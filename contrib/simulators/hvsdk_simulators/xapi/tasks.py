@@ -65,15 +65,18 @@ def fail(world: World, task: Object, failure: Failure) -> None:
 
 
 def vanish(world: World, task: Object) -> None:
-    """Take a task's record away while its work goes on."""
-    _forget(world, task)
+    """Take a task's record away. Work that is under way goes on."""
+    for session in world.db.all("session"):
+        if task.ref in session["tasks"]:
+            world.db.update(session, tasks=[ref for ref in session["tasks"] if ref != task.ref])
+    world.db.delete(task)
 
 
 def abandon(world: World, task: Object) -> None:
     """Let a task's work end where it is, and take its record away: nobody learns what came of it."""
     if task["status"] in _UNDER_WAY:
         world.db.update(task, status="cancelling")
-    _forget(world, task)
+    vanish(world, task)
 
 
 def show(world: World) -> list[dict[str, Any]]:
@@ -92,16 +95,9 @@ def _finish(world: World, task: Object, **fields: Any) -> None:
         task, progress=1.0, finished=world.now(), allowed_operations=[], current_operations={}, **fields
     )  # fmt: skip
     if unwanted:
-        _forget(world, task)
+        vanish(world, task)
     else:
-        world.later(world.options.task_seconds, lambda: _forget(world, task))
-
-
-def _forget(world: World, task: Object) -> None:
-    for session in world.db.all("session"):
-        if task.ref in session["tasks"]:
-            world.db.update(session, tasks=[ref for ref in session["tasks"] if ref != task.ref])
-    world.db.delete(task)
+        world.later(world.options.task_seconds, lambda: vanish(world, task))
 
 
 def _assert_own(call: Call, task: Object) -> None:
@@ -123,7 +119,7 @@ def destroy(call: Call, self: Object) -> None:
     if self["status"] in _UNDER_WAY:
         call.world.db.update(self, current_operations=self["current_operations"] | {call.task_ref: "destroy"})
     else:
-        _forget(call.world, self)
+        vanish(call.world, self)
 
 
 @message("task.cancel(task ref task) -> void")

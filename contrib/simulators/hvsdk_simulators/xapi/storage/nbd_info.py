@@ -38,9 +38,7 @@ def get_nbd_info(call: Call, vdi: Object) -> list[dict[str, Any]]:
     return found
 
 
-def serve_nbd(
-    world: World, member: Member, context: ssl.SSLContext, sent: Callable[[int], None] | None = None
-) -> NbdServer:
+def serve_nbd(world: World, member: Member, context: ssl.SSLContext, sent: Callable[[int], None]) -> NbdServer:
     """Let a member serve disks by NBD until the server is stopped; `sent` is told of the bytes that go out."""
     server = NbdServer(world, member, context, sent)
     with world.lock:

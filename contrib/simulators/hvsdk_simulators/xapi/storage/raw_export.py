@@ -81,7 +81,7 @@ def _vhd(wanted: _Wanted, disk: Disk, base: Disk | None, progress: Progress) -> 
     total = max(disk.written_bytes, 1)
     parent = (base, Parent(UUID(wanted.base["uuid"]), f"{wanted.base['uuid']}.vhd")) if base and wanted.base else None
     sent = 0
-    for piece in encode(disk, UUID(wanted.vdi["uuid"]), 0.0, parent):
+    for piece in encode(disk, UUID(wanted.vdi["uuid"]), parent):
         yield piece
         sent += len(piece)
         progress(sent / total)

@@ -37,10 +37,8 @@ class NbdServer:
         sent: Told how many bytes of a disk went out.
     """
 
-    def __init__(
-        self, world: World, member: Member, context: ssl.SSLContext, sent: Callable[[int], None] | None = None
-    ) -> None:
-        self._sent = sent or (lambda _length: None)
+    def __init__(self, world: World, member: Member, context: ssl.SSLContext, sent: Callable[[int], None]) -> None:
+        self._sent = sent
         self._world = world
         self._member = member
         self._context = context

@@ -25,13 +25,12 @@ class Parent(NamedTuple):
     name: str
 
 
-def encode(disk: Disk, unique: UUID, timestamp: float, base: tuple[Disk, Parent] | None = None) -> Iterator[bytes]:
+def encode(disk: Disk, unique: UUID, base: tuple[Disk, Parent] | None = None) -> Iterator[bytes]:
     """The pieces of the stream.
 
     Args:
         disk: What to send.
         unique: The image's identity, the VDI's UUID.
-        timestamp: Seconds since 1970 that the footer names.
         base: Send only what differs from this disk, as a differencing image.
     """
     clusters = sorted(disk.differing(base[0])) if base else disk.written()
@@ -42,9 +41,9 @@ def encode(disk: Disk, unique: UUID, timestamp: float, base: tuple[Disk, Parent]
     path = f"file://./{parent.name}".encode() if parent else b""
     locator_at = vhd.TABLE_OFFSET + table_size
     data_at = locator_at + (512 if parent else 0)
-    footer = vhd.footer(disk.size, vhd.DIFFERENCING if parent else vhd.DYNAMIC, unique, timestamp)
+    footer = vhd.footer(disk.size, vhd.DIFFERENCING if parent else vhd.DYNAMIC, unique)
     yield footer
-    yield vhd.header(count, parent, (locator_at, len(path)) if parent else None, timestamp)
+    yield vhd.header(count, parent, (locator_at, len(path)) if parent else None)
     yield bytes(vhd.TABLE_OFFSET - vhd.FOOTER_SIZE - vhd.HEADER_SIZE)
     yield _table(blocks, count, table_size, data_at)
     if parent:

@@ -15,7 +15,6 @@ DYNAMIC, DIFFERENCING = 3, 4
 FOOTER = struct.Struct(">8sIIQI4sI4sQQHBBII16sB427x")
 HEADER = struct.Struct(">8sQQIIII16sII512s192s256x")
 LOCATOR = struct.Struct(">4sIIIQ")
-_EPOCH = 946684800  # 2000-01-01, the format's own
 _NOTHING = 0xFFFFFFFFFFFFFFFF
 
 
@@ -24,38 +23,36 @@ def checksum(content: bytes) -> int:
     return ~sum(content) & 0xFFFFFFFF
 
 
-def footer(size: int, kind: int, unique: UUID, timestamp: float) -> bytes:
-    """A footer, as XAPI's `caml` creator writes it."""
+def footer(size: int, kind: int, unique: UUID) -> bytes:
+    """A footer, as XAPI's `caml` creator writes it, with no time."""
 
     def pack(total: int) -> bytes:
         cylinders, heads, sectors = chs(size)
         return FOOTER.pack(
-            b"conectix", 2, 0x00010000, FOOTER_SIZE, max(int(timestamp) - _EPOCH, 0), b"caml", 0x00000001, b"\0\0\0\0",
+            b"conectix", 2, 0x00010000, FOOTER_SIZE, 0, b"caml", 0x00000001, b"\0\0\0\0",
             size, size, cylinders, heads, sectors, kind, total, unique.bytes, 0,
         )  # fmt: skip
 
     return pack(checksum(pack(0)))
 
 
-def header(blocks: int, parent: tuple[UUID, str] | None, locator: tuple[int, int] | None, timestamp: float) -> bytes:
+def header(blocks: int, parent: tuple[UUID, str] | None, locator: tuple[int, int] | None) -> bytes:
     """A dynamic header.
 
     Args:
         blocks: Entries in the block allocation table.
         parent: Identity and file name of the parent of a differencing disk.
         locator: Offset and length of the parent's path in the stream.
-        timestamp: When the parent was last changed.
     """
     unique, name = parent or (UUID(int=0), "")
     locators = b""
     if locator:
         offset, length = locator
         locators = LOCATOR.pack(b"MacX", 512, length, 0, offset)
-    changed = max(int(timestamp) - _EPOCH, 0) if parent else 0
 
     def pack(total: int) -> bytes:
         return HEADER.pack(
-            b"cxsparse", _NOTHING, TABLE_OFFSET, 0x00010000, blocks, BLOCK, total, unique.bytes, changed, 0,
+            b"cxsparse", _NOTHING, TABLE_OFFSET, 0x00010000, blocks, BLOCK, total, unique.bytes, 0, 0,
             name.encode("utf-16-be")[:512], locators,
         )  # fmt: skip
 
