@@ -23,11 +23,11 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def vdi(pool: Pool) -> Object:
-    made = pool.vdi(size=126 * MIB)
+    made = pool.vdi(size=62 * MIB)
     disk = pool.world.storage.disk(made)
     disk.write(0, b"begin" * 1000)
     disk.write(50 * MIB - 7, b"across two blocks of the image")
-    disk.write(126 * MIB - 5, b"tail!")
+    disk.write(62 * MIB - 5, b"tail!")
     return made
 
 
@@ -85,7 +85,7 @@ def test_two_gibibytes_with_little_content_are_a_small_vhd(pool: Pool) -> None:
 
 def test_a_difference_sends_what_changed_since_its_base(pool: Pool, vdi: Object) -> None:
     base = pool.call("VDI.snapshot", vdi, {})
-    pool.world.storage.disk(vdi).write(80 * MIB + 9, b"changed")
+    pool.world.storage.disk(vdi).write(40 * MIB + 9, b"changed")
     answer = pool.request("GET", "/export_raw_vdi", vdi=vdi.ref, format="vhd", base=base["uuid"])
     assert struct.unpack(">I", answer.content[60:64]) == (4,)
     assert len(answer.content) < 3 * MIB

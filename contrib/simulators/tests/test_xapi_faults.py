@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi import door, endpoint
 from hvsdk_simulators.xapi.pool import Pool
-from wire_pool import Client, JsonClient, control, listening
+from wire_pool import JsonClient, ask, call, control, fault, listening
 
 TIMEOUT = 20
 
@@ -42,26 +40,6 @@ def connection(client: JsonClient) -> Iterator[http.client.HTTPConnection]:
     made = http.client.HTTPConnection("127.0.0.1", client.port, timeout=TIMEOUT)
     yield made
     made.close()
-
-
-def fault(pool: Pool, spec: str) -> None:
-    assert control(pool, "POST", "/faults", {"spec": spec})[0] == 200
-
-
-def call(connection: http.client.HTTPConnection, method: str, *params: Any) -> http.client.HTTPResponse:
-    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
-    connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
-    return connection.getresponse()
-
-
-def ask(pool: Pool, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", Client(pool).port, timeout=TIMEOUT)
-    try:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize(
@@ -170,6 +148,6 @@ def test_a_request_meets_the_faults_that_calls_meet(pool: Pool, client: JsonClie
     fault(pool, "/host_rrd:http-500:1")
     assert ask(pool, path)[0] == 500
     fault(pool, "/host_rrd:error=HOST_OFFLINE,x:1")
-    assert ask(pool, path)[0] == 500
-    (failed,) = (one for one in client("task.get_all_records").values() if one["status"] == "failure")
-    assert failed["error_info"] == ["HOST_OFFLINE", "x"]
+    task = client("task.create", "download", "")
+    assert ask(pool, f"{path}&task_id={task}")[0] == 500
+    assert client("task.get_error_info", task) == ["HOST_OFFLINE", "x"]

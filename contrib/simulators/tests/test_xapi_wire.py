@@ -10,12 +10,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi import endpoint
 from hvsdk_simulators.xapi.pool import Pool
-from wire_pool import Client, JsonClient, control, listening
+from wire_pool import Client, JsonClient, ask, call, control, listening
 
 TIMEOUT = 20
 
@@ -46,16 +45,6 @@ def connection(client: JsonClient) -> Iterator[http.client.HTTPConnection]:
     made = http.client.HTTPConnection("127.0.0.1", client.port, timeout=TIMEOUT)
     yield made
     made.close()
-
-
-def fault(pool: Pool, spec: str) -> None:
-    assert control(pool, "POST", "/faults", {"spec": spec})[0] == 200
-
-
-def call(connection: http.client.HTTPConnection, method: str, *params: Any) -> http.client.HTTPResponse:
-    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
-    connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
-    return connection.getresponse()
 
 
 def test_one_connection_carries_many_calls(connection: http.client.HTTPConnection, client: JsonClient) -> None:
@@ -129,16 +118,6 @@ def test_servers_that_are_too_old_answer_json_with_xml() -> None:
         finally:
             connection.close()
         assert Client(old).login().startswith("OpaqueRef:")
-
-
-def ask(pool: Pool, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", Client(pool).port, timeout=TIMEOUT)
-    try:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-    finally:
-        connection.close()
 
 
 def test_a_handler_takes_a_session_from_the_query_a_cookie_or_a_password(pool: Pool, client: JsonClient) -> None:

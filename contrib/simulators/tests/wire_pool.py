@@ -131,3 +131,26 @@ def control(pool: Pool, method: str, path: str, body: Any = None) -> tuple[int, 
         return response.status, json.loads(response.read())
     finally:
         connection.close()
+
+
+def call(connection: http.client.HTTPConnection, method: str, *params: Any) -> http.client.HTTPResponse:
+    """Send a call of JSON-RPC over a connection, and return the answer unread."""
+    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
+    connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
+    return connection.getresponse()
+
+
+def ask(pool: Pool, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Get something from the first member; return the status, the headers and the body."""
+    connection = http.client.HTTPConnection("127.0.0.1", pool.world.members[0].port, timeout=30)
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def fault(pool: Pool, spec: str) -> None:
+    """Let something go wrong."""
+    assert control(pool, "POST", "/faults", {"spec": spec})[0] == 200
