@@ -78,14 +78,18 @@ def test_old_servers_speak_tls_1_0_alone() -> None:
         assert shown_certificate(port, context)
 
 
-def test_it_ends_with_its_input_or_when_it_is_told_to() -> None:
+@pytest.mark.parametrize("told", [False, True])
+def test_it_ends_with_its_input_or_when_it_is_told_to(told: bool) -> None:
     command = [sys.executable, "-m", "hvsdk_simulators", "xapi", "--domains", "0", "--no-tls"]
-    for end in (lambda process: process.stdin.close(), lambda process: process.send_signal(signal.SIGTERM)):
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline())["fingerprint"] == ""
-            end(process)
-            assert process.wait(TIMEOUT) == 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["fingerprint"] == ""
+        if told:
+            process.send_signal(signal.SIGTERM)
+        else:
+            process.stdin.close()
+        assert process.wait(TIMEOUT) == 0
 
 
 def test_what_cannot_be_started_is_said(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from hvsdk_simulators.xapi import sessions
 from hvsdk_simulators.xapi.pool import Pool
 from wire_pool import Client, JsonClient, control, listening
 
-_SOON = 20.0
+_SOON = 30.0
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def world() -> World:
 def a_vm(client: Client) -> str:
     """A VM that is off."""
     records = client("VM.get_all_records").items()
-    return next(ref for ref, one in records if one["power_state"] == "Halted" and not one["is_a_template"])
+    return next(str(ref) for ref, one in records if one["power_state"] == "Halted" and not one["is_a_template"])
 
 
 @contextmanager

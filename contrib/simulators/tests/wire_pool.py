@@ -45,7 +45,8 @@ class Client:
 
     def plain(self, method: str, *params: Any) -> Any:
         """Call a method with nothing but what is given; raise `Failure` when it answers with one."""
-        (answer,), _ = xmlrpc.client.loads(self.send(xmlrpc.client.dumps(params, method).encode()))
+        answers: Any = xmlrpc.client.loads(self.send(xmlrpc.client.dumps(params, method).encode()).decode())
+        (answer,), _ = answers
         if answer["Status"] == "Success":
             return answer["Value"]
         raise Failure(*answer["ErrorDescription"])
