@@ -33,6 +33,8 @@ _NOT_NBD = "the disk's server answered in a way that is not NBD"
 _ALLOCATION = b"base:allocation"
 _AT_ONCE = 8 * 2**20
 _STATUS_AT_ONCE = 2**30
+_MOST_PARTS = 2**16
+"""Of one answer: a piece of the disk that is read at once has no more sectors than a quarter of that."""
 
 
 class ServerGoneError(errors.OperationFailedError):
@@ -99,6 +101,8 @@ class NbdClient:
         while offset < self.size:
             for length, zero in self._status(offset, min(_STATUS_AT_ONCE, self.size - offset)):
                 length = min(length, self.size - offset)
+                if not length:
+                    break  # the rest lies behind the end
                 if waiting is not None and waiting.zero == zero:
                     waiting = waiting.replace(length=waiting.length + length)
                 else:
@@ -136,8 +140,8 @@ class NbdClient:
                 return
             try:
                 self._request(CMD_DISCONNECT, 0, 0)
-            except ServerGoneError:
-                pass  # that is what is wanted
+            except (ServerGoneError, errors.OperationTimeoutError):
+                pass  # that it is gone is what is wanted, and nobody waits for one that takes nothing in
             finally:
                 self._socket.close()
 
@@ -187,14 +191,15 @@ class NbdClient:
 
     def _option(self, option: int, data: bytes) -> list[tuple[int, bytes]]:
         self._send(OPTION_MAGIC + struct.pack(">II", option, len(data)) + data)
-        replies = []
-        while True:
+        replies: list[tuple[int, bytes]] = []
+        while len(replies) < _MOST_PARTS:
             magic, _, kind, length = struct.unpack(">QIII", receive(self._socket, 20))
             if magic != REPLY_MAGIC or length > 2**20:
                 raise errors.OperationFailedError(_NOT_NBD)
             replies.append((kind, receive(self._socket, length)))
             if kind == REP_ACK or kind >= 2**31:
                 return replies
+        raise errors.OperationFailedError(_NOT_NBD)
 
     def _command(self, command: int, offset: int, length: int) -> None:
         with self._lock:
@@ -216,7 +221,7 @@ class NbdClient:
 
     def _chunks(self, awaited: int) -> Iterator[tuple[int, bytes]]:
         """Yield the parts of the answer to the request just made, `awaited` being the bytes of a simple one."""
-        while True:
+        for _ in range(_MOST_PARTS):
             (magic,) = struct.unpack(">I", receive(self._socket, 4))
             if magic == SIMPLE_MAGIC:
                 code, _ = struct.unpack(">IQ", receive(self._socket, 12))
@@ -234,6 +239,7 @@ class NbdClient:
             yield kind, payload
             if flags & 1:
                 return
+        raise errors.OperationFailedError(_NOT_NBD)
 
     def _receive_data(self, offset: int, into: memoryview) -> None:
         got = 0
