@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 
 from hvsdk.driver import Extent, errors
@@ -22,7 +21,7 @@ def read_bitmap(text: object, size: int) -> bytes:
     """
     try:
         bitmap = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise errors.OperationFailedError("the list of changed blocks is not base64") from exc
     if len(bitmap) * 8 * GRAIN < size:
         raise errors.OperationFailedError(f"the list of changed blocks ends before the disk's {size} bytes do")

@@ -54,8 +54,9 @@ class DiskIoVerbs(VolumeVerbs):
 
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
         if snapshot_id is not None:
-            return self._open(self._disk_in(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline))
-        return self._open(self._disk_in(self.vm_ref(native_id, deadline), disk_id, deadline))
+            snapshot = self._snapshot_ref(native_id, snapshot_id, deadline)
+            return self._open(self._disk_in(snapshot, disk_id, deadline), deadline)
+        return self._open(self._disk_in(self.vm_ref(native_id, deadline), disk_id, deadline), deadline)
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         storage = self._storage_pool(pool_id, deadline)
@@ -63,7 +64,7 @@ class DiskIoVerbs(VolumeVerbs):
         self._refuse_used_volume(storage, vdi, deadline)
         if vdi.record.get("read_only"):
             raise errors.BusyError(f"the volume {vdi.name!r} can only be read", lasting=True)
-        empty = self._is_empty(vdi)
+        empty = self._is_empty(vdi, deadline)
         return VolumeWriter(self, vdi.uuid, _size_of(vdi), None if empty else partial(self._stream, vdi))
 
     def changed_blocks(
@@ -76,7 +77,7 @@ class DiskIoVerbs(VolumeVerbs):
         except XenAPI.Failure as exc:
             if code_of(exc) not in _NO_TRACKING:
                 raise
-            return self._differing(old, new, exc)
+            return self._differing(old, new, exc, deadline)
         size = _size_of(new)
         return list(changed_extents(read_bitmap(bitmap, size), size))
 
@@ -106,13 +107,13 @@ class DiskIoVerbs(VolumeVerbs):
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def _open(self, vdi: Vdi) -> DiskReader:
+    def _open(self, vdi: Vdi, deadline: Deadline) -> DiskReader:
         way = self.target.options.get("disk_io", "auto")
         if way in ("auto", "nbd"):
-            servers = nbd_servers(self, vdi.ref) if self.has_message("VDI.get_nbd_info") else []
+            servers = nbd_servers(self, vdi.ref, deadline) if self.has_message("VDI.get_nbd_info") else []
             if servers:
                 try:
-                    return NbdReader(self, vdi.ref, servers, _size_of(vdi), partial(self._holes, vdi))
+                    return NbdReader(self, vdi.ref, servers, _size_of(vdi), partial(self._holes, vdi), deadline)
                 except (OSError, errors.ConnectError):
                     if way == "nbd":
                         raise  # else, such as behind a firewall, the way over HTTPS is there
@@ -122,24 +123,24 @@ class DiskIoVerbs(VolumeVerbs):
                     capability=Capability.OPEN_DISK,
                     hint="give a network of the pool the purpose nbd, or connect with disk_io='auto'",
                 )
-        return self._stream(vdi)
+        return self._stream(vdi, deadline)
 
-    def _stream(self, vdi: Vdi) -> DiskReader:
+    def _stream(self, vdi: Vdi, deadline: Deadline | None = None) -> DiskReader:
         size = _size_of(vdi)
         if self.target.options.get("disk_io") == "raw":
-            return RawReader(partial(Export, self, vdi.uuid, "raw"), size)
+            return RawReader(partial(Export, self, vdi.uuid, "raw"), size, deadline)
         try:
-            return VhdReader(partial(Export, self, vdi.uuid, "vhd"), size)
+            return VhdReader(partial(Export, self, vdi.uuid, "vhd"), size, deadline)
         except BrokenVhdError:
             pass
         except XenAPI.Failure as exc:
             if code_of(exc) not in _NO_VHD:
                 raise
-        return RawReader(partial(Export, self, vdi.uuid, "raw"), size)
+        return RawReader(partial(Export, self, vdi.uuid, "raw"), size, deadline)
 
-    def _map(self, uuid: str, base: str | None = None) -> VhdMap:
+    def _map(self, uuid: str, base: str | None = None, *, deadline: Deadline | None = None) -> VhdMap:
         """Read what blocks a disk has from the beginning of its VHD, and no more of it."""
-        export = Export(self, uuid, "vhd", base=base, what="look at")
+        export = Export(self, uuid, "vhd", base=base, what="look at", deadline=deadline)
         try:
             return read_map(export.read)[0]
         finally:
@@ -154,16 +155,16 @@ class DiskIoVerbs(VolumeVerbs):
             return [Extent(offset=0, length=size)] if size else []  # nothing is known of holes
         return found.extents()
 
-    def _is_empty(self, vdi: Vdi) -> bool:
+    def _is_empty(self, vdi: Vdi, deadline: Deadline) -> bool:
         try:
-            return self._map(vdi.uuid).empty()
+            return self._map(vdi.uuid, deadline=deadline).empty()
         except FAILURES:
             return False
 
-    def _differing(self, old: Vdi, new: Vdi, refusal: XenAPI.Failure) -> Iterable[Extent]:
+    def _differing(self, old: Vdi, new: Vdi, refusal: XenAPI.Failure, deadline: Deadline) -> Iterable[Extent]:
         """Tell from a differencing image which blocks changed, where XAPI did not keep track."""
         try:
-            found = self._map(new.uuid, old.uuid)
+            found = self._map(new.uuid, old.uuid, deadline=deadline)
         except (XenAPI.Failure, BrokenVhdError) as exc:
             raise _untracked(code_of(refusal)) from exc
         if not found.differencing or found.size != _size_of(old):

@@ -122,7 +122,7 @@ HINTS: Final[dict[str, str]] = {
     "VM_LACKS_FEATURE": "install the XenServer tools (xe-guest-utilities) in the guest, or wait until they run",
     "SESSION_AUTHENTICATION_FAILED": "check the user's name (root, user@domain, DOMAIN\\user) and the password",
     "USER_MUST_CHANGE_PASSWORD": "the password has to be changed first, at the host's console",
-    "RBAC_PERMISSION_DENIED": "the user's role does not include it; most verbs need vm-admin, some pool-operator",
+    "RBAC_PERMISSION_DENIED": "the user's role does not include it; most verbs want vm-power-admin, some pool-operator",
     "LICENCE_RESTRICTION": "the pool's licence does not include it",
     "FEATURE_RESTRICTED": "the pool's licence does not include it",
     "NO_HOSTS_AVAILABLE": "no host of the pool can run it: see memory, storage, networks and disabled hosts",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from http.client import HTTPMessage
 from types import TracebackType
@@ -30,10 +29,9 @@ class HttpExchange:
         endpoint: Who answers, after redirections.
     """
 
-    def __init__(self, connection: Connection, seconds: float, length: int | None) -> None:
+    def __init__(self, connection: Connection, seconds: float) -> None:
         self._connection = connection
         self._seconds = seconds
-        self._left = length
         self.status = 0
         self.headers = HTTPMessage()
         self.endpoint = connection.endpoint
@@ -75,10 +73,6 @@ class HttpExchange:
             pieces.append(piece)
         return b"".join(pieces)
 
-    def upgrade(self) -> socket.socket:
-        """Give up the socket, for what speaks another protocol from here on."""
-        return self._connection.detach()
-
     def close(self) -> None:
         """End it, whether all was read or not; twice is harmless."""
         self._connection.close()
@@ -107,6 +101,10 @@ def open_exchange(
     """Send the head of a request. Without a body the answer's head is waited for, and a redirection followed.
 
     The session goes to members of the pool alone: a redirection leads to where `address_map` and the pins say.
+
+    Raises:
+        ConnectError: The redirection leads to somebody who is no member.
+        OperationFailedError: It leads nowhere, or round and round.
     """
     for _ in range(_HOPS):
         target = f"{path}?{urlencode(query)}" if query else path
@@ -116,16 +114,26 @@ def open_exchange(
         try:
             if exchange.answer(deadline) not in _REDIRECTS:
                 return exchange
-            there = urlsplit(exchange.headers.get("location", ""))
+            place = exchange.headers.get("location", "")
         except BaseException:
             exchange.close()
             raise
         exchange.close()
-        if not there.hostname:
-            break
-        endpoint = members.redirected(there.hostname, there.port)
-        path, query = there.path or path, dict(parse_qsl(there.query)) or query
-    raise errors.OperationFailedError(f"{path} was redirected to nowhere")
+        host, port, path, query = _read_location(place, path, query)
+        endpoint = members.redirected(host, port)
+    raise errors.OperationFailedError(f"{path} was redirected again and again")
+
+
+def _read_location(place: str, path: str, query: Mapping[str, str]) -> tuple[str, int | None, str, Mapping[str, str]]:
+    """Return host, port, path and query of a redirection; it may leave out the last two."""
+    try:
+        there = urlsplit(place)
+        host, port = there.hostname, there.port
+    except ValueError:
+        host = port = None
+    if not host or not place.isascii():
+        raise errors.OperationFailedError(f"{path} was redirected to nowhere")
+    return host, port, there.path or path, dict(parse_qsl(there.query)) or query
 
 
 def _begin(
@@ -150,4 +158,4 @@ def _begin(
     except BaseException:
         connection.close()
         raise
-    return HttpExchange(connection, seconds, length)
+    return HttpExchange(connection, seconds)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 
 import XenAPI
-from hvsdk.driver import errors
+from hvsdk.driver import Deadline, errors
 
 from hvsdk_xen._exchange import HttpExchange
+from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._verbs import FAILURES, VerbSession
 
 __all__ = ["Export", "task_failure"]
 
 _SKIP = 2**20
 _OK = 200
+_REFUSED = frozenset((401, 403))
 
 
 class Export:
@@ -26,24 +27,37 @@ class Export:
         form: `raw` or `vhd`.
         base: UUID of an older disk of the same chain, to get what differs from it alone.
         what: The task's label.
+        deadline: For the beginning of the answer; without it that has the time of a round trip.
 
     Raises:
         XenAPI.Failure: What the task says.
     """
 
     def __init__(
-        self, session: VerbSession, vdi: str, form: str, *, base: str | None = None, what: str = "read"
+        self,
+        session: VerbSession,
+        vdi: str,
+        form: str,
+        *,
+        base: str | None = None,
+        what: str = "read",
+        deadline: Deadline | None = None,
     ) -> None:
         self._session = session
         self.position = 0
         """Bytes that were read."""
         self._exchange: HttpExchange | None = None
-        self._task: str | None = str(session.call("task.create", f"hvsdk: {what} {vdi}", "", deadline=session.soon()))
+        self._closed = False
+        label = f"hvsdk: {what} {vdi}"
+        limit = deadline or session.soon()
+        self._task: XenTask[None] = session.follow_task(
+            str(session.call("task.create", label, "", deadline=limit)), "export_raw_vdi"
+        )
         query = {"vdi": vdi, "format": form} | ({"base": base} if base else {})
         try:
-            self._exchange = session.http(
-                None, "GET", "/export_raw_vdi", query, deadline=session.soon(), task=self._task
-            )
+            self._exchange = session.http(None, "GET", "/export_raw_vdi", query, deadline=limit, task=self._task.ref)
+            if self._exchange.status in _REFUSED:
+                raise errors.PermissionDeniedError("the user's role does not include reading disks, as vm-admin's does")
             if self._exchange.status != _OK:
                 raise self._failure(f"HTTP {self._exchange.status}")
         except BaseException:
@@ -54,8 +68,8 @@ class Export:
     def announced(self) -> int | None:
         """Length of the stream, where the server tells it."""
         assert self._exchange is not None
-        length = self._exchange.headers.get("content-length")
-        return int(length) if length is not None and length.isdecimal() else None
+        length = str(self._exchange.headers.get("content-length", ""))
+        return int(length) if length.isdecimal() and len(length) < 20 else None
 
     def read(self, length: int) -> bytes:
         """Return exactly so many bytes."""
@@ -91,14 +105,13 @@ class Export:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.close()
-        task, self._task = self._task, None
-        if task is not None:
-            with contextlib.suppress(*FAILURES):
-                self._session.call("task.destroy", task, deadline=self._session.soon())
+        if not self._closed:
+            self._closed = True
+            self._task.discard()
 
     def _failure(self, symptom: str) -> Exception:
         """Return what the task says of a stream that ended too early."""
-        found = task_failure(self._session, self._task) if self._task else None
+        found = task_failure(self._session, self._task.ref)
         return found or errors.ConnectionLostError(f"the stream of the disk broke: {symptom}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections import deque
 from importlib.metadata import version
 from typing import Any
@@ -30,6 +31,8 @@ _HOPS = 4
 _ENDS = frozenset(("event.from", "session.logout", "task.cancel", "task.destroy"))
 _LONGEST_CALL = 300 << 10
 _LOGIN = "session.login_with_password"
+_SESSION = re.compile(r"[\w:.+/=-]{1,1000}", re.ASCII)
+"""A session's key, as it can be put into a cookie."""
 
 
 @attrs.frozen
@@ -121,7 +124,7 @@ def _at(
             continue  # servers of the time before JSON-RPC answer in various ways
         except Exception as exc:
             raise exc.with_traceback(None)  # noqa: B904
-        if not isinstance(session, str) or not session:
+        if not isinstance(session, str) or not _SESSION.fullmatch(session):
             raise AnswerError("the server answered the login without a session")
         return Login(endpoint, session, form)
     raise AssertionError("unreachable")

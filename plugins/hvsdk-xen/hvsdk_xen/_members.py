@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from collections.abc import Hashable, Iterable, Mapping
@@ -123,6 +124,16 @@ class Members:
 
 _known: dict[Hashable, Members] = {}
 _known_lock = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """Forget all in a forked child: a lock that another thread of the parent's held would stay locked for ever."""
+    global _known_lock
+    _known_lock = threading.Lock()
+    _known.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def members_of(target: Target) -> Members:

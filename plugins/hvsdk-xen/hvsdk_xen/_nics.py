@@ -10,7 +10,7 @@ from hvsdk.driver import Deadline, NicSpec, errors
 
 from hvsdk_xen._hints import NIC_HINTS, read_hints
 from hvsdk_xen._store import is_uuid
-from hvsdk_xen._values import NULL, as_int, is_ref
+from hvsdk_xen._values import NULL, as_int
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["LINK_DOWN", "NicPlan", "NicPlans"]
@@ -66,7 +66,7 @@ class NicPlans(VerbSession):
             return []
         networks: Networks = self.call("network.get_all_records", deadline=deadline)
         loose = any(spec.network is None for spec in specs)
-        usual = self._management_network(deadline) if loose else NULL
+        usual = self._usual_network(deadline) if loose else NULL
         return [self._plan_nic(spec, networks, usual, deadline) for spec in specs]
 
     def _plan_nic(self, spec: NicSpec, networks: Networks, usual: str, deadline: Deadline) -> NicPlan:
@@ -81,16 +81,14 @@ class NicPlans(VerbSession):
         mtu = spec.mtu or as_int(network.get("MTU")) or _USUAL_MTU
         return NicPlan(spec=spec, network=ref, mtu=mtu, rate_kbps=hints.get("rate_kbps"))
 
-    def _management_network(self, deadline: Deadline) -> str:
+    def _usual_network(self, deadline: Deadline) -> str:
         """Return the network that the master is managed on, which all members have."""
-        pifs = self.call("PIF.get_all_records_where", 'field "management" = "true"', deadline=deadline)
-        master = self.around.pool.get("master")
-        for pif in pifs.values():
-            if pif.get("host") == master and is_ref(pif.get("network")):
-                return str(pif["network"])
-        raise errors.NetworkNotFoundError(
-            "no network was named, and the master has no management interface", hint="name one: network="
-        )
+        found = self.management_network(str(self.around.pool.get("master")), deadline)
+        if found is None:
+            raise errors.NetworkNotFoundError(
+                "no network was named, and the master has no management interface", hint="name one: network="
+            )
+        return found
 
     def _vlans_of(self, network: Mapping[str, Any], deadline: Deadline) -> set[int]:
         found = {as_int(self.call("PIF.get_VLAN", pif, deadline=deadline)) for pif in network.get("PIFs", ())}

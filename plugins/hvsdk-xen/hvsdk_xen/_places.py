@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import XenAPI
-from hvsdk.driver import Deadline
+from hvsdk.driver import Deadline, errors
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._values import NULL, as_int, is_ref
@@ -105,8 +105,11 @@ class Places(VerbSession):
 
     def receive(self, host: str, deadline: Deadline) -> dict[str, str]:
         """Ask a host to take a VM in: what it answers is the destination that `VM.migrate_send` wants."""
-        pif = self.call("host.get_management_interface", host, deadline=deadline)
-        network = self.call("PIF.get_network", pif, deadline=deadline)
+        network = self.management_network(host, deadline)
+        if network is None:
+            raise errors.OperationFailedError(
+                "the node has no management interface, over which a domain would come to it"
+            )
         there: dict[str, str] = self.call("host.migrate_receive", host, network, {}, deadline=deadline)
         return there
 

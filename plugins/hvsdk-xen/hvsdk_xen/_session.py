@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import XenAPI
-from hvsdk.driver import Deadline, Target
+from hvsdk.driver import Deadline, Target, errors
 
 from hvsdk_xen._calls import SessionCalls
 from hvsdk_xen._exchange import HttpExchange, open_exchange
@@ -64,8 +64,11 @@ class XenSession(SessionCalls):
         return XenTask(self, ref, method, result)
 
     def _task_of(self, call: str, deadline: Deadline) -> str | None:
-        """Find the task of a call whose answer was lost."""
-        tasks = self.call("task.get_all_records", deadline=deadline)
+        """Find the task of a call whose answer was lost; `None` also when nothing can be asked."""
+        try:
+            tasks = self.call("task.get_all_records", deadline=deadline)
+        except (XenAPI.Failure, AnswerError, http.client.HTTPException, OSError, errors.HvsdkError):
+            return None  # what is to be told is that the answer was lost
         return next((ref for ref, task in tasks.items() if task.get("other_config", {}).get(CALL_MARK) == call), None)
 
     def forget_task(self, ref: str) -> None:

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from http.client import HTTPException
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from hvsdk.driver import DiskReader, Extent, errors
+from hvsdk.driver import Deadline, DiskReader, Extent, errors
 
 from hvsdk_xen._export import Export
 from hvsdk_xen._vhd import SECTOR, BrokenVhdError, VhdMap, read_map
@@ -19,6 +19,12 @@ T = TypeVar("T")
 
 _TRIES = 3
 """How often one piece is asked for when the stream breaks."""
+
+
+class Begin(Protocol):
+    """Opens a stream at its beginning."""
+
+    def __call__(self, *, deadline: Deadline | None) -> Export: ...
 
 
 def check_size(found: int, expected: int, what: str) -> None:
@@ -37,15 +43,27 @@ class RawReader(DiskReader):
     Args:
         begin: Opens the stream.
         size: Bytes of the disk.
+        deadline: For opening it now; when it is begun again that has the time of a round trip.
+
+    Raises:
+        OperationFailedError: The stream is announced to be of another length.
     """
 
-    def __init__(self, begin: Callable[[], Export], size: int) -> None:
+    def __init__(self, begin: Begin, size: int, deadline: Deadline | None = None) -> None:
         self.size = size
         self._begin = begin
         self._lock = threading.Lock()
-        self._export = begin()
-        if self._export.announced is not None:
-            check_size(self._export.announced, size, "raw stream")
+        self._export = self._opened(deadline)
+
+    def _opened(self, deadline: Deadline | None) -> Export:
+        export = self._begin(deadline=deadline)
+        try:
+            if export.announced is not None:
+                check_size(export.announced, self.size, "raw stream")
+        except BaseException:
+            export.close()
+            raise
+        return export
 
     def extents(self) -> Iterable[Extent]:
         return [Extent(offset=0, length=self.size)] if self.size else []
@@ -62,7 +80,7 @@ class RawReader(DiskReader):
 
     def _restart(self) -> None:
         self._export.close()
-        self._export = self._begin()
+        self._export = self._opened(None)
 
     def close(self) -> None:
         with self._lock:
@@ -75,18 +93,19 @@ class VhdReader(DiskReader):
     Args:
         begin: Opens the stream.
         size: Bytes of the disk, which the image must agree with.
+        deadline: For opening it now; when it is begun again that has the time of a round trip.
 
     Raises:
         BrokenVhdError: It cannot be read in one pass.
     """
 
-    def __init__(self, begin: Callable[[], Export], size: int) -> None:
+    def __init__(self, begin: Begin, size: int, deadline: Deadline | None = None) -> None:
         self.size = size
         self._begin = begin
         self._lock = threading.Lock()
         self._block: int | None = None
         self._data = bytearray()
-        self._export, self._map = _open_vhd(begin, size)
+        self._export, self._map = _open_vhd(begin, size, deadline)
 
     def extents(self) -> Iterable[Extent]:
         return self._map.extents()
@@ -124,7 +143,7 @@ class VhdReader(DiskReader):
 
     def _restart(self) -> None:
         self._export.close()
-        self._export, found = _open_vhd(self._begin, self.size)
+        self._export, found = _open_vhd(self._begin, self.size, None)
         if list(found.table) != list(self._map.table):
             raise errors.OperationFailedError("the disk has changed while it was read: begin again")
 
@@ -133,8 +152,8 @@ class VhdReader(DiskReader):
             self._export.close()
 
 
-def _open_vhd(begin: Callable[[], Export], size: int) -> tuple[Export, VhdMap]:
-    export = begin()
+def _open_vhd(begin: Begin, size: int, deadline: Deadline | None) -> tuple[Export, VhdMap]:
+    export = begin(deadline=deadline)
     try:
         found, _ = read_map(export.read)
         check_size(found.size, size, "VHD")

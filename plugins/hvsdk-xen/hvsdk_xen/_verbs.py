@@ -27,6 +27,12 @@ class VerbSession(XenSession):
         """Return the time for one more call: a verb's own was for the first, and a task may have taken hours."""
         return Deadline(self.target.timeout)
 
+    def management_network(self, host: str, deadline: Deadline) -> str | None:
+        """Return the network that a host is managed on, from records: `host.get_management_interface` takes a role more."""
+        pifs = self.call("PIF.get_all_records_where", 'field "management" = "true"', deadline=deadline)
+        here = (pif.get("network") for pif in pifs.values() if pif.get("host") == host)
+        return next((str(network) for network in here if is_ref(network)), None)
+
     def is_booting(self, native_id: str, deadline: Deadline) -> bool:
         """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
         vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)

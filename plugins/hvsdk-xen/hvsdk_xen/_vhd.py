@@ -25,6 +25,8 @@ _FOOTER, _HEADER = struct.Struct(">8sIIQI4sI4sQQIII16sB427x"), struct.Struct(">8
 _DYNAMIC, _DIFFERENCING = 3, 4
 _UNUSED = 0xFFFFFFFF
 _LARGEST = 64 * 2**40
+_MOST_BLOCKS = 2**25
+"""Of a disk of that size in blocks as XAPI makes them; a table takes four bytes of memory for each."""
 _EPOCH = 946684800
 """2000-01-01, from which the format counts seconds."""
 _TABLE_OFFSET = 2048
@@ -120,6 +122,8 @@ def read_map(read: Callable[[int], bytes]) -> tuple[VhdMap, int]:
             f"the VHD that the server sent has impossible sizes: {size} bytes in blocks of {block_size}"
         )
     needed = -(-size // block_size)
+    if needed > _MOST_BLOCKS:
+        raise BrokenVhdError(f"the VHD that the server sent has {needed} blocks, more than a disk has")
     if entries < needed:
         raise BrokenVhdError(f"the VHD that the server sent knows {entries} of its {needed} blocks")
     position = _skip(read, position, table_at)

@@ -43,7 +43,15 @@ def dial(endpoint: Endpoint, context: ssl.SSLContext | None, deadline: Deadline)
 
     Raises:
         CertificateError: The server's certificate is not accepted; nothing was sent to it.
+        OSError: There is no way there; an address that is none, such as a pool may tell, counts as unknown.
     """
+    try:
+        return _dial(endpoint, context, deadline)
+    except (ValueError, OverflowError) as exc:  # what `socket` and `ssl` say of names and ports that are none
+        raise socket.gaierror(socket.EAI_NONAME, f"{str(endpoint)!r} is no address") from exc
+
+
+def _dial(endpoint: Endpoint, context: ssl.SSLContext | None, deadline: Deadline) -> socket.socket:
     plain = socket.create_connection((endpoint.host, endpoint.port), timeout=_seconds(deadline))
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -64,6 +72,15 @@ def _seconds(deadline: Deadline) -> float | None:
     return None if seconds == float("inf") else seconds
 
 
+@contextmanager
+def _broken_tls() -> Iterator[None]:
+    """Tell a TLS connection that breaks off as what it is: OpenSSL has errors of its own for it."""
+    try:
+        yield
+    except ssl.SSLError as exc:
+        raise ConnectionResetError(exc.errno, exc.strerror or str(exc)) from exc
+
+
 class _TimedSocket:
     """What `http.client` needs of a socket. Each operation gets the time that is left, so that all together do too."""
 
@@ -77,7 +94,8 @@ class _TimedSocket:
         rest = memoryview(data).cast("B")
         while rest:
             self.sock.settimeout(_seconds(self.deadline))
-            self.sock.sendall(rest[:_SLICE])
+            with _broken_tls():
+                self.sock.sendall(rest[:_SLICE])
             rest = rest[_SLICE:]
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -105,7 +123,8 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self._timed.sock.settimeout(_seconds(self._timed.deadline))
-        return self._timed.sock.recv_into(buffer)
+        with _broken_tls():
+            return self._timed.sock.recv_into(buffer)
 
     def close(self) -> None:
         if not self.closed:
@@ -166,12 +185,6 @@ class Connection(http.client.HTTPConnection):
         super().close()
         if self._timed is not None and not self._handing_out:
             self._timed.sock.close()
-
-    def detach(self) -> socket.socket:
-        """Give up the socket, for what speaks another protocol from here on."""
-        assert self._timed is not None
-        sock, self._timed, self.sock = self._timed.sock, None, None
-        return sock
 
 
 def _readable(sock: socket.socket) -> bool:
