@@ -18,10 +18,8 @@ from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.handlers import HANDLERS
 from hvsdk_simulators.xapi.messages import MESSAGES
 from hvsdk_simulators.xapi.options import Options
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.world import World
-
-MIB = 1 << 20
-GIB = 1 << 30
 
 
 class Pool:

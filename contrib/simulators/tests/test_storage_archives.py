@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
-from storage_pool import GIB, MIB, Answer, Pool
+from hvsdk_simulators.xapi.units import GIB, MIB
+from storage_pool import Answer, Pool
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
-from storage_pool import GIB, MIB, Pool
+from hvsdk_simulators.xapi.units import GIB, MIB
+from storage_pool import Pool
 
 KIB64 = 1 << 16
 

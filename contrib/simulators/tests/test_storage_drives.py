@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL
-from storage_pool import MIB, Pool
+from hvsdk_simulators.xapi.units import MIB
+from storage_pool import Pool
 
 
 @pytest.fixture

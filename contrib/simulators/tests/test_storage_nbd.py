@@ -20,8 +20,9 @@ from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.hosts.life import cut
 from hvsdk_simulators.xapi.storage.nbd import LIMIT, NbdServer
 from hvsdk_simulators.xapi.storage.nbd_info import serve_nbd
+from hvsdk_simulators.xapi.units import GIB, MIB
 from storage_nbd_client import GO, LIST, NAME, STARTTLS, Client
-from storage_pool import GIB, MIB, Pool
+from storage_pool import Pool
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.storage.space import physical_utilisation, virtual_allocation
-from storage_pool import GIB, MIB, Pool
+from hvsdk_simulators.xapi.units import GIB, MIB
+from storage_pool import Pool
 
 
 @pytest.fixture

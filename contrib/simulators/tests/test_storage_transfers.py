@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.storage.vhd import chs
-from storage_pool import GIB, MIB, Pool
+from hvsdk_simulators.xapi.units import GIB, MIB
+from storage_pool import Pool
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 

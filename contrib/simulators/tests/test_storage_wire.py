@@ -16,8 +16,8 @@ import hvsdk_simulators
 import pytest
 import XenAPI
 from hvsdk_simulators import Running
+from hvsdk_simulators.xapi.units import MIB
 
-MIB = 1 << 20
 SIZE = 64 * MIB
 
 

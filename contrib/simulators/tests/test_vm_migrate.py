@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.units import GIB
 from hvsdk_simulators.xapi.vm import Guest
 from hvsdk_simulators.xapi.vm.guest import ABSENT
-from vm_pool import GIB, Pool, refused
+from vm_pool import Pool, refused
 
 
 @pytest.fixture

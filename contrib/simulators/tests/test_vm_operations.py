@@ -10,10 +10,11 @@ from hvsdk_simulators.xapi.actions import ACTIONS
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.schema import ENUMS
+from hvsdk_simulators.xapi.units import GIB
 from hvsdk_simulators.xapi.vm import Guest
 from hvsdk_simulators.xapi.vm.guest import ABSENT
 from hvsdk_simulators.xapi.vm.states import ADVERTISED
-from vm_pool import GIB, Pool, refused
+from vm_pool import Pool, refused
 
 MAKERS: dict[str, Callable[[Pool], Object]] = {
     "halted": lambda pool: pool.vm(HVM_boot_params={"order": "cd", "firmware": "uefi"}),

@@ -7,6 +7,7 @@ from typing import Any
 
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.storage.device_names import device_name
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.vm import guest as guests
 from hvsdk_simulators.xapi.vm import states
 from hvsdk_simulators.xapi.vm.domain import (
@@ -18,7 +19,7 @@ from hvsdk_simulators.xapi.vm.domain import (
 )
 from hvsdk_simulators.xapi.vm.firmware import BIOS_ORDER, GENERIC_STRINGS
 from hvsdk_simulators.xapi.vm.guest import Guest
-from hvsdk_simulators.xapi.vm.memory_rules import MIB, overhead
+from hvsdk_simulators.xapi.vm.memory_rules import overhead
 from hvsdk_simulators.xapi.vm.records import MAC_SEED, OWNER, mac_for
 from hvsdk_simulators.xapi.world import World
 

@@ -13,12 +13,11 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import MESSAGES
+from hvsdk_simulators.xapi.units import GIB
 from hvsdk_simulators.xapi.vm import Guest
 from hvsdk_simulators.xapi.vm.operations import allowed_operations
 from hvsdk_simulators.xapi.world import Options, World
 from vm_make import make_vm
-
-GIB = 1 << 30
 
 
 class Pool:

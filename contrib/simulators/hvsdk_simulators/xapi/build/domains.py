@@ -13,12 +13,12 @@ from hvsdk_simulators.xapi.build.networks import Networks
 from hvsdk_simulators.xapi.build.storage import Storage, make_vdi
 from hvsdk_simulators.xapi.build.templates import TEMPLATES, base_fields, platform
 from hvsdk_simulators.xapi.database import NULL, Object
+from hvsdk_simulators.xapi.units import GIB, MIB
 from hvsdk_simulators.xapi.vm.domain import make_consoles, metrics_of_running
 from hvsdk_simulators.xapi.vm.guest import ABSENT, CURRENT, OUTDATED, Guest, guests, metrics_fields
 from hvsdk_simulators.xapi.vm.memory_rules import overhead
 from hvsdk_simulators.xapi.world import World
 
-MIB, GIB = 1 << 20, 1 << 30
 MEMORY = 2 * GIB
 """The most that a made-up VM has; what a host must have room for follows from it."""
 ODD_NAMES = (

@@ -9,9 +9,9 @@ from typing import Any
 from hvsdk_simulators.xapi.build.products import product_of, software_version
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.schema import EPOCH
+from hvsdk_simulators.xapi.units import GIB
 from hvsdk_simulators.xapi.world import World
 
-GIB = 1 << 30
 CPUS = 8
 _CERTIFICATES_SINCE = (2, 15)
 _INTERNAL_CERTIFICATES_SINCE = (2, 16)

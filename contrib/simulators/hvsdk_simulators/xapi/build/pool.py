@@ -10,7 +10,7 @@ from hvsdk_simulators.xapi.build.access import make_access
 from hvsdk_simulators.xapi.build.alerts import make_alerts
 from hvsdk_simulators.xapi.build.domains import MEMORY, Place, make_domains
 from hvsdk_simulators.xapi.build.hardware import attach_hardware, make_hardware
-from hvsdk_simulators.xapi.build.hosts import GIB, cpu_info, make_control_domain, make_host
+from hvsdk_simulators.xapi.build.hosts import cpu_info, make_control_domain, make_host
 from hvsdk_simulators.xapi.build.networks import connect_host, make_networks
 from hvsdk_simulators.xapi.build.snapshots import make_snapshots
 from hvsdk_simulators.xapi.build.storage import Storage, make_storage
@@ -18,6 +18,7 @@ from hvsdk_simulators.xapi.build.templates import make_templates
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.storage.drivers import register_drivers
 from hvsdk_simulators.xapi.storage.service import install
+from hvsdk_simulators.xapi.units import GIB
 from hvsdk_simulators.xapi.world import Member, World
 
 

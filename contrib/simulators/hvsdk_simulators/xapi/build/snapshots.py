@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hvsdk_simulators.xapi.build.devices import add_disk
-from hvsdk_simulators.xapi.build.storage import MIB, Storage, make_vdi
+from hvsdk_simulators.xapi.build.storage import Storage, make_vdi
 from hvsdk_simulators.xapi.database import Object
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.vm.metadata import record_text
 from hvsdk_simulators.xapi.vm.records import copy_record, copy_vif
 from hvsdk_simulators.xapi.world import World

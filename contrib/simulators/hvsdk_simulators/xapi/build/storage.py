@@ -6,9 +6,9 @@ from attrs import frozen
 
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.storage.space import remeasure
+from hvsdk_simulators.xapi.units import GIB, MIB, TIB
 from hvsdk_simulators.xapi.world import World
 
-MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
 _ISOS = ("debian-12.iso", "windows-server-2019.iso", "gparted live.iso")
 
 

@@ -10,9 +10,8 @@ from attrs import frozen
 from hvsdk_simulators.xapi.build.devices import add_cd, add_disk, add_nic
 from hvsdk_simulators.xapi.build.networks import Networks
 from hvsdk_simulators.xapi.build.storage import Storage, make_vdi
+from hvsdk_simulators.xapi.units import GIB, MIB
 from hvsdk_simulators.xapi.world import World
-
-MIB, GIB = 1 << 20, 1 << 30
 
 
 @frozen

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from hvsdk_simulators.xapi.database import Object, derived
 from hvsdk_simulators.xapi.failure import Failure
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.world import World
 
 from .disk import BLOCK
 from .drivers import driver_of
 
-MIB = 1024 * 1024
 _IMAGE_BLOCK = 2 * MIB
 _LVM_EXTENT = 4 * MIB
 

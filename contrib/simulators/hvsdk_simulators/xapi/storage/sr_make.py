@@ -7,11 +7,12 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.world import World
 
 from .drivers import DRIVERS, Driver
 from .pbd import make_pbd, plug_pbd
-from .space import MIB, physical_utilisation
+from .space import physical_utilisation
 
 _SECONDS = 0.05
 _DEFAULT_SIZE = 200 * 1024 * MIB

@@ -3,8 +3,8 @@
 from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.vm.disks import destroy_disk
-from hvsdk_simulators.xapi.vm.memory_rules import MIB
 from hvsdk_simulators.xapi.world import World
 
 

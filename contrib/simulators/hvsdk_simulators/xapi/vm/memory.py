@@ -4,8 +4,9 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.vm import hosts, states
-from hvsdk_simulators.xapi.vm.memory_rules import MIB, assert_order, overhead
+from hvsdk_simulators.xapi.vm.memory_rules import assert_order, overhead
 from hvsdk_simulators.xapi.vm.operations import operation
 
 

@@ -2,8 +2,7 @@
 
 from hvsdk_simulators.xapi.database import Object
 from hvsdk_simulators.xapi.failure import Failure
-
-MIB = 1024 * 1024
+from hvsdk_simulators.xapi.units import MIB
 
 
 def overhead(vm: Object) -> int:

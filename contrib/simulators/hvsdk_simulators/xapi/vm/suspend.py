@@ -4,9 +4,9 @@ from hvsdk_simulators.xapi.call import Call
 from hvsdk_simulators.xapi.database import NULL, Object
 from hvsdk_simulators.xapi.failure import Failure
 from hvsdk_simulators.xapi.messages import message
+from hvsdk_simulators.xapi.units import MIB
 from hvsdk_simulators.xapi.vm import domain, durations, hosts, states
 from hvsdk_simulators.xapi.vm.guest import guest_of
-from hvsdk_simulators.xapi.vm.memory_rules import MIB
 from hvsdk_simulators.xapi.vm.operations import operation
 from hvsdk_simulators.xapi.vm.power import assert_disks_are_free
 from hvsdk_simulators.xapi.vm.situation import assert_state
