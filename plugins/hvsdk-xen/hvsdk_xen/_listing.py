@@ -13,16 +13,18 @@ from hvsdk.driver import Deadline, DomainInfo, Target, errors
 
 from hvsdk_xen._details import RARE, has_rare
 from hvsdk_xen._devices import vlans
-from hvsdk_xen._fields import Record, Related, record_of, records_of, reference
+from hvsdk_xen._fields import Record, Records, Related, record_of, records_of, reference
 from hvsdk_xen._login import code_of
 from hvsdk_xen._records import is_domain, node_names, records, summaries, uuid_of
 from hvsdk_xen._related import Memory, RelatedReads
+from hvsdk_xen._states import as_seen, unheard_hosts
 from hvsdk_xen._values import is_ref
 
 __all__ = ["ListingReads"]
 
 _CONFIG = ("VBD", "VDI", "SR", "VIF", "network", "PIF", "VM_metrics", "VM_guest_metrics")
 _GUEST = ("VIF", "VM_guest_metrics")
+_HOSTS = ("host", "host_metrics")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -31,20 +33,17 @@ class ListingReads(RelatedReads):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self._nodes: dict[str, str] | None = None
+        self._hosts: Records | None = None
         self._memory = Memory()
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains: two calls for the summary, at most eleven with all that there is, whatever their number."""
-        hosts = self.read_class("host", deadline)
-        self._nodes = nodes = node_names(hosts)
+        found = self.read_together(_HOSTS, deadline)
+        self._hosts = found.get("host", {})
         vms = self.domain_records(deadline)
-        if not include:
-            return summaries(vms.values(), nodes, datetime.now(UTC))
-        related = self._all_related(vms, include, deadline)
-        related["host"] = dict[str, Record](hosts)
-        there = Related(related)
-        return records(vms.values(), include, nodes, there, vlans(there), datetime.now(UTC))
+        if include:
+            found.update(self._all_related(vms, include, deadline))
+        return self._infos(vms.values(), include, self._hosts, found)
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
         """Return one domain: one call for the summary, and at most four with all that there is, whatever it has.
@@ -52,14 +51,8 @@ class ListingReads(RelatedReads):
         What it referred to the last time is asked for together with it: as long as that has not changed, it is one call
         again. A node that was renamed since the last listing may have its former name.
         """
-        if not include:
-            vm = self.domain_record(native_id, deadline)
-            return summaries((vm,), self._nodes_for(vm, deadline), datetime.now(UTC))[0]
-        whole, found = self._with_related(native_id, include, deadline)
-        nodes = self._nodes_for(whole, deadline)
-        found["host"] = {ref: {"name_label": name} for ref, name in nodes.items()}
-        related = Related(found)
-        (info,) = records((whole,), include, nodes, related, vlans(related), datetime.now(UTC))
+        vm, found = self._with_related(native_id, include, deadline)
+        (info,) = self._infos((vm,), include, self._hosts_for(vm, deadline), found)
         return info
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
@@ -102,10 +95,7 @@ class ListingReads(RelatedReads):
             DomainNotFoundError: The UUID is that of a snapshot.
         """
         vm = record_of(self.on_vm(native_id, "VM.get_record", deadline=deadline), "VM.get_record")
-        if not is_domain(vm):
-            raise errors.DomainNotFoundError(
-                f"{native_id} is a snapshot, not a domain", hint="snapshots() of the domain it was made of lists it"
-            )
+        _refuse_snapshot(native_id, vm)
         return vm
 
     # ---- inside ------------------------------------------------------------------------------------------
@@ -113,18 +103,38 @@ class ListingReads(RelatedReads):
     def _with_related(
         self, native_id: str, include: frozenset[str], deadline: Deadline
     ) -> tuple[Record, dict[str, dict[str, Record]]]:
-        """Return a domain's record, and what it refers to."""
+        """Return a domain's record, what it refers to, and what tells which hosts are heard."""
         key = (native_id, include)
-        asked, ref = self._memory.recall(key), self._refs.get(native_id)
-        found: dict[str, dict[str, Record]] = {}
-        vm: Record | None = None
-        if asked is not None and ref is not None:
+        asked = ("host_metrics", *(self._memory.recall(key) or ()))
+        vm, found = self._read_with(native_id, asked, deadline)
+        _refuse_snapshot(native_id, vm)
+        if include:
+            self._memory.remember(key, self.complete(vm, include, found, deadline))
+        return vm, found
+
+    def _read_with(
+        self, native_id: str, asked: Iterable[str], deadline: Deadline
+    ) -> tuple[Record, dict[str, dict[str, Record]]]:
+        """Return a VM's record and what else is asked for, in one call; a reference that has changed is looked up anew."""
+        for known in (True, False):
+            ref = self._refs.get(native_id) if known else self.vm_ref(native_id, deadline)
+            if ref is None:
+                continue
             found = self.read_together((f"vm/{ref}", *asked), deadline)
             vm = found.get("vm", {}).get(ref)
-        if vm is None or vm.get("uuid") != native_id or not is_domain(vm):
-            vm = self.domain_record(native_id, deadline)
-        self._memory.remember(key, self.complete(vm, include, found, deadline))
-        return vm, found
+            if vm is not None and vm.get("uuid") == native_id:
+                return vm, found
+            self.forget_ref(ref)
+        raise errors.DomainNotFoundError(f"there is no domain {native_id}: it has just been removed")
+
+    def _infos(
+        self, vms: Iterable[Record], include: frozenset[str], hosts: Records, found: dict[str, dict[str, Record]]
+    ) -> list[DomainInfo]:
+        seen = as_seen(vms, unheard_hosts(hosts, found.get("host_metrics", {})))
+        if not include:
+            return summaries(seen, node_names(hosts), datetime.now(UTC))
+        related = Related({**found, "host": hosts})
+        return records(seen, include, node_names(hosts), related, vlans(related), datetime.now(UTC))
 
     def _all_related(
         self, vms: dict[str, dict[str, Any]], include: frozenset[str], deadline: Deadline
@@ -137,14 +147,13 @@ class ListingReads(RelatedReads):
             found.update(self.read_together(RARE, deadline))
         return found
 
-    def _nodes_for(self, vm: Record, deadline: Deadline) -> dict[str, str]:
-        """Return the names of the nodes, with at least the one that a VM is on."""
-        if self._nodes is None:
-            self._nodes = node_names(self.around.hosts)
+    def _hosts_for(self, vm: Record, deadline: Deadline) -> Records:
+        """Return the records of the hosts, with at least the one that a VM is on."""
+        hosts = self._hosts if self._hosts is not None else self.around.hosts
         here = reference(vm, "resident_on")
-        if here is not None and here not in self._nodes:  # a member that joined the pool after we had come
-            self._nodes = node_names(self.read_class("host", deadline))
-        return self._nodes
+        if here is not None and here not in hosts:  # a member that joined the pool after we had come
+            hosts = self._hosts = self.read_class("host", deadline)
+        return hosts
 
     def _by_uuid(self, key: str, deadline: Deadline) -> dict[str, None]:
         found: dict[str, None] = {}
@@ -156,3 +165,10 @@ class ListingReads(RelatedReads):
                 if code_of(exc) != "UUID_INVALID":
                     raise
         return found
+
+
+def _refuse_snapshot(native_id: str, vm: Record) -> None:
+    if not is_domain(vm):
+        raise errors.DomainNotFoundError(
+            f"{native_id} is a snapshot, not a domain", hint="snapshots() of the domain it was made of lists it"
+        )

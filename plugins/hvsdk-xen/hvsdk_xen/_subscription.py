@@ -1,4 +1,4 @@
-"""What one watch knows of the pool, to tell what an event means: fingerprints of records, not the records."""
+"""What one watch knows of the pool, to tell what an event means: of domains fingerprints, not the records."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from hvsdk_xen._fields import Record, mapping, reference
+from hvsdk_xen._fields import Record, Records, mapping, reference
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
-from hvsdk_xen._records import is_domain, uuid_of
+from hvsdk_xen._records import is_domain, node_names, uuid_of
+from hvsdk_xen._states import unheard_hosts
 from hvsdk_xen._wire import Endpoint
 
 __all__ = ["Subscription"]
@@ -31,19 +32,38 @@ class Subscription:
     Attributes:
         token: XAPI's; everything newer has not been told.
         master: Who gave it: another one numbers changes differently.
-        nodes: Names of the nodes by reference.
+        hosts: Records of the hosts by reference.
+        host_metrics: Those of their metrics.
         uuids: Of all domains by reference: of what is removed XAPI tells the reference alone.
     """
 
     token: str
     master: Endpoint
-    nodes: dict[str, str]
+    hosts: Records
+    host_metrics: Records
     uuids: dict[str, str] = attrs.field(factory=dict)
     _snapshots: set[str] = attrs.field(factory=set)
     _marks: dict[str, int] = attrs.field(factory=dict)
     _guests: dict[str, str] = attrs.field(factory=dict)
     _guest_marks: dict[str, int] = attrs.field(factory=dict)
     _surplus: int | None = None
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Names of the nodes by reference."""
+        return node_names(self.hosts)
+
+    @property
+    def unheard(self) -> frozenset[str]:
+        """References of the hosts that the pool no longer hears."""
+        return unheard_hosts(self.hosts, self.host_metrics)
+
+    def see_hosts(self, hosts: Records, metrics: Records) -> bool:
+        """Take note of hosts, and return whether one that is known has another name, or is heard no more, or again."""
+        names, unheard, known = self.nodes, self.unheard, self.hosts.keys()
+        self.hosts = {**self.hosts, **hosts}
+        self.host_metrics = {**self.host_metrics, **metrics}
+        return any(self.nodes[ref] != name for ref, name in names.items()) or self.unheard & known != unheard
 
     def learn(self, vms: Mapping[str, Record]) -> None:
         """Take over a listing of all VM records."""

@@ -12,14 +12,15 @@ from hvsdk.driver import Change, Deadline, EventKind
 from hvsdk_xen._fields import Record, reference, text
 from hvsdk_xen._listing import ListingReads
 from hvsdk_xen._login import code_of
-from hvsdk_xen._records import is_domain, node_names, summaries, uuid_of
+from hvsdk_xen._records import is_domain, summaries, uuid_of
 from hvsdk_xen._related import events_of
+from hvsdk_xen._states import as_seen
 from hvsdk_xen._subscription import Subscription
 from hvsdk_xen._values import as_int
 
 __all__ = ["WatchReads"]
 
-_CLASSES = ["vm", "host", "vm_guest_metrics"]
+_CLASSES = ["vm", "host", "host_metrics", "vm_guest_metrics"]
 _RECENT = ["host", "host_metrics", "pool"]
 """Classes of few objects, of which some change every minute: what is new since their last change is soon told."""
 _LOST = frozenset(("EVENTS_LOST", "EVENT_FROM_TOKEN_PARSE_FAILURE", "EVENT_SUBSCRIPTION_PARSE_FAILURE"))
@@ -34,8 +35,8 @@ class WatchReads(ListingReads):
     def watch(self, token: Any, seconds: float, *, deadline: Deadline) -> tuple[Iterable[Change], Any]:
         """Return what has changed.
 
-        All is to be listed again after `EVENTS_LOST`, when another member became master, when a node was renamed, and when
-        there are more or fewer VMs than the events say.
+        All is to be listed again after `EVENTS_LOST`, when another member became master, when a node was renamed, or the pool
+        hears it no more, or again, and when there are more or fewer VMs than the events say.
         """
         if token is None:
             return (), self._subscribe(deadline)
@@ -45,7 +46,7 @@ class WatchReads(ListingReads):
         answer = self._wait(subscription, seconds, deadline)
         if answer is None or subscription.master != self.master_endpoint:
             return (), None
-        if self._has_new_node_names(subscription, answer):
+        if subscription.see_hosts(_there(answer, "host"), _there(answer, "host_metrics")):
             return (), None
         changes = self._changes(subscription, answer, deadline)
         if not subscription.adds_up(_count_of(answer)):
@@ -63,8 +64,8 @@ class WatchReads(ListingReads):
 
     def _subscribe(self, deadline: Deadline) -> Subscription:
         answer = self.call("event.from", _RECENT, "", 0.0, deadline=deadline)
-        hosts = {ref: host for ref, host in _snapshots(answer, "host").items() if host is not None}
-        self._subscription = Subscription(_token_of(answer), self.master_endpoint, node_names(hosts))
+        hosts, metrics = _there(answer, "host"), _there(answer, "host_metrics")
+        self._subscription = Subscription(_token_of(answer), self.master_endpoint, hosts, metrics)
         return self._subscription
 
     def _wait(self, subscription: Subscription, seconds: float, deadline: Deadline) -> Any:
@@ -76,13 +77,6 @@ class WatchReads(ListingReads):
             if code_of(exc) not in _LOST:
                 raise
             return None
-
-    def _has_new_node_names(self, subscription: Subscription, answer: Any) -> bool:
-        """Take note of the nodes, and return whether one has another name now, which all of its domains show."""
-        hosts = {ref: host for ref, host in _snapshots(answer, "host").items() if host is not None}
-        before = subscription.nodes
-        subscription.nodes = before | node_names(hosts)
-        return any(subscription.nodes[ref] != name for ref, name in before.items())
 
     def _changes(self, subscription: Subscription, answer: Any, deadline: Deadline) -> list[Change]:
         changes: dict[str, Change] = {}
@@ -112,7 +106,7 @@ class WatchReads(ListingReads):
         return changes
 
     def _change(self, subscription: Subscription, vm: Record, *, changed: bool) -> Change:
-        (info,) = summaries((vm,), subscription.nodes, datetime.now(UTC))
+        (info,) = summaries(as_seen((vm,), subscription.unheard), subscription.nodes, datetime.now(UTC))
         return Change(native_id=uuid_of(vm, "VM"), info=info, kind=EventKind.CHANGED if changed else None)
 
 
@@ -139,3 +133,8 @@ def _snapshots(answer: Any, cls: str) -> dict[str, Record | None]:
         elif isinstance(event.get("snapshot"), dict):
             found[ref] = event["snapshot"]
     return found
+
+
+def _there(answer: Any, cls: str) -> dict[str, Record]:
+    """Return by reference what objects of a class are now, without those that are gone."""
+    return {ref: record for ref, record in _snapshots(answer, cls).items() if record is not None}

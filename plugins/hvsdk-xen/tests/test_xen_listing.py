@@ -11,7 +11,7 @@ import pytest
 import XenAPI
 from hvsdk.driver import DomainInfo, PowerState, errors
 from hvsdk_simulators import Running
-from xen_support import Raw, connect, opened, soon
+from xen_support import Raw, connect, eventually, opened, soon
 
 from hvsdk_xen._driver import XenDriver
 from hvsdk_xen._related import Memory
@@ -63,6 +63,7 @@ def test_templates_snapshots_and_control_domains_are_left_out(host: hvsdk.Host, 
 def test_a_listing_takes_so_many_calls(pool: Running, driver: XenDriver, include: frozenset[str], most: int) -> None:
     made = calls(pool, lambda: listed(driver, include))
     assert sum(made.values()) <= most, made
+    assert made.pop("event.from") <= 2, "the hosts with their metrics, and what few domains have"
     assert set(made.values()) == {1}, made
 
 
@@ -141,7 +142,41 @@ def test_what_is_remembered_of_domains_has_a_limit() -> None:
 def test_after_a_listing_no_domain_is_looked_up(pool: Running, driver: XenDriver) -> None:
     found = listed(driver, STATE)
     made = calls(pool, lambda: [driver.get_domain(key, STATE, deadline=soon()) for key in list(found)[:5]])
-    assert made == {"VM.get_record": 5}
+    assert made == {"event.from": 5}
+
+
+def test_a_domain_whose_reference_has_changed_is_looked_up_anew(
+    pool: Running, driver: XenDriver, make_vm: Callable[..., str]
+) -> None:
+    key, other = make_vm(), make_vm()
+    before = driver.get_domain(key, FULL, deadline=soon())
+    for stale in ("OpaqueRef:of-another-life", driver.vm_ref(other, soon())):
+        driver._refs[key] = stale
+        made = calls(pool, lambda: driver.get_domain(key, FULL, deadline=soon()))
+        assert made == {"event.from": 2, "VM.get_by_uuid": 1}
+        assert driver.get_domain(key, FULL, deadline=soon()) == before
+
+
+def test_a_domain_of_a_host_that_is_not_heard_is_unknown(make_pool: Callable[..., Running]) -> None:
+    pool = make_pool(domains=12, hosts=3)
+    with opened(pool) as driver, opened(pool) as other, Raw(pool) as raw:
+        host = raw.some_member()
+        name = raw("host.get_name_label", raw("host.get_by_uuid", host))
+        there = {key for key, info in listed(driver).items() if info.node == name}
+        assert {listed(driver)[key].power_state for key in there} >= {PowerState.RUNNING}
+        pool.act("kill-host", host=host)
+        assert eventually(lambda: not raw.is_heard(host))
+        for include in (STATE, FULL):
+            states = {key: info.power_state for key, info in listed(driver, include).items()}
+            assert {key for key, state in states.items() if state is PowerState.UNKNOWN} == there
+        for key in there:
+            assert other.get_domain(key, STATE, deadline=soon()).power_state is PowerState.UNKNOWN
+            info = driver.get_domain(key, FULL, deadline=soon())
+            assert (info.power_state, info.node, info.agent, info.addresses) == ("unknown", name, "unknown", ())
+            made = calls(pool, lambda key=key: driver.get_domain(key, FULL, deadline=soon()))
+            assert made == {"event.from": 1}
+        pool.act("revive-host", host=host)
+        assert PowerState.UNKNOWN not in {info.power_state for info in listed(driver).values()}
 
 
 def test_both_ways_to_write_calls_give_the_same(pool: Running) -> None:

@@ -14,7 +14,7 @@ from xen_support import load_reference
 from hvsdk_xen._fields import Related
 from hvsdk_xen._records import records, summaries
 from hvsdk_xen._related import events_of
-from hvsdk_xen._states import power_state
+from hvsdk_xen._states import as_seen, power_state, unheard_hosts
 
 HOSTILE: list[Any] = [
     None,
@@ -162,6 +162,24 @@ def test_the_paths_in_the_name_of_windows_are_left_out() -> None:
 )
 def test_states_in_our_words(told: Any, operations: Any, state: PowerState) -> None:
     assert power_state(told, operations) is state
+
+
+@pytest.mark.parametrize("live", [True, None, "false", 0])
+def test_only_a_host_that_is_said_to_be_silent_is_not_heard(live: Any) -> None:
+    hosts = {HOST: {"metrics": "OpaqueRef:m"}, "OpaqueRef:odd": {"metrics": []}, "OpaqueRef:none": {}}
+    assert unheard_hosts(hosts, {"OpaqueRef:m": {"live": live}}) == frozenset()
+    assert unheard_hosts(hosts, {}) == frozenset()
+    assert unheard_hosts(hosts, {"OpaqueRef:m": {"live": False}}) == {HOST}
+
+
+@pytest.mark.parametrize("place", ["OpaqueRef:NULL", "OpaqueRef:other", None, [], {}, 7])
+def test_a_domain_elsewhere_keeps_its_state_when_a_host_is_silent(place: Any) -> None:
+    elsewhere = vm_record(resident_on=place)
+    here = vm_record(current_operations={"OpaqueRef:t": "pool_migrate"})
+    seen = list(as_seen((elsewhere, here), {HOST}))
+    assert seen[0] is elsewhere
+    assert [info.power_state for info in summaries(seen, {}, NOW)] == [PowerState.RUNNING, PowerState.UNKNOWN]
+    assert here["power_state"] == "Running", "the record itself is left as it was"
 
 
 def test_autostart_and_marks_are_kept_in_other_config() -> None:

@@ -172,6 +172,30 @@ def test_a_renamed_node_has_everything_listed_again(own: tuple[Running, Follower
     assert "renamed" in {info.node for info in follower.domains.values()}
 
 
+def test_a_host_that_is_heard_no_more_or_again_has_everything_listed_again(own: tuple[Running, Follower]) -> None:
+    pool, follower = own
+    with Raw(pool) as raw:
+        host = raw.some_member()
+    for action, lost in (("kill-host", True), ("revive-host", False)):
+        pool.act(action, host=host)
+        assert eventually(lambda: follower.next() == [] and follower.token is None, 10)
+        follower.subscribe()
+        assert (PowerState.UNKNOWN in {info.power_state for info in follower.domains.values()}) is lost
+
+
+def test_what_changes_on_a_host_that_is_not_heard_is_told_as_unknown(own: tuple[Running, Follower]) -> None:
+    pool, follower = own
+    with Raw(pool) as raw:
+        pool.act("kill-host", host=raw.some_member())
+        assert eventually(lambda: follower.next() == [] and follower.token is None, 10)
+        follower.subscribe()
+        key = next(key for key, info in follower.domains.items() if info.power_state is PowerState.UNKNOWN)
+        raw("VM.set_name_label", raw("VM.get_by_uuid", key), "of whom nobody knows")
+    change = follower.until(of(key))
+    assert change.info is not None
+    assert (change.info.name, change.info.power_state) == ("of whom nobody knows", PowerState.UNKNOWN)
+
+
 def test_another_master_has_everything_listed_again(own: tuple[Running, Follower]) -> None:
     pool, follower = own
     pool.act("change-master")

@@ -189,6 +189,18 @@ class Raw:
                 self("VDI.destroy", vdi)
         self("VM.destroy", ref)
 
+    def some_member(self) -> str:
+        """Return the UUID of a host with running VMs which is not the master."""
+        (master,) = {record["master"] for record in self("pool.get_all_records").values()}
+        guests = {vm["resident_on"] for vm in self("VM.get_all_records").values() if not vm["is_control_domain"]}
+        hosts = self("host.get_all_records")
+        return str(next(host["uuid"] for ref, host in hosts.items() if ref != master and ref in guests))
+
+    def is_heard(self, host: str) -> bool:
+        """Return whether the pool hears a host."""
+        metrics = self("host.get_metrics", self("host.get_by_uuid", host))
+        return self("host_metrics.get_live", metrics) is True
+
     def reach(self, uuid: str, state: str) -> None:
         """Bring a VM to a state: `shutoff`, `running`, `paused` or `suspended`."""
         ref = self("VM.get_by_uuid", uuid)
