@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from hvsdk_simulators.xapi import door, endpoint
+from hvsdk_simulators.xapi import endpoint, exchanges
 from hvsdk_simulators.xapi.pool import Pool
 from wire_pool import JsonClient, ask, call, control, fault, listening
 
@@ -131,7 +131,7 @@ def test_a_slow_call_is_done_later(pool: Pool, client: JsonClient, monkeypatch: 
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append)
     monkeypatch.setattr(endpoint, "time", clock)
-    monkeypatch.setattr(door, "time", clock)
+    monkeypatch.setattr(exchanges, "time", clock)
     fault(pool, "VM.get_all:slow=0.5:1")
     fault(pool, "/host_rrd:slow=0.75:1")
     for _ in range(2):

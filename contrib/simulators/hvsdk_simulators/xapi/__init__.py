@@ -9,5 +9,5 @@ from pkgutil import iter_modules
 for _found in iter_modules(__path__):
     if _found.ispkg:
         import_module(f"{__name__}.{_found.name}")
-for _name in ("sessions", "tasks", "events", "roles", "side"):
+for _name in ("sessions", "tasks", "events", "roles", "control"):
     import_module(f"{__name__}.{_name}")

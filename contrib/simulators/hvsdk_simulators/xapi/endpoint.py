@@ -13,8 +13,8 @@ from hvsdk_simulators.wire.request import BodyTooLargeError, Request
 from . import sessions, tasks
 from .database import Object
 from .dispatch import ASYNC, Dispatcher, Result
-from .door import SECONDS_BETWEEN_BYTES, disturb_pool, serve
 from .encoding import XML
+from .exchanges import SECONDS_BETWEEN_BYTES, disturb_pool, serve
 from .failure import Failure
 from .handlers import HANDLERS
 from .rpc import Envelope, UnreadableError, read_json, read_xml

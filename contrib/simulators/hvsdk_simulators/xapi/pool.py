@@ -13,10 +13,10 @@ from hvsdk_simulators.wire.server import HttpServer
 from hvsdk_simulators.wire.tls import make_identity, server_context
 
 from .build import build
+from .control import PoolSubject
 from .dispatch import Dispatcher
 from .endpoint import Endpoint
 from .options import Options
-from .side import PoolSubject
 from .storage.nbd_info import serve_nbd
 from .world import Member, World
 

@@ -34,7 +34,7 @@ class _CutError(OSError):
     """A fault has ended the connection."""
 
 
-class Door:
+class HttpExchange:
     """One request to a handler, with its answer: an `Exchange`."""
 
     def __init__(
@@ -115,8 +115,8 @@ def serve(world: World, member: Member, request: Request, counters: Counters, fa
     action = None if fault is None else fault.action
     if fault is not None and not _before(world, member, request, fault):
         return
-    door = Door(world, member, request, counters, action)
-    with _session(world, door) as session:
+    exchange = HttpExchange(world, member, request, counters, action)
+    with _session(world, exchange) as session:
         if session is None:
             basic = {"WWW_Authenticate": 'Basic realm="XenServer"'}
             request.respond(401, "text/html", b"<html><body>401 Unauthorised</body></html>", close=True, **basic)
@@ -124,8 +124,8 @@ def serve(world: World, member: Member, request: Request, counters: Counters, fa
         if not _may(world, session, request):
             request.respond(403, "text/html", b"<html><body>403 Forbidden</body></html>", close=True)
             return
-        door.session = session
-        _handle(world, member, request, door, None if fault is None else list(fault.details))
+        exchange.session = session
+        _handle(world, member, request, exchange, None if fault is None else list(fault.details))
     if action is Action.DROP_AFTER:
         request.cut()
 
@@ -173,60 +173,60 @@ def disturb_pool(world: World, member: Member, request: Request, fault: Fault) -
     return True
 
 
-def _handle(world: World, member: Member, request: Request, door: Door, refused: list[str] | None) -> None:
+def _handle(world: World, member: Member, request: Request, exchange: HttpExchange, refused: list[str] | None) -> None:
     with world.lock:
-        door.task = _task(world, member, door)
-    if door.task is None:
-        _fail_unstarted(door, request, Failure("HANDLE_INVALID", "task", door.asked("task_id")))
+        exchange.task = _task(world, member, exchange)
+    if exchange.task is None:
+        _fail_unstarted(exchange, request, Failure("HANDLE_INVALID", "task", exchange.asked("task_id")))
         return
-    if door.action is Action.SESSION_EXPIRED:
+    if exchange.action is Action.SESSION_EXPIRED:
         with world.lock:
-            sessions.end(world, door.session)
+            sessions.end(world, exchange.session)
     try:
         if refused:
             raise Failure(*refused)
-        HANDLERS[request.method, request.path](door)
+        HANDLERS[request.method, request.path](exchange)
     except Failure as failure:
-        _end(world, door, failure)
-        _fail_unstarted(door, request, failure)
+        _end(world, exchange, failure)
+        _fail_unstarted(exchange, request, failure)
     except _CutError:
-        _end(world, door, None)
+        _end(world, exchange, None)
         request.cut()
     except OSError as error:  # the peer is gone
-        _end(world, door, Failure("INTERNAL_ERROR", f"Caught exception: {error}"))
+        _end(world, exchange, Failure("INTERNAL_ERROR", f"Caught exception: {error}"))
         request.cut()
     except Exception as error:  # a fault of this server: the task tells it as the product would
         print(f"{request.method} {request.path}:", file=sys.stderr)
         traceback.print_exc()
         broken = Failure("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
-        _end(world, door, broken)
-        _fail_unstarted(door, request, broken)
+        _end(world, exchange, broken)
+        _fail_unstarted(exchange, request, broken)
     else:
-        _end(world, door, None)
+        _end(world, exchange, None)
 
 
-def _task(world: World, member: Member, door: Door) -> Object | None:
+def _task(world: World, member: Member, exchange: HttpExchange) -> Object | None:
     """The task that the caller names, or a new one; None when there is no such task."""
-    wanted = door.asked("task_id")
+    wanted = exchange.asked("task_id")
     if wanted and wanted != NULL:
         return world.db.lookup("task", wanted)
-    return tasks.begin(world, door.session, member.host, f"{door.method} {door.path}")
+    return tasks.begin(world, exchange.session, member.host, f"{exchange.method} {exchange.path}")
 
 
-def _end(world: World, door: Door, failure: Failure | None) -> None:
+def _end(world: World, exchange: HttpExchange, failure: Failure | None) -> None:
     with world.lock:
-        if door.task is None:
+        if exchange.task is None:
             return
-        if door.action is Action.TASK_VANISH:
-            tasks.vanish(world, door.task)
+        if exchange.action is Action.TASK_VANISH:
+            tasks.vanish(world, exchange.task)
         elif failure is not None:
-            tasks.fail(world, door.task, failure)
+            tasks.fail(world, exchange.task, failure)
         else:
-            tasks.succeed(world, door.task, door.outcome)
+            tasks.succeed(world, exchange.task, exchange.outcome)
 
 
-def _fail_unstarted(door: Door, request: Request, failure: Failure) -> None:
-    if door.started:
+def _fail_unstarted(exchange: HttpExchange, request: Request, failure: Failure) -> None:
+    if exchange.started:
         return
     try:
         text = f"<html><body>500 Internal Server Error: {failure.code}</body></html>"
@@ -236,15 +236,17 @@ def _fail_unstarted(door: Door, request: Request, failure: Failure) -> None:
 
 
 @contextmanager
-def _session(world: World, door: Door) -> Iterator[Object | None]:
+def _session(world: World, exchange: HttpExchange) -> Iterator[Object | None]:
     """The session that the request is made in: one that it names, or one of its own for a name and a password."""
-    ref = door.asked("session_id")
+    ref = exchange.asked("session_id")
     with world.lock:
         try:
             if ref:
-                session = sessions.live(world, ref, door.member.host)
+                session = sessions.live(world, ref, exchange.member.host)
             else:
-                session = sessions.login(world, door.member.host, *_basic(door.headers.get("authorization", "")))
+                session = sessions.login(
+                    world, exchange.member.host, *_basic(exchange.headers.get("authorization", ""))
+                )
         except Failure:
             session = None
     try:
