@@ -197,6 +197,7 @@ def inject(call: Call, cls: str, ref: str) -> str:
 
 @message("event.get_current_id() -> int", asynchronous=False)
 def get_current_id(call: Call) -> int:
+    """The number that the next change will have."""
     return call.world.db.generation + 1
 
 
@@ -214,6 +215,7 @@ _REGISTERED: weakref.WeakKeyDictionary[Object, _Registration] = weakref.WeakKeyD
 
 @message("event.register(string set classes) -> void", asynchronous=False)
 def register(call: Call, classes: list[str]) -> None:
+    """Let `event.next` tell the session of classes, from now on."""
     assert call.session is not None
     subscribe(classes)
     settle_all(call.world)
@@ -223,6 +225,7 @@ def register(call: Call, classes: list[str]) -> None:
 
 @message("event.unregister(string set classes) -> void", asynchronous=False)
 def unregister(call: Call, classes: list[str]) -> None:
+    """Let `event.next` tell the session of classes no longer."""
     assert call.session is not None
     subscribe(classes)
     if (registration := _REGISTERED.get(call.session)) is not None:

@@ -145,6 +145,7 @@ def _create(world: World, host: Object, user: User, originator: str) -> Object:
     asynchronous=False,
 )
 def login_with_password(call: Call, uname: str, pwd: str, version: str, originator: str) -> Object:
+    """Log in at the master."""
     return login(call.world, call.member, uname, pwd, originator)
 
 
@@ -157,6 +158,7 @@ def login_with_password(call: Call, uname: str, pwd: str, version: str, originat
     on_slaves=True,
 )
 def slave_local_login_with_password(call: Call, uname: str, pwd: str) -> Object:
+    """Log in at one member, for what members answer without the master. Only root can."""
     user = authenticate(call.world, uname, pwd, local=True)
     session = _create(call.world, call.member, user, "")
     _known(call.world).local[session.ref] = call.member
@@ -165,12 +167,14 @@ def slave_local_login_with_password(call: Call, uname: str, pwd: str) -> Object:
 
 @message("session.logout() -> void", asynchronous=False)
 def logout(call: Call) -> None:
+    """End the session of the call."""
     assert call.session is not None
     end(call.world, call.session)
 
 
 @message("session.local_logout() -> void", role="pool-admin", since="1.2", asynchronous=False, on_slaves=True)
 def local_logout(call: Call) -> None:
+    """End the session of the call, which may be good for one member alone."""
     assert call.session is not None
     end(call.world, call.session)
 
@@ -188,6 +192,7 @@ def change_password(call: Call, old_pwd: str, new_pwd: str) -> None:
 
 @message("session.get_all_subject_identifiers() -> string set", since="1.6")
 def get_all_subject_identifiers(call: Call) -> list[str]:
+    """The identifiers of the users of the directory who have sessions."""
     sids = (session["auth_user_sid"] for session in call.world.db.all("session"))
     return list(dict.fromkeys(sid for sid in sids if sid))
 

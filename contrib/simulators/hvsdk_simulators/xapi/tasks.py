@@ -109,6 +109,7 @@ def _assert_own(call: Call, task: Object) -> None:
 
 @message("task.create(string label, string description) -> task ref", asynchronous=False)
 def create(call: Call, label: str, description: str) -> Object:
+    """Make a task for work that the caller does or has done, such as a transfer over HTTP."""
     return begin(call.world, call.session, call.member, label, description)
 
 
@@ -136,6 +137,7 @@ def cancel(call: Call, task: Object) -> None:
 
 @message("task.set_status(task ref self, enum task_status_type value) -> void", since="2.7", asynchronous=False)
 def set_status(call: Call, self: Object, value: str) -> None:
+    """Say whether one's own work is under way, or how it ended."""
     _assert_own(call, self)
     if value in _UNDER_WAY:
         call.world.db.update(self, status=value)
@@ -145,30 +147,35 @@ def set_status(call: Call, self: Object, value: str) -> None:
 
 @message("task.set_progress(task ref self, float value) -> void", since="2.15", asynchronous=False)
 def set_progress(call: Call, self: Object, value: float) -> None:
+    """Say how far one's own work is."""
     _assert_own(call, self)
     call.world.db.update(self, progress=value)
 
 
 @message("task.set_result(task ref self, string value) -> void", since="2.17", asynchronous=False)
 def set_result(call: Call, self: Object, value: str) -> None:
+    """Say what came of one's own work."""
     _assert_own(call, self)
     call.world.db.update(self, result=value)
 
 
 @message("task.set_error_info(task ref self, string set value) -> void", since="2.17", asynchronous=False)
 def set_error_info(call: Call, self: Object, value: list[str]) -> None:
+    """Say what went wrong with one's own work."""
     _assert_own(call, self)
     call.world.db.update(self, error_info=value)
 
 
 @message("task.set_other_config(task ref self, (string -> string) map value) -> void", since="1.2", asynchronous=False)
 def set_other_config(call: Call, self: Object, value: dict[str, str]) -> None:
+    """Set the map in which clients keep what they like."""
     _assert_own(call, self)
     call.world.db.update(self, other_config=value)
 
 
 @message("task.add_to_other_config(task ref self, string key, string value) -> void", since="1.2", asynchronous=False)
 def add_to_other_config(call: Call, self: Object, key: str, value: str) -> None:
+    """Add to that map."""
     _assert_own(call, self)
     if key in self["other_config"]:
         raise Failure("MAP_DUPLICATE_KEY", "task", "other_config", self["uuid"], key)
@@ -177,6 +184,7 @@ def add_to_other_config(call: Call, self: Object, key: str, value: str) -> None:
 
 @message("task.remove_from_other_config(task ref self, string key) -> void", since="1.2", asynchronous=False)
 def remove_from_other_config(call: Call, self: Object, key: str) -> None:
+    """Drop a key of that map."""
     _assert_own(call, self)
     left = {name: value for name, value in self["other_config"].items() if name != key}
     call.world.db.update(self, other_config=left)

@@ -22,9 +22,11 @@ _PAUSE = 0.1
 class Stream(Protocol):
     """What is needed of a socket."""
 
-    def recv(self, size: int, /) -> bytes: ...
+    def recv(self, size: int, /) -> bytes:
+        """Receive up to so many bytes; none at the end."""
 
-    def sendall(self, data: bytes, /) -> None: ...
+    def sendall(self, data: bytes, /) -> None:
+        """Send bytes."""
 
 
 @frozen

@@ -23,6 +23,7 @@ class Extent(NamedTuple):
 
     @property
     def end(self) -> int:
+        """Where the next one begins."""
         return self.offset + self.length
 
 
