@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer, cause_of
+from hvsdk._waiting import Pauses
 from hvsdk.capability import Capability
-from hvsdk.errors import ConnectError, InvalidSpecError, OperationFailedError, UnsupportedError
+from hvsdk.errors import ConnectError, HvsdkError, InvalidSpecError, OperationFailedError, UnsupportedError
 
 if TYPE_CHECKING:
     from hvsdk._door import Connection
     from hvsdk._driver.base import DiskReader as DriverReader
     from hvsdk._driver.base import DiskWriter as DriverWriter
     from hvsdk._driver.base import Operation
+    from hvsdk._driver.task import Task
     from hvsdk._host import Host
     from hvsdk.models import Extent
 
@@ -61,6 +66,24 @@ class _Stream:
         except NoAnswer as silence:
             cause = cause_of(silence)
             raise cause from cause.__cause__
+
+    def _see_through(self, call: Callable[[], Task[None] | None]) -> None:
+        """Make a call, and wait for the task that it may return: as long as that goes on, for each step has its limit."""
+        task = self._do(call)
+        if task is None:
+            return
+        pauses = Pauses(Deadline(None))
+        try:
+            while not self._through(task.poll)[0]:
+                seconds = pauses.next()
+                if task.can_wait:
+                    self._through(partial(task.wait, seconds))
+                else:
+                    time.sleep(seconds)
+        except BaseException:
+            with contextlib.suppress(HvsdkError):
+                self._through(task.cancel)
+            raise
 
     def _check(self, offset: int, length: int) -> None:
         if not isinstance(offset, int) or not isinstance(length, int):
@@ -143,7 +166,10 @@ class DiskReader(_Stream):
 
 
 class VolumeWriter(_Stream):
-    """A volume that is open for writing; use it in a `with` block, which aborts when it is left by an error."""
+    """A volume that is open for writing; use it in a `with` block, which aborts when it is left by an error.
+
+    With some products `flush` and `close` send the volume, and take as long as that takes.
+    """
 
     def __init__(self, host: Host, connection: Connection, operation: Operation, writer: DriverWriter) -> None:
         super().__init__(host, connection, operation, writer.size)
@@ -168,12 +194,12 @@ class VolumeWriter(_Stream):
 
     def flush(self) -> None:
         """Return when what was written is safe."""
-        self._do(self._writer.flush)
+        self._see_through(self._writer.flush)
 
     def close(self) -> None:
         """Flush and finish; twice is harmless."""
         if not self._closed:
-            self._do(self._writer.close)
+            self._see_through(self._writer.close)
             self._closed = True
 
     def abort(self) -> None:
@@ -188,7 +214,11 @@ class VolumeWriter(_Stream):
 
     def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
         if kind is None:
-            self.close()
+            try:
+                self.close()
+            except BaseException:
+                self.abort()
+                raise
         else:
             self.abort()
 

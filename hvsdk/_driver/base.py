@@ -189,12 +189,12 @@ class DiskWriter(ABC):
         """Make a range read as zeros, without storing them where the format can."""
 
     @abstractmethod
-    def flush(self) -> None:
-        """Return when what was written is safe."""
+    def flush(self) -> Result[None]:
+        """Return when what was written is safe, or a task where that takes long: a call has the time of one answer."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Flush and finish; twice is harmless."""
+    def close(self) -> Result[None]:
+        """Flush and finish, or return a task for it; twice is harmless. After a failure it is tried again, or given up."""
 
     @abstractmethod
     def abort(self) -> None:

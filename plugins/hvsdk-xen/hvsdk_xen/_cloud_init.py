@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Mapping
 
-from hvsdk.driver import CloudInit, Task, errors
+from hvsdk.driver import CloudInit, errors
 
 from hvsdk_xen._drives import vdi_record
 from hvsdk_xen._making import Making
@@ -32,10 +33,10 @@ class SeedMaker(VerbSession):
         vdi = making.create("VDI", vdi_record(f"{name} cloud-init", len(data), storage, None))
         size = as_int(self.call("VDI.get_virtual_size", vdi, deadline=self.soon())) or len(data)
         task = str(self.call("task.create", "hvsdk: cloud-init", "", deadline=self.soon()))
-        following: Task[None] = XenTask(self, task, "import_raw_vdi", lambda _: None)
+        following: XenTask[None] = self.follow_task(task, "import_raw_vdi", lambda _: None)
         try:
             with self.http(
-                None,
+                self.receiver_of(storage.ref, self.soon()),
                 "PUT",
                 "/import_raw_vdi",
                 {"vdi": vdi, "format": "raw"},
@@ -46,20 +47,19 @@ class SeedMaker(VerbSession):
                 exchange.send(data.ljust(size, b"\0"))
                 status = exchange.answer()
         except BaseException:
-            self._give_up(following, task)
+            _give_up(following)
             raise
         if status != _OK:
-            self._give_up(following, task)
+            _give_up(following)
             raise errors.OperationFailedError(f"the disk for cloud-init was refused: HTTP {status}")
         yield following
         return vdi
 
-    def _give_up(self, following: Task[None], task: str) -> None:
-        try:
-            following.cancel()
-            self.call("task.destroy", task, deadline=self.soon())
-        except FAILURES:
-            return  # it is over, or goes with the toolstack
+
+def _give_up(task: XenTask[None]) -> None:
+    with contextlib.suppress(*FAILURES):  # it is over, or goes with the toolstack
+        task.cancel()
+    task.discard()
 
 
 def seed_image(cloud_init: CloudInit, *, name: str, instance: str) -> bytes:

@@ -65,7 +65,8 @@ class DiskIoVerbs(VolumeVerbs):
         if vdi.record.get("read_only"):
             raise errors.BusyError(f"the volume {vdi.name!r} can only be read", lasting=True)
         empty = self._is_empty(vdi, deadline)
-        return VolumeWriter(self, vdi.uuid, _size_of(vdi), None if empty else partial(self._stream, vdi))
+        host = self.receiver_of(storage.ref, deadline)
+        return VolumeWriter(self, vdi.uuid, _size_of(vdi), host, None if empty else partial(self._stream, vdi))
 
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline

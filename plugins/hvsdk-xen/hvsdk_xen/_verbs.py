@@ -33,6 +33,15 @@ class VerbSession(XenSession):
         here = (pif.get("network") for pif in pifs.values() if pif.get("host") == host)
         return next((str(network) for network in here if is_ref(network)), None)
 
+    def receiver_of(self, storage: str, deadline: Deadline) -> str | None:
+        """Return a host that takes disks of an SR in, `None` for the master.
+
+        XAPI redirects to such a host, but only once it has been sent a body, which is too late.
+        """
+        pbds = self.call("PBD.get_all_records_where", f'field "SR" = "{storage}"', deadline=deadline).values()
+        hosts = {str(pbd.get("host")) for pbd in pbds if pbd.get("SR") == storage and pbd.get("currently_attached")}
+        return None if not hosts or self.around.pool.get("master") in hosts else min(hosts)
+
     def is_booting(self, native_id: str, deadline: Deadline) -> bool:
         """Whether the VM was started so short a time ago that its tools may still come, by the host's clock."""
         vm = self.on_vm(native_id, "VM.get_record", deadline=deadline)

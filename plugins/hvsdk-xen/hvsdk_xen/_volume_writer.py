@@ -6,15 +6,17 @@ may stay as it was.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from hvsdk.driver import DiskReader, DiskWriter, errors
+from hvsdk.driver import BackgroundTask, DiskReader, DiskWriter, Result, Task, errors
 
 from hvsdk_xen._export import task_failure
+from hvsdk_xen._ranges import Ranges
 from hvsdk_xen._steps import finish
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._verbs import FAILURES, VerbSession
@@ -36,83 +38,122 @@ class VolumeWriter(DiskWriter):
         session: The connection.
         vdi: UUID of the disk, which nothing has attached.
         size: Bytes of the disk.
-        content: Opens the disk for reading, `None` when it is empty.
+        host: Reference of the host that it is sent to, `None` for the master.
+        content: Opens the disk for reading, `None` when it is empty. What was not written over is taken from it before
+            the disk is sent.
     """
 
-    def __init__(self, session: VerbSession, vdi: str, size: int, content: Callable[[], DiskReader] | None) -> None:
+    def __init__(
+        self, session: VerbSession, vdi: str, size: int, host: str | None, content: Callable[[], DiskReader] | None
+    ) -> None:
         self.size = size
         self._session = session
         self._vdi = vdi
+        self._host = host
+        self._content = content
         self._whole = content is not None
         self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._share: float | None = None
         self._dirty = False
         self._file = tempfile.TemporaryFile(prefix="hvsdk-")  # noqa: SIM115  # closed by close and abort
         self._written = bytearray(-(-size // BLOCK_SIZE))
         """One byte for each block: whether it has data."""
+        self._ours = Ranges()
+        """What was written over, as long as the rest is not taken in."""
         try:
             self._file.truncate(size)
-            if content is not None:
-                self._take_in(content())
         except BaseException as exc:
             self._file.close()
             raise _plain(exc) from exc
 
-    def _take_in(self, reader: DiskReader) -> None:
-        try:
-            for extent in reader.extents():
-                if not extent.zero:
-                    for offset in range(extent.offset, extent.offset + extent.length, _CHUNK):
-                        count = min(_CHUNK, extent.offset + extent.length - offset)
-                        self._put(offset, reader.read(offset, count))
-        finally:
-            reader.close()
-
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         with self._lock:
             self._dirty = True
-            try:
-                self._put(offset, data)
-            except OSError as exc:
-                raise _plain(exc) from exc
-
-    def _put(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        view = memoryview(data).cast("B")
-        if not view:
-            return
-        for block in range(offset // BLOCK_SIZE, (offset + len(view) - 1) // BLOCK_SIZE + 1):
-            self._written[block] = 1
-        while view:
-            count = os.pwrite(self._file.fileno(), view, offset)
-            view, offset = view[count:], offset + count
+            view = memoryview(data).cast("B")
+            self._put(offset, view)
+            self._note(offset, len(view))
 
     def zero(self, offset: int, length: int) -> None:
         with self._lock:
             self._dirty = True
+            self._note(offset, length)
             while length > 0:
                 block, within = divmod(offset, BLOCK_SIZE)
                 count = min(length, BLOCK_SIZE - within)
                 if self._written[block]:
-                    os.pwrite(self._file.fileno(), bytes(count), offset)
+                    self._put(offset, memoryview(bytes(count)))
                 offset, length = offset + count, length - count
 
-    def flush(self) -> None:
-        with self._lock:
-            if self._dirty:
-                self._send()
-                self._dirty = False
+    def _note(self, offset: int, length: int) -> None:
+        if self._content is not None:
+            self._ours.add(offset, offset + length)
 
-    def close(self) -> None:
-        if self._file.closed:
+    def _put(self, offset: int, view: memoryview) -> None:
+        if not view:
             return
+        for block in range(offset // BLOCK_SIZE, (offset + len(view) - 1) // BLOCK_SIZE + 1):
+            self._written[block] = 1
         try:
-            self.flush()
-        finally:
+            while view:
+                count = os.pwrite(self._file.fileno(), view, offset)
+                view, offset = view[count:], offset + count
+        except OSError as exc:
+            raise _plain(exc) from exc
+
+    def flush(self) -> Result[None]:
+        return self._begin(self._send_all)
+
+    def close(self) -> Result[None]:
+        """Send what was written and has not been sent; when that fails, it can be tried again or given up."""
+        if self._file.closed:
+            return None
+        if not self._dirty:
             self._file.close()
+            return None
+        return self._begin(self._finish)
 
     def abort(self) -> None:
+        self._stop.set()
         with self._lock:
             self._dirty = False
             self._file.close()
+
+    def _begin(self, work: Callable[[], None]) -> Task[None]:
+        self._stop.clear()
+        return BackgroundTask(work, progress=lambda: self._share, cancel=self._stop.set)
+
+    def _finish(self) -> None:
+        self._send_all()
+        self._file.close()
+
+    def _send_all(self) -> None:
+        with self._lock:
+            if self._dirty:
+                self._take_in()
+                self._send()
+                self._dirty = False
+
+    def _take_in(self) -> None:
+        """Read what was there before and has not been written over."""
+        if self._content is None:
+            return
+        reader = self._content()
+        try:
+            for extent in reader.extents():
+                if not extent.zero:
+                    for begin, end in self._ours.gaps(extent.offset, extent.offset + extent.length):
+                        for offset in range(begin, end, _CHUNK):
+                            self._check()
+                            self._put(offset, memoryview(reader.read(offset, min(_CHUNK, end - offset))))
+        finally:
+            reader.close()
+        self._content = None
+
+    def _check(self) -> None:
+        """Stop here when the caller has given up."""
+        if self._stop.is_set():
+            raise BackgroundTask.cancelled()
 
     # ---- sending -----------------------------------------------------------------------------------------
 
@@ -120,13 +161,14 @@ class VolumeWriter(DiskWriter):
         """Send the disk, and return when XAPI says that it has it."""
         session = self._session
         task = str(session.call("task.create", f"hvsdk: write {self._vdi}", "", deadline=session.soon()))
-        following = XenTask(session, task, "import_raw_vdi", lambda _: None)
+        following: XenTask[None] = session.follow_task(task, "import_raw_vdi", lambda _: None)
         try:
             self._upload(task)
         except BaseException:
             found = task_failure(session, task)
-            following.cancel()
-            _forget(session, task)
+            with contextlib.suppress(*FAILURES):
+                following.cancel()
+            following.discard()
             if found is not None:
                 raise found from None
             raise
@@ -139,10 +181,14 @@ class VolumeWriter(DiskWriter):
         pieces = self._plain_pieces() if self._whole else self._vhd_pieces(present)
         query = {"vdi": self._vdi, "format": form}
         with session.http(
-            None, "PUT", "/import_raw_vdi", query, deadline=session.soon(), length=length, task=task
+            self._host, "PUT", "/import_raw_vdi", query, deadline=session.soon(), length=length, task=task
         ) as exchange:
+            sent = 0
             for piece in pieces:
+                self._check()
                 exchange.send(piece)
+                sent += len(piece)
+                self._share = sent / length
             status = exchange.answer()
         if status != _OK:
             raise task_failure(session, task) or errors.OperationFailedError(f"the disk was refused: HTTP {status}")
@@ -163,13 +209,6 @@ class VolumeWriter(DiskWriter):
 
     def _get(self, offset: int, length: int) -> bytes:
         return os.pread(self._file.fileno(), length, offset)
-
-
-def _forget(session: VerbSession, task: str) -> None:
-    try:
-        session.call("task.destroy", task, deadline=session.soon())
-    except FAILURES:
-        return  # it is over, or goes with the toolstack
 
 
 def _plain(exc: BaseException) -> BaseException:
