@@ -30,26 +30,30 @@ class Json:
     def __init__(self, pool: Running) -> None:
         context, port = context_for(pool)
         self._connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
-        self._session = self._call("session.login_with_password", pool.username, pool.password, "2.0", "bench")
+        self._session = self._send("session.login_with_password", pool.username, pool.password, "2.0", "bench")
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Make a call with the session put in."""
+        return self._send(method, self._session, *arguments)
+
+    def _send(self, method: str, *arguments: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": arguments})
         self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
         return json.loads(self._connection.getresponse().read())["result"]
 
     def summary(self) -> dict[str, Any]:
         """Return the records that a summary is made from."""
-        return {cls: self._call(f"{cls}.get_all_records", self._session) for cls in SUMMARY}
+        return {cls: self.call(f"{cls}.get_all_records") for cls in SUMMARY}
 
     def full(self) -> dict[str, Any]:
         """Return the records that a full listing is made from."""
-        return {cls: self._call(f"{cls}.get_all_records", self._session) for cls in FULL}
+        return {cls: self.call(f"{cls}.get_all_records") for cls in FULL}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call("session.logout", self._session)
+        self.call("session.logout")
         self._connection.close()
 
 
