@@ -7,26 +7,31 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators.xapi.database import NULL
+from hvsdk_simulators.xapi.endpoint import JSON_SINCE
 from hvsdk_simulators.xapi.schema import SCHEMA, Api
 from wire_pool import Client, JsonClient, listening
 from xapi_reference import faults_of, fits, model
 
 APIS: tuple[Api, ...] = ((2, 0), (2, 15), (2, 23))
-CLIENTS = (Client, JsonClient)
+CASES = [(api, kind) for api in APIS for kind in (Client, JsonClient) if kind is Client or api >= JSON_SINCE]
 
 
-@pytest.fixture(scope="module", params=APIS, ids=lambda api: f"{api[0]}.{api[1]}")
-def world(request: Any) -> Iterator[tuple[Any, Api]]:
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0][0]}.{case[0][1]}-{case[1].__name__}")
+def case(request: Any) -> Iterator[tuple[Any, Api, type[Client]]]:
     model()
-    with listening(api=request.param, domains=12, hosts=3) as pool:
-        yield pool, request.param
+    api, kind = request.param
+    with listening(api=api, domains=12, hosts=3) as pool:
+        yield pool, api, kind
 
 
-@pytest.fixture(params=CLIENTS, ids=["xml", "json"])
-def client(request: Any, world: tuple[Any, Api]) -> Client:
-    if request.param is JsonClient and world[1] < (2, 6):
-        pytest.skip("old servers speak XML-RPC alone")
-    client: Client = request.param(world[0])
+@pytest.fixture
+def world(case: tuple[Any, Api, type[Client]]) -> tuple[Any, Api]:
+    return case[:2]
+
+
+@pytest.fixture
+def client(case: tuple[Any, Api, type[Client]]) -> Client:
+    client = case[2](case[0])
     client.login()
     return client
 

@@ -20,10 +20,10 @@ from .handlers import HANDLERS
 from .rpc import Envelope, UnreadableError, read_json, read_xml
 from .world import Member, World
 
-__all__ = ["Endpoint"]
+__all__ = ["JSON_SINCE", "Endpoint"]
 
 _JSON_PATHS = ("/jsonrpc", "/json")
-_JSON_SINCE = (2, 3)
+JSON_SINCE = (2, 3)
 """The first API version that speaks JSON-RPC; older ones take such calls for XML-RPC."""
 _BODY_LIMIT = 300 << 10
 _NOTE = "x-http-other-config-"
@@ -51,7 +51,7 @@ class Endpoint:
             serve(self._world, self._member, request, self._counters, self._faults.take(request.path))
         elif request.method == "POST":
             # The product takes what is posted to any other path, such as /RPC2 or /xmlrpc, for XML-RPC.
-            self._rpc(request, json=json and self._world.options.api >= _JSON_SINCE)
+            self._rpc(request, json=json and self._world.options.api >= JSON_SINCE)
         elif request.path == "/" and request.method in ("GET", "HEAD"):
             request.respond(200, "text/html", _PAGE)
         else:
