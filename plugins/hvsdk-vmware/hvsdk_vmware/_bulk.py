@@ -1,0 +1,102 @@
+"""Reading properties of many objects at once: one call, and one more for each further page."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from hvsdk.driver import Deadline
+from pyVmomi import vmodl
+
+from hvsdk_vmware._answer import AnswerError
+from hvsdk_vmware._calls import FAILURES, SessionCalls
+from hvsdk_vmware._fields import NS, Element, Found, child
+from hvsdk_vmware._stub import within
+
+__all__ = ["BulkReads", "object_spec", "paths_of"]
+
+Collector = vmodl.query.PropertyCollector
+_OBJECTS, _SET, _NAME, _OBJ, _TOKEN = NS + "objects", NS + "propSet", NS + "name", NS + "obj", NS + "token"
+_FIRST, _NEXT = "RetrievePropertiesEx", "ContinueRetrievePropertiesEx"
+
+
+def object_spec(mo: Any, through: Sequence[Any] = (), *, skip: bool = False) -> Any:
+    """Return where a read begins, and by which properties it goes on to other objects."""
+    return Collector.ObjectSpec(obj=mo, skip=skip, selectSet=list(through))
+
+
+def paths_of(properties: Mapping[type, Iterable[str]]) -> list[Any]:
+    """Return which properties are read of which kind of object."""
+    return [Collector.PropertySpec(type=kind, all=False, pathSet=list(paths)) for kind, paths in properties.items()]
+
+
+class BulkReads(SessionCalls):
+    """Reads with the server's property collector, without making pyvmomi's objects of the answers."""
+
+    def read(
+        self, objects: Sequence[Any], properties: Mapping[type, Iterable[str]], *, deadline: Deadline
+    ) -> Iterator[list[Found]]:
+        """Yield the objects that are found, page by page; each once for each way that leads to it.
+
+        Args:
+            objects: Where to begin, see `object_spec`.
+            properties: Paths of properties by kind; objects of other kinds are only passed through.
+        """
+        wish = Collector.FilterSpec(
+            propSet=paths_of(properties), objectSet=list(objects), reportMissingObjectsInResults=True
+        )
+        size = max(1, int(self.target.options.get("page_size") or 1000))
+        page = self._page(_FIRST, ([wish], Collector.RetrieveOptions(maxObjects=size)), deadline)
+        while page is not None:
+            token = page.findtext(_TOKEN)
+            try:
+                yield [_found(element) for element in page.iterfind(_OBJECTS)]
+            except BaseException:
+                if token:
+                    self._give_up(token)
+                raise
+            page = self._page(_NEXT, (token,), deadline) if token else None
+
+    def read_all(
+        self, objects: Sequence[Any], properties: Mapping[type, Iterable[str]], *, deadline: Deadline
+    ) -> list[Found]:
+        """Return the objects that are found, as `read` does, each once."""
+        found: dict[tuple[str, str], Found] = {}
+        for page in self.read(objects, properties, deadline=deadline):
+            found.update(((one.kind, one.id), one) for one in page)
+        return list(found.values())
+
+    def _page(self, method: str, arguments: tuple[Any, ...], deadline: Deadline) -> Element | None:
+        stub, collector = self.stub, self.content.propertyCollector
+        info = getattr(Collector, method).info
+        with within(deadline):
+            answer = stub.send(method, stub.write(collector, info, arguments), info.result)
+        if answer.is_fault:
+            stub.decode(answer, info.result)
+        try:
+            root = ElementTree.fromstring(answer.body)
+        except ElementTree.ParseError as exc:
+            raise AnswerError("the server's answer is no XML") from exc
+        return root.find(f"*/{NS}{method}Response/{NS}returnval")
+
+    def _give_up(self, token: str) -> None:
+        """Tell the server that the rest is not wanted; some do not know how to be told."""
+        with contextlib.suppress(*FAILURES):
+            self.call(
+                self.content.propertyCollector.CancelRetrievePropertiesEx, token, deadline=Deadline(self.target.timeout)
+            )
+
+
+def _found(element: Element) -> Found:
+    mo = element.find(_OBJ)
+    if mo is None:
+        raise AnswerError("the server's answer has an object without an id")
+    values: dict[str, Element] = {}
+    for entry in element.iterfind(_SET):
+        if len(entry) == 2 and entry[0].tag == _NAME:
+            values[entry[0].text or ""] = entry[1]
+        else:
+            values[child(entry, "name")] = entry[-1]
+    return Found(mo.get("type", ""), mo.text or "", values)

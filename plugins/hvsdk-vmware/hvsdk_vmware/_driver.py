@@ -1,0 +1,40 @@
+"""The driver, put together from its parts: one file for each subject."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hvsdk.driver import Capability, Operation, errors
+
+from hvsdk_vmware._about import AboutReads
+from hvsdk_vmware._errors import translate
+from hvsdk_vmware._listing import ListingReads
+from hvsdk_vmware._networks import NetworkReads
+from hvsdk_vmware._nodes import NodeReads
+from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
+
+__all__ = ["VmwareDriver"]
+
+
+class VmwareDriver(
+    AboutReads,
+    ListingReads,
+    NodeReads,
+    NetworkReads,
+    PowerVerbs,
+):
+    """One connection to a vCenter or an ESXi host."""
+
+    max_in_flight = 8
+    variants: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.DUPLICATE_NAMES,
+            Capability.GUEST_INFO,
+            Capability.MULTIPROCESS,
+        }
+    )
+    unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE
+
+    @staticmethod
+    def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
+        return translate(exc, operation)

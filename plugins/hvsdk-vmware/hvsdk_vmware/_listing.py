@@ -1,0 +1,137 @@
+"""Inventory: all domains and what they refer to in one bulk read, however many there are."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from hvsdk.driver import Deadline, DomainInfo, Target, errors
+from pyVmomi import vim, vmodl
+
+from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
+from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._fields import Found, text
+from hvsdk_vmware._names import shown
+from hvsdk_vmware._places import DOMAINS, HOSTS, NETWORKS, from_domain, from_root
+from hvsdk_vmware._records import Around, domain_paths, records, summaries
+from hvsdk_vmware._session import VmwareSession
+
+__all__ = ["ListingReads"]
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NATIVE_ID = re.compile(r"(vm-)?\d{1,18}", re.ASCII)
+_VM = "VirtualMachine"
+
+
+class ListingReads(VmwareSession):
+    """`list_domains`, `get_domain` and `find_domains`."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._hosts: dict[str, str] = {}
+        self._host_of: dict[str, str] = {}
+
+    def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
+        """Return all domains, in one call for each page, whatever is included."""
+        around, made, late = Around(), list[DomainInfo](), list[Found]()
+        parts = (DOMAINS, HOSTS, NETWORKS) if "config" in include else (DOMAINS, HOSTS)
+        seen: set[str] = set()
+        for page in self.read([self._root(*parts)], self._paths(include), deadline=deadline):
+            for one in page:
+                if one.kind != _VM:
+                    add_to(around, one)
+                elif one.id not in seen:
+                    seen.add(one.id)
+                    late.append(one)
+        self._hosts = around.hosts
+        self._host_of = {one.id: text(one.values, "runtime.host") for one in late}
+        now = datetime.now(UTC)
+        made = records(late, include, around, now) if include else summaries(late, around.hosts, now)
+        return made
+
+    def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
+        """Return one domain and what it refers to: one call, and one more when it has moved to another host.
+
+        A node that was renamed since the last listing may have its former name in a summary.
+        """
+        around = Around(hosts=dict(self._hosts))
+        one = self._read_one(native_id, include, around, deadline)
+        host = text(one.values, "runtime.host")
+        if host and (host not in around.hosts or ("config" in include and host != self._host_of.get(native_id))):
+            for found in self.read_all(
+                [object_spec(vim.HostSystem(host, self.stub))], {vim.HostSystem: HOST_PATHS}, deadline=deadline
+            ):
+                add_to(around, found)
+            self._hosts = {**self._hosts, **around.hosts}
+        self._host_of[native_id] = host
+        (info,) = records([one], include, around, datetime.now(UTC))
+        return info
+
+    def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:
+        """Return the ids of the domains with this UUID, vSphere's own or the one that the guest sees, or this name."""
+        found: dict[str, None] = {}
+        if _UUID.fullmatch(key):
+            asked = uuid.UUID(key)
+            for candidate in dict.fromkeys((str(asked), str(uuid.UUID(bytes_le=asked.bytes)))):
+                for instance in (True, False):
+                    found.update(dict.fromkeys(self._with_uuid(candidate, instance, deadline)))
+        if not found:
+            found.update(dict.fromkeys(self._with_name(key, deadline)))
+        return list(found)
+
+    @staticmethod
+    def could_be_native_id(key: str) -> bool:
+        return _NATIVE_ID.fullmatch(key) is not None
+
+    # ---- inside ------------------------------------------------------------------------------------------
+
+    def _root(self, *parts: str) -> Any:
+        return object_spec(self.content.rootFolder, from_root(*parts))
+
+    def _paths(self, include: frozenset[str]) -> dict[type, Iterable[str]]:
+        paths: dict[type, Iterable[str]] = {vim.VirtualMachine: domain_paths(include, created=self.speaks("6.7"))}
+        return paths | (dict(AROUND_PATHS) if "config" in include else {vim.HostSystem: ("name",)})
+
+    def _read_one(self, native_id: str, include: frozenset[str], around: Around, deadline: Deadline) -> Found:
+        """Return a domain's properties, and note what it refers to.
+
+        Raises:
+            DomainNotFoundError: There is none.
+        """
+        objects = [object_spec(self.vm(native_id), from_domain() if "config" in include else ())]
+        host = self._host_of.get(native_id)
+        if host and "config" in include:
+            objects.append(object_spec(vim.HostSystem(host, self.stub)))
+        one = None
+        for found in self.read_all(objects, self._paths(include), deadline=deadline):
+            if found.kind != _VM:
+                add_to(around, found)
+            elif found.id == native_id:
+                one = found
+        if one is None:
+            raise errors.DomainNotFoundError(f"there is no domain {native_id}")
+        return one
+
+    def _with_uuid(self, candidate: str, instance: bool, deadline: Deadline) -> list[str]:
+        """Return the domains with a UUID: vSphere keeps its own unique, those that guests see are copied with them."""
+        index = self.content.searchIndex
+        if not instance:
+            try:
+                return _ids(self.call(index.FindAllByUuid, None, candidate, True, False, deadline=deadline) or ())
+            except vmodl.fault.MethodNotFound:
+                pass  # the one it finds is better than none
+        return _ids([self.call(index.FindByUuid, None, candidate, True, instance, deadline=deadline)])
+
+    def _with_name(self, name: str, deadline: Deadline) -> list[str]:
+        """Return the domains of a name; the server has no index of them but by folder, so that their names are read."""
+        wish: dict[type, Iterable[str]] = {vim.VirtualMachine: ("name",)}
+        found = self.read_all([self._root(DOMAINS)], wish, deadline=deadline)
+        return [one.id for one in found if shown(text(one.values, "name")) == name]
+
+
+def _ids(found: Iterable[Any]) -> list[str]:
+    """Return the ids of those that are domains."""
+    return [str(mo._moId) for mo in found if isinstance(mo, vim.VirtualMachine)]

@@ -1,0 +1,73 @@
+"""Logging in: what version the server speaks, and a session for the user."""
+
+from __future__ import annotations
+
+import attrs
+from hvsdk.driver import PasswordCredentials, Target, errors, tls_context
+from pyVmomi import vim
+from pyVmomi.VmomiSupport import versionIdMap
+
+from hvsdk_vmware._stub import BASELINE, Stub
+from hvsdk_vmware._wire import Endpoint
+
+__all__ = ["credentials_of", "endpoint_of", "greet", "log_in", "numbers", "version_for"]
+
+_LOCALE = "en"
+"""Messages are for people of whom nothing is known; faults are told apart by their types."""
+
+
+def endpoint_of(target: Target) -> Endpoint:
+    """Return where the server is, and how its certificate is checked."""
+    context = None if target.scheme.endswith("+http") else tls_context(target.tls)
+    port = target.port or (80 if context is None else 443)
+    return Endpoint(target.hostname or "localhost", port, context)
+
+
+def credentials_of(target: Target) -> PasswordCredentials:
+    """Return the user's name and password as they are now.
+
+    Raises:
+        AuthenticationError: There are none.
+    """
+    found = target.credentials("password")
+    if not isinstance(found, PasswordCredentials):
+        raise errors.AuthenticationError("vSphere wants a password, and none was given", hint="connect(…, password=…)")
+    user = found.username or target.username
+    if not user:
+        raise errors.AuthenticationError(
+            "vSphere wants a user's name, and none was given", hint="such as administrator@vsphere.local, or root"
+        )
+    return attrs.evolve(found, username=user)
+
+
+def greet(stub: Stub) -> vim.ServiceInstanceContent:
+    """Return what the server consists of, and speak the newest version that both sides know from here on."""
+    content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+    stub.ComputeVersionInfo(version_for(content.about.apiVersion))
+    return content
+
+
+def version_for(told: str) -> str:
+    """Return pyvmomi's name of the newest version that a server of this version speaks.
+
+    Args:
+        told: The server's `apiVersion`, such as `8.0.2.0`.
+    """
+    server = numbers(told)
+    known = {numbers(number): name for name, number in versionIdMap.items() if name.startswith("vim.version.")}
+    usable = [number for number in known if number and number <= server]
+    return str(known[max(usable)]) if usable and max(usable) >= numbers("6.5") else BASELINE
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return a version as numbers; an empty tuple for what is none, such as one that is under development."""
+    parts = text.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
+
+
+def log_in(stub: Stub, manager: vim.SessionManager, who: PasswordCredentials) -> None:
+    """Log in; what fails has no frame in its traceback whose variables show the password."""
+    try:
+        manager.Login(who.username, who.password, _LOCALE)
+    except Exception as exc:
+        raise exc.with_traceback(None)  # noqa: B904

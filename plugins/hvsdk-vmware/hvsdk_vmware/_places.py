@@ -1,0 +1,43 @@
+"""The ways from the inventory's root, or from one domain, to what is read together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+__all__ = ["DOMAINS", "HOSTS", "NETWORKS", "STORES", "from_domain", "from_root"]
+
+Collector = vmodl.query.PropertyCollector
+DOMAINS, HOSTS, NETWORKS, STORES = "vmFolder", "hostFolder", "networkFolder", "datastoreFolder"
+"""Parts of a datacenter."""
+
+
+def _way(name: str, kind: type, path: str, *on: str) -> Any:
+    selected = [Collector.SelectionSpec(name=one) for one in on]
+    return Collector.TraversalSpec(name=name, type=kind, path=path, skip=False, selectSet=selected)
+
+
+def from_root(*parts: str) -> list[Any]:
+    """Return the ways from the root folder through all folders of these parts of each datacenter, and into clusters.
+
+    Domains in a vApp have no folder: they are found through it.
+    """
+    on = ("folder", *parts, "vapp", "pool", "hosts")
+    return [
+        _way("folder", vim.Folder, "childEntity", *on),
+        *(_way(part, vim.Datacenter, part, "folder") for part in parts),
+        _way("vapp", vim.VirtualApp, "vm"),
+        _way("pool", vim.ResourcePool, "resourcePool", "vapp", "pool"),
+        _way("hosts", vim.ComputeResource, "host"),
+    ]
+
+
+def from_domain() -> list[Any]:
+    """Return the ways from a domain to its networks and to the folders it is in."""
+    return [
+        _way("up", vim.VirtualMachine, "parent", "above"),
+        _way("above", vim.Folder, "parent", "above", "datacenter"),
+        _way("datacenter", vim.Datacenter, "parent", "above"),
+        _way("networks", vim.VirtualMachine, "network"),
+    ]
