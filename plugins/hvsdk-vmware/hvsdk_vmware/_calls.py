@@ -48,14 +48,14 @@ class SessionCalls(Driver):
                 stub.renew = self._renewed
             self._content = greet(stub)
             former = stub.session
-            self._log_in(stub)
+            self._log_in()
             if former is not None:
                 self._former.append(former)
         seconds = float(self.target.options.get("keep_alive") or 0.0)
         if self._stop_keeping is None and seconds > 0:
             self._stop_keeping = keep_alive(self._stay, seconds)
 
-    def _log_in(self, stub: Stub) -> None:
+    def _log_in(self) -> None:
         """Log in, but not with a password that was refused before: repeated for each call, that locks accounts."""
         who = credentials_of(self.target)
         if hash(who) == self._refused:
@@ -64,7 +64,7 @@ class SessionCalls(Driver):
                 hint="connect anew with the right one",
             )
         try:
-            log_in(stub, self.content.sessionManager, who)
+            log_in(self.sessions, who)
         except vim.fault.InvalidLogin:
             self._refused = hash(who)
             raise
@@ -74,7 +74,7 @@ class SessionCalls(Driver):
         with self._renewing, within(deadline):
             stub = self.stub
             if stub.generation == generation:
-                self._log_in(stub)
+                self._log_in()
 
     def _stay(self, seconds: float) -> None:
         """Make a call when none has been made for so long; should it fail, the next one tells."""
@@ -94,18 +94,18 @@ class SessionCalls(Driver):
         if stub is None:
             return
         stub.renew = None
-        if stub.session is not None and self._content is not None:
-            self._say_goodbye(stub, self._content.sessionManager)
+        if stub.session is not None:
+            self._say_goodbye(stub)
         stub.pool.close()
 
-    def _say_goodbye(self, stub: Stub, manager: vim.SessionManager) -> None:
+    def _say_goodbye(self, stub: Stub) -> None:
         """Log out, as far as the server listens: nobody is left to be told."""
         deadline = Deadline(min(CLOSE_SECONDS, self.target.timeout))
         former, self._former = self._former, []
         for session in (*former, stub.session):
             stub.session = session
             try:
-                self.call(manager.Logout, deadline=deadline)
+                self.call(self.sessions.Logout, deadline=deadline)
             except (vmodl.MethodFault, AnswerError):
                 continue  # it is gone already
             except (OSError, http.client.HTTPException, errors.ConnectError):
@@ -142,6 +142,13 @@ class SessionCalls(Driver):
         if content is None:
             raise errors.ConnectionLostError("there is no session any more")
         return content
+
+    @property
+    def sessions(self) -> vim.SessionManager:
+        """What logs in and out."""
+        manager = self.content.sessionManager
+        assert manager is not None, "every server has one"
+        return manager
 
     @property
     def service(self) -> vim.ServiceInstance:

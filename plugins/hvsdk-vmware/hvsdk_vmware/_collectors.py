@@ -31,9 +31,7 @@ class Collectors:
             self._idle = [(session, one) for session, one in self._idle if session == stub.generation]
             if self._idle:
                 return self._idle.pop()[1]
-        return self._session.call(
-            self._session.content.propertyCollector.CreatePropertyCollector, deadline=deadline
-        )
+        return self._session.call(self._session.content.propertyCollector.CreatePropertyCollector, deadline=deadline)
 
     def give_back(self, collector: vmodl.query.PropertyCollector) -> None:
         """Keep one that has no filter any more."""

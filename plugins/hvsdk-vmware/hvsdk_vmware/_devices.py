@@ -183,9 +183,7 @@ def nics(values: Values, networks: Mapping[str, NetworkName], sharing: Sharing) 
     return tuple(_nic(nic, position, networks, sharing, on=on) for position, nic in enumerate(found))
 
 
-def _nic(
-    nic: Element, position: int, networks: Mapping[str, NetworkName], sharing: Sharing, *, on: bool
-) -> Nic:
+def _nic(nic: Element, position: int, networks: Mapping[str, NetworkName], sharing: Sharing, *, on: bool) -> Nic:
     backing = next(iter(children(nic, "backing")), NOTHING)
     group = child(backing, "port", "portgroupKey") or child(backing, "network")
     known = networks.get(group)

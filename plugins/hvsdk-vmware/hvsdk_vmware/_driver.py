@@ -6,22 +6,26 @@ from typing import ClassVar
 
 from hvsdk.driver import Capability, Operation, errors
 
-from hvsdk_vmware._about import AboutReads
 from hvsdk_vmware._errors import translate
+from hvsdk_vmware._labels import LabelVerbs
+from hvsdk_vmware._limits import LimitReads
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._networks import NetworkReads
 from hvsdk_vmware._nodes import NodeReads
+from hvsdk_vmware._pools import PoolReads
 from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
 
 __all__ = ["VmwareDriver"]
 
 
 class VmwareDriver(
-    AboutReads,
+    LimitReads,
     ListingReads,
     NodeReads,
     NetworkReads,
+    PoolReads,
     PowerVerbs,
+    LabelVerbs,
 ):
     """One connection to a vCenter or an ESXi host."""
 

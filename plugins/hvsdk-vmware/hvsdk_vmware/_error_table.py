@@ -107,7 +107,7 @@ NOT_YET: Final = frozenset(("vim.fault.ToolsInstallationInProgress",))
 HINTS: Final[dict[str, str]] = {
     "vim.fault.InvalidLogin": "check the user's name (root, user@domain, DOMAIN\\user) and the password",
     "vim.fault.PasswordExpired": "the password has to be changed first",
-    "vim.fault.NoPermission": "the user's role on that object does not include it; the page of this backend lists what is needed",
+    "vim.fault.NoPermission": "the user's role on that object does not include it: see the rights that this backend needs",
     "vim.fault.RestrictedVersion": "the host's licence (ESXi free edition) makes its API read-only",
     "vim.fault.ToolsUnavailable": "VMware Tools do not run in the guest: install open-vm-tools, or wait until they run",
     "vim.fault.QuestionPending": "the domain waits for an answer to a question: its details have the text",

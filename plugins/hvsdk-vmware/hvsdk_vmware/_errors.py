@@ -49,8 +49,11 @@ def words_of(exc: vmodl.MethodFault) -> str:
     name = type(exc).__name__.rpartition(".")[2]
     told = [str(getattr(exc, "msg", None) or "")]
     told += [str(message.message or "") for message in getattr(exc, "faultMessage", None) or ()]
-    details = [f"{field}={value}" for field in ("name", "property", "invalidProperty", "file", "reason", "privilegeId")
-               if isinstance(value := getattr(exc, field, None), str) and value]
+    details = [
+        f"{field}={value}"
+        for field in ("name", "property", "invalidProperty", "file", "reason", "privilegeId")
+        if isinstance(value := getattr(exc, field, None), str) and value
+    ]
     text = "; ".join(dict.fromkeys(part.strip() for part in told if part.strip()))
     more = f" ({', '.join(details)})" if details else ""
     return f"{name}: {text}{more}" if text else f"{name}{more}"

@@ -14,8 +14,8 @@ import attrs
 from hvsdk.driver import CpuTopology, FrozenDict, frozen
 
 __all__ = [
-    "NS",
     "NOTHING",
+    "NS",
     "Element",
     "Found",
     "Sharing",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hvsdk.driver import Deadline, DomainInfo, Target, errors
-from pyVmomi import vim, vmodl
+from pyVmomi import vim
 
 from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
 from hvsdk_vmware._bulk import object_spec
@@ -36,21 +36,20 @@ class ListingReads(VmwareSession):
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains, in one call for each page, whatever is included."""
-        around, made, late = Around(), list[DomainInfo](), list[Found]()
+        around, found = Around(), dict[str, Found]()
         parts = (DOMAINS, HOSTS, NETWORKS) if "config" in include else (DOMAINS, HOSTS)
-        seen: set[str] = set()
         for page in self.read([self._root(*parts)], self._paths(include), deadline=deadline):
             for one in page:
                 if one.kind != _VM:
                     add_to(around, one)
-                elif one.id not in seen:
-                    seen.add(one.id)
-                    late.append(one)
+                else:
+                    found[one.id] = one
         self._hosts = around.hosts
-        self._host_of = {one.id: text(one.values, "runtime.host") for one in late}
+        self._host_of = {one.id: text(one.values, "runtime.host") for one in found.values()}
         now = datetime.now(UTC)
-        made = records(late, include, around, now) if include else summaries(late, around.hosts, now)
-        return made
+        if not include:
+            return summaries(found.values(), around.hosts, now)
+        return records(found.values(), include, around, now)
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
         """Return one domain and what it refers to: one call, and one more when it has moved to another host.
@@ -118,20 +117,12 @@ class ListingReads(VmwareSession):
     def _with_uuid(self, candidate: str, instance: bool, deadline: Deadline) -> list[str]:
         """Return the domains with a UUID: vSphere keeps its own unique, those that guests see are copied with them."""
         index = self.content.searchIndex
-        if not instance:
-            try:
-                return _ids(self.call(index.FindAllByUuid, None, candidate, True, False, deadline=deadline) or ())
-            except vmodl.fault.MethodNotFound:
-                pass  # the one it finds is better than none
-        return _ids([self.call(index.FindByUuid, None, candidate, True, instance, deadline=deadline)])
+        assert index is not None, "every server has one"
+        found = self.call(index.FindAllByUuid, None, candidate, True, instance, deadline=deadline)
+        return [str(mo._moId) for mo in found or () if isinstance(mo, vim.VirtualMachine)]
 
     def _with_name(self, name: str, deadline: Deadline) -> list[str]:
         """Return the domains of a name; the server has no index of them but by folder, so that their names are read."""
         wish: dict[type, Iterable[str]] = {vim.VirtualMachine: ("name",)}
         found = self.read_all([self._root(DOMAINS)], wish, deadline=deadline)
         return [one.id for one in found if shown(text(one.values, "name")) == name]
-
-
-def _ids(found: Iterable[Any]) -> list[str]:
-    """Return the ids of those that are domains."""
-    return [str(mo._moId) for mo in found if isinstance(mo, vim.VirtualMachine)]

@@ -43,7 +43,7 @@ def credentials_of(target: Target) -> PasswordCredentials:
 def greet(stub: Stub) -> vim.ServiceInstanceContent:
     """Return what the server consists of, and speak the newest version that both sides know from here on."""
     content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
-    stub.ComputeVersionInfo(version_for(content.about.apiVersion))
+    stub.ComputeVersionInfo(version_for(content.about.apiVersion))  # type: ignore[no-untyped-call]
     return content
 
 
@@ -65,9 +65,9 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
-def log_in(stub: Stub, manager: vim.SessionManager, who: PasswordCredentials) -> None:
+def log_in(manager: vim.SessionManager, who: PasswordCredentials) -> None:
     """Log in; what fails has no frame in its traceback whose variables show the password."""
     try:
-        manager.Login(who.username, who.password, _LOCALE)
+        manager.Login(who.username or "", who.password, _LOCALE)
     except Exception as exc:
         raise exc.with_traceback(None)  # noqa: B904

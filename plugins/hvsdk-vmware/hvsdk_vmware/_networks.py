@@ -10,7 +10,7 @@ from pyVmomi import vim
 
 from hvsdk_vmware._around import vlan_in
 from hvsdk_vmware._bulk import object_spec
-from hvsdk_vmware._fields import NOTHING, Found, as_number, child, flag, kind_of, text
+from hvsdk_vmware._fields import NOTHING, Found, as_number, child, flag, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import HOSTS, NETWORKS, from_root
 from hvsdk_vmware._session import VmwareSession
@@ -23,11 +23,15 @@ _PATHS: dict[type, Iterable[str]] = {
     vim.Network: ("name", "summary.accessible"),
     vim.dvs.DistributedVirtualPortgroup: (
         *("name", "summary.accessible", "key", "config.distributedVirtualSwitch", "config.defaultPortConfig"),
-        *("config.uplink", "config.description"),
+        *("tag", "config.description"),
     ),
-    vim.DistributedVirtualSwitch: ("name", "config.maxMtu"),
     vim.HostSystem: (_PORT_GROUPS,),
 }
+_SWITCH_PATHS: dict[type, Iterable[str]] = {
+    vim.DistributedVirtualSwitch: ("name",),
+    vim.dvs.VmwareDistributedVirtualSwitch: ("name", "config.maxMtu"),
+}
+_UPLINKS = "SYSTEM/DVS.UPLINKPG"
 
 
 class NetworkReads(VmwareSession):
@@ -36,17 +40,15 @@ class NetworkReads(VmwareSession):
     def list_networks(self, *, deadline: Deadline) -> Iterable[Network]:
         """Return the networks, in one call; those that only connect a switch to the outside are left out."""
         root = object_spec(self.content.rootFolder, from_root(NETWORKS, HOSTS))
-        wish = dict(_PATHS)
-        if self.is_vcenter:  # a host by itself has no distributed switches of its own
-            wish[vim.dvs.VmwareDistributedVirtualSwitch] = wish.pop(vim.DistributedVirtualSwitch)
+        wish = {**_PATHS, **(_SWITCH_PATHS if self.is_vcenter else {})}  # a host by itself has no distributed ones
         found = self.read_all([root], wish, deadline=deadline)
         switches = {one.id: one for one in found if one.kind.endswith("VirtualSwitch")}
         vlans = _vlans(one for one in found if one.kind == "HostSystem")
-        return [
-            _network(one, switches, vlans)
-            for one in found
-            if one.kind in _KINDS and not flag(one.values, "config.uplink")
-        ]
+        return [_network(one, switches, vlans) for one in found if one.kind in _KINDS and not _is_uplink(one)]
+
+
+def _is_uplink(one: Found) -> bool:
+    return any(child(tag, "key") == _UPLINKS for tag in one.values.get("tag", NOTHING))
 
 
 def _vlans(hosts: Iterable[Found]) -> dict[str, set[int]]:

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.metadata import version
 from http.client import BadStatusLine, IncompleteRead
 from http.cookies import CookieError, SimpleCookie
+from importlib.metadata import version
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -37,7 +37,9 @@ _PATH = "/sdk"
 _LONGEST_CALL = 32 << 20
 _LONGEST_ID = 200
 _OUTSIDE_SESSIONS = frozenset(("Login", "Logout", "RetrieveServiceContent"))
-_ENDS = frozenset(("Logout", "CancelTask", "CancelWaitForUpdates", "CancelRetrievePropertiesEx", "CurrentTime", "Fetch"))
+_ENDS = frozenset(
+    ("Logout", "CancelTask", "CancelWaitForUpdates", "CancelRetrievePropertiesEx", "CurrentTime", "Fetch")
+)
 _READS = ("Retrieve", "Find", "Query", "WaitForUpdates", "Destroy")
 _CHANGES_AFTER_ALL = frozenset(("Destroy_Task",))
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -61,11 +63,11 @@ def may_repeat(method: str) -> bool:
     return (method in _ENDS or method.startswith(_READS)) and method not in _CHANGES_AFTER_ALL
 
 
-class Stub(SoapStubAdapterBase):  # type: ignore[misc]  # pyvmomi's own classes are not typed
+class Stub(SoapStubAdapterBase):
     """Sends calls in one session; a session that has expired is renewed once for all threads, by `renew`."""
 
     def __init__(self, pool: Pool, seconds: float) -> None:
-        super().__init__(version=BASELINE)
+        super().__init__(version=BASELINE)  # type: ignore[no-untyped-call]
         self.pool = pool
         self.generation = 0
         self.renew: Callable[[int, Deadline], None] | None = None
@@ -100,7 +102,7 @@ class Stub(SoapStubAdapterBase):  # type: ignore[misc]  # pyvmomi's own classes 
             InvalidSpecError: It holds what XML cannot, or too much.
         """
         _check_texts(args)
-        body: bytes = self.SerializeRequest(mo, info, args)
+        body: bytes = self.SerializeRequest(mo, info, args)  # type: ignore[no-untyped-call]
         if len(body) > _LONGEST_CALL:
             raise errors.InvalidSpecError(f"{info.wsdlName} has more than {_LONGEST_CALL >> 20} MiB of arguments")
         return body.replace(b"\r", b"&#13;")  # XML readers make a line feed of it else
@@ -110,7 +112,12 @@ class Stub(SoapStubAdapterBase):  # type: ignore[misc]  # pyvmomi's own classes 
         deadline = _limit.get() or Deadline(self._seconds)
         generation = self.generation
         answer = self._exchange(method, body, deadline)
-        if not answer.is_fault or self.renew is None or method in _OUTSIDE_SESSIONS or b"NotAuthenticated" not in answer.body:
+        if (
+            not answer.is_fault
+            or self.renew is None
+            or method in _OUTSIDE_SESSIONS
+            or b"NotAuthenticated" not in answer.body
+        ):
             return answer
         if not isinstance(self._decode(answer, result), vim.fault.NotAuthenticated):
             return answer
@@ -189,7 +196,9 @@ def _check_texts(value: Any) -> None:
     """Raise `InvalidSpecError` for a text that XML cannot hold, however deep in an object it is."""
     if isinstance(value, str):
         if _NOT_IN_XML.search(value):
-            raise errors.InvalidSpecError("vSphere keeps no text with control characters or half a surrogate pair in it")
+            raise errors.InvalidSpecError(
+                "vSphere keeps no text with control characters or half a surrogate pair in it"
+            )
     elif isinstance(value, (list, tuple)):
         for item in value:
             _check_texts(item)

@@ -14,7 +14,7 @@ from hvsdk_vmware._bulk import object_spec, paths_of
 if TYPE_CHECKING:
     from hvsdk_vmware._session import VmwareSession
 
-__all__ = ["VmwareTask", "question_words"]
+__all__ = ["VmwareTask", "finish", "question_words"]
 
 T = TypeVar("T")
 Collector = vmodl.query.PropertyCollector
@@ -92,9 +92,7 @@ class VmwareTask(Task[T]):
         if self._asking is not None:
             objects.append(object_spec(self._session.vm(self._asking)))
             paths[vim.VirtualMachine] = (_QUESTION,)
-        return Collector.FilterSpec(
-            propSet=paths_of(paths), objectSet=objects, reportMissingObjectsInResults=True
-        )
+        return Collector.FilterSpec(propSet=paths_of(paths), objectSet=objects, reportMissingObjectsInResults=True)
 
     def _read(self) -> None:
         """Read how it is now."""
@@ -165,3 +163,18 @@ def question_words(question: vim.vm.QuestionInfo) -> str:
     choices = getattr(question.choice, "choiceInfo", None) or ()
     answers = "; ".join(f"{one.key}: {one.label}" for one in choices)
     return f"{question.text} [{answers}]" if answers else str(question.text)
+
+
+def finish(task: VmwareTask[T], deadline: Deadline) -> T | None:
+    """See a short task through on this thread, for verbs that have no task of their own to hand over.
+
+    Raises:
+        TimeoutError: It was not done in time.
+    """
+    while True:
+        done, _, result = task.poll()
+        if done:
+            return result
+        if deadline.expired:
+            raise TimeoutError("the task was not done in time")
+        task.wait(min(1.0, deadline.remaining()))
