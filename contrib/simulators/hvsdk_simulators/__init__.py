@@ -1,5 +1,6 @@
 """Servers that stand in for hypervisors that no test can run: they speak the product's own protocol and keep state."""
 
 from ._running import ControlError, Running, start
+from ._vcsim import BuildError
 
-__all__ = ["ControlError", "Running", "start"]
+__all__ = ["BuildError", "ControlError", "Running", "start"]

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from . import _vcsim
+
 __all__ = ["ControlError", "Running", "start"]
 
 _ANSWER_SECONDS = 60.0
@@ -28,9 +30,14 @@ def start(kind: str, **options: Any) -> Running:
     Options are those of the command line: `True` is a flag, a list stands for an option given several times, and
     `tls=False` is `--no-tls`. Use it with `with`, or call `stop`.
 
+    `vcsim` is a program of its own, which is built when it is first started.
+
     Raises:
+        BuildError: It is to be built, and cannot be: a `RuntimeError`, too.
         RuntimeError: It did not start; what it said is on the standard error.
     """
+    if kind == "vcsim":
+        return Running([str(_vcsim.binary()), *_arguments(options)])
     return Running([sys.executable, "-m", "hvsdk_simulators", kind, *_arguments(options)])
 
 

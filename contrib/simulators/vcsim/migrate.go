@@ -1,0 +1,80 @@
+package main
+
+import (
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// MigrateVMTask moves a virtual machine to another host, another pool, or both.
+func (e *vmExtra) MigrateVMTask(ctx *simulator.Context, req *types.MigrateVM_Task) soap.HasFault {
+	e.begin(ctx)
+	body := new(methods.MigrateVM_TaskBody)
+	if failure := e.migratable(req); failure != nil {
+		body.Fault_ = simulator.Fault("", failure)
+		return body
+	}
+	task := simulator.CreateTask(e.Self, "migrateVMTask", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		if req.Host != nil {
+			e.moveToHost(ctx, *req.Host)
+		}
+		if req.Pool != nil {
+			e.moveToPool(ctx, *req.Pool)
+		}
+		return nil, nil
+	})
+	body.Res = &types.MigrateVM_TaskResponse{Returnval: task.Run(ctx)}
+	return body
+}
+
+func (e *vmExtra) migratable(req *types.MigrateVM_Task) types.BaseMethodFault {
+	if req.Host == nil && req.Pool == nil {
+		return &types.InvalidArgument{InvalidProperty: "host"}
+	}
+	if req.State != "" && req.State != e.vm.Runtime.PowerState {
+		return &types.InvalidPowerState{RequestedState: req.State, ExistingState: e.vm.Runtime.PowerState}
+	}
+	if e.vm.Config == nil || e.vm.Config.Template {
+		return new(types.InvalidState)
+	}
+	if req.Pool != nil {
+		if _, ok := e.world.registry().Get(*req.Pool).(*simulator.ResourcePool); !ok {
+			return &types.ManagedObjectNotFound{Obj: *req.Pool}
+		}
+	}
+	if req.Host == nil {
+		return nil
+	}
+	host, ok := e.world.registry().Get(*req.Host).(*simulator.HostSystem)
+	if !ok {
+		return &types.ManagedObjectNotFound{Obj: *req.Host}
+	}
+	if host.Runtime.ConnectionState != types.HostSystemConnectionStateConnected || host.Runtime.InMaintenanceMode {
+		return new(types.InvalidHostState)
+	}
+	return nil
+}
+
+func (e *vmExtra) moveToHost(ctx *simulator.Context, to types.ManagedObjectReference) {
+	if from, ok := e.world.registry().Get(*e.vm.Runtime.Host).(*simulator.HostSystem); ok {
+		ctx.Map.RemoveReference(ctx, from, &from.Vm, e.Self)
+	}
+	host := e.world.registry().Get(to).(*simulator.HostSystem)
+	ctx.Map.AddReference(ctx, host, &host.Vm, e.Self)
+	ctx.Update(e.vm, []types.PropertyChange{
+		{Name: "runtime.host", Val: to},
+		{Name: "summary.runtime.host", Val: to},
+	})
+}
+
+func (e *vmExtra) moveToPool(ctx *simulator.Context, to types.ManagedObjectReference) {
+	if e.vm.ResourcePool != nil {
+		if from, ok := e.world.registry().Get(*e.vm.ResourcePool).(*simulator.ResourcePool); ok {
+			ctx.Map.RemoveReference(ctx, from, &from.Vm, e.Self)
+		}
+	}
+	pool := e.world.registry().Get(to).(*simulator.ResourcePool)
+	ctx.Map.AddReference(ctx, pool, &pool.Vm, e.Self)
+	ctx.Update(e.vm, []types.PropertyChange{{Name: "resourcePool", Val: to}})
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// longTask is a task that holds no lock while it waits, unlike the library's own, so that everybody can look at what
+// it works on.
+type longTask struct {
+	world *world
+	task  *simulator.Task
+}
+
+// newTask makes a task that runs from now on.
+func (w *world) newTask(entity types.ManagedObjectReference, name string) *longTask {
+	task := simulator.CreateTask(entity, name, nil)
+	now := time.Now()
+	task.Info.State = types.TaskInfoStateRunning
+	task.Info.StartTime = &now
+	task.Info.Cancelable = true
+	task.Info.Key = ""
+	made := &longTask{w, task}
+	w.registry().Put(task)
+	w.locked(task, func(ctx *simulator.Context) {
+		ctx.Update(task, []types.PropertyChange{
+			{Name: "info.key", Val: task.Self.Value},
+			{Name: "info.task", Val: task.Self},
+		})
+	})
+	return made
+}
+
+// over tells whether the task has ended: somebody may have canceled it.
+func (t *longTask) over() bool {
+	var state types.TaskInfoState
+	t.world.locked(t.task, func(*simulator.Context) { state = t.task.Info.State })
+	return state == types.TaskInfoStateSuccess || state == types.TaskInfoStateError
+}
+
+// end says how it went, unless that has been said.
+func (t *longTask) end(result types.AnyType, failure types.BaseMethodFault, message string) {
+	changes := []types.PropertyChange{
+		{Name: "info.completeTime", Val: time.Now()},
+		{Name: "info.state", Val: types.TaskInfoStateSuccess},
+		{Name: "info.result", Val: result},
+	}
+	if failure != nil {
+		changes[1].Val = types.TaskInfoStateError
+		changes[2] = types.PropertyChange{
+			Name: "info.error",
+			Val:  types.LocalizedMethodFault{Fault: failure, LocalizedMessage: message},
+		}
+	}
+	if t.over() {
+		return
+	}
+	t.world.locked(t.task, func(ctx *simulator.Context) { ctx.Update(t.task, changes) })
+}
+
+// endAs ends as another task has ended, once it has.
+func (t *longTask) endAs(inner types.ManagedObjectReference, then func(result types.AnyType)) {
+	done, ok := t.world.registry().Get(inner).(*simulator.Task)
+	if !ok {
+		t.end(nil, &types.ManagedObjectNotFound{Obj: inner}, "")
+		return
+	}
+	done.Wait()
+	var info types.TaskInfo
+	t.world.locked(done, func(*simulator.Context) { info = done.Info })
+	if info.Error != nil {
+		t.end(nil, info.Error.Fault, info.Error.LocalizedMessage)
+		return
+	}
+	if then != nil {
+		then(info.Result)
+	}
+	t.end(info.Result, nil, "")
+}
+
+// vanishTaskOf takes the task of an answer away; its work goes on.
+func (w *world) vanishTaskOf(answer []byte) {
+	if ref, found := taskOf(answer); found {
+		w.registry().Remove(w.context(), ref)
+	}
+}
+
+// answerByTask answers a call with a task that fails, or one that begins later. Calls that make no task are left to
+// others: it tells whether it has answered.
+func (w *world) answerByTask(out http.ResponseWriter, r *http.Request, next http.Handler, call soapCall, met fault) bool {
+	if !strings.HasSuffix(call.method, "_Task") || call.this == "" {
+		return false
+	}
+	name := strings.TrimSuffix(call.method, "_Task")
+	entity := types.ManagedObjectReference{Type: call.kind, Value: call.this}
+	made := w.newTask(entity, strings.ToLower(name[:1])+name[1:]+"Task")
+	if met.action == taskError {
+		failure, err := methodFault(met.code)
+		if err != nil {
+			return false
+		}
+		made.end(nil, failure, met.message)
+	} else {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return false
+		}
+		later := r.Clone(context.Background())
+		later.Body = io.NopCloser(bytes.NewReader(body))
+		go w.doLater(made, later, next, met.delay)
+	}
+	writeTask(out, call.method, made.task.Self)
+	return true
+}
+
+// doLater does a call after a while, and ends the task as it went.
+func (w *world) doLater(outer *longTask, r *http.Request, next http.Handler, delay time.Duration) {
+	select {
+	case <-time.After(delay):
+	case <-w.over:
+		return
+	}
+	if outer.over() {
+		return
+	}
+	recorder := httptest.NewRecorder()
+	next.ServeHTTP(recorder, r)
+	if inner, found := taskOf(recorder.Body.Bytes()); found {
+		outer.endAs(inner, nil)
+		return
+	}
+	outer.end(nil, new(types.SystemError), "the call was refused: "+recorder.Body.String())
+}
