@@ -10,9 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["BuildError", "binary"]
+
+_KEPT_SECONDS = 30 * 24 * 3600.0
+"""Programs of other sources may be in use elsewhere; those that are so old are not."""
 
 _OLDEST_GO = (1, 23)
 _BUILD_SECONDS = 900.0
@@ -111,8 +116,9 @@ def _build(compiler: str, sources: Path, program: Path) -> None:
             raise BuildError(f"vcsim cannot be built with {compiler}:\n{done.stderr.strip()}")
         made.replace(program)
     for old in program.parent.glob("vcsim-*"):
-        if old != program:
-            old.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+                old.unlink()
 
 
 def _environment() -> dict[str, str]:

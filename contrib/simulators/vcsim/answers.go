@@ -24,8 +24,8 @@ func writeEnvelope(w http.ResponseWriter, status int, body string) {
 }
 
 // writeFault answers a call with an error of the product.
-func writeFault(w http.ResponseWriter, met fault) {
-	made, err := methodFault(met.code)
+func writeFault(w http.ResponseWriter, call soapCall, met fault) {
+	made, err := methodFault(met.code, types.ManagedObjectReference{Type: call.kind, Value: call.this})
 	if err != nil { // what a fault says is checked when it is added
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -75,6 +75,8 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &snapshotExtra{base, one}
 	case *simulator.ResourcePool:
 		return &poolExtra{base, one}
+	case *simulator.Folder:
+		return &folderExtra{base, one}
 	}
 	if this.Type == "PropertyCollector" {
 		return &collectorExtra{base}

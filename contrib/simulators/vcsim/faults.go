@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -109,7 +108,7 @@ func parseAction(spec, action, argument string, given bool) (fault, error) {
 		made.delay = time.Duration(seconds * float64(time.Second))
 	case productError, taskError:
 		made.code, made.message, _ = strings.Cut(argument, ",")
-		if _, err := methodFault(made.code); err != nil {
+		if _, err := methodFault(made.code, types.ManagedObjectReference{}); err != nil {
 			return made, fmt.Errorf("%w: %q; it is written %s=NoPermission,message", err, spec, action)
 		}
 	default:
@@ -118,17 +117,6 @@ func parseAction(spec, action, argument string, given bool) (fault, error) {
 		}
 	}
 	return made, nil
-}
-
-var methodFaultType = reflect.TypeFor[types.BaseMethodFault]()
-
-// methodFault makes an error of the product by the name of its type.
-func methodFault(name string) (types.BaseMethodFault, error) {
-	kind, known := types.TypeFunc()(name)
-	if !known || kind.Kind() != reflect.Struct || !reflect.PointerTo(kind).Implements(methodFaultType) {
-		return nil, fmt.Errorf("the API has no fault %q", name)
-	}
-	return reflect.New(kind).Interface().(types.BaseMethodFault), nil
 }
 
 // faultList has the faults that the server makes now.

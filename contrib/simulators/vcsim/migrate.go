@@ -78,3 +78,53 @@ func (e *vmExtra) moveToPool(ctx *simulator.Context, to types.ManagedObjectRefer
 	ctx.Map.AddReference(ctx, pool, &pool.Vm, e.Self)
 	ctx.Update(e.vm, []types.PropertyChange{{Name: "resourcePool", Val: to}})
 }
+
+// RelocateVMTask relocates as the library does it, and tells both hosts and both pools, which the library forgets.
+func (e *vmExtra) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_Task) soap.HasFault {
+	e.begin(ctx)
+	body := new(methods.RelocateVM_TaskBody)
+	if failure := e.relocatable(&req.Spec); failure != nil {
+		body.Fault_ = simulator.Fault("", failure)
+		return body
+	}
+	host, pool := req.Spec.Host, req.Spec.Pool
+	req.Spec.Host, req.Spec.Pool = nil, nil
+	answer := e.vm.RelocateVMTask(ctx, req).(*methods.RelocateVM_TaskBody)
+	if answer.Res == nil {
+		return answer
+	}
+	outer := e.world.newTask(e.Self, "relocateVMTask")
+	go outer.endAs(answer.Res.Returnval, func(types.AnyType) {
+		e.world.locked(e.vm, func(ctx *simulator.Context) {
+			if host != nil {
+				e.moveToHost(ctx, *host)
+			}
+			if pool != nil {
+				e.moveToPool(ctx, *pool)
+			}
+		})
+	})
+	body.Res = &types.RelocateVM_TaskResponse{Returnval: outer.task.Self}
+	return body
+}
+
+// relocatable tells what the library would fall over, and a host that takes nobody.
+func (e *vmExtra) relocatable(spec *types.VirtualMachineRelocateSpec) types.BaseMethodFault {
+	if e.vm.Config == nil {
+		return new(types.InvalidState)
+	}
+	if spec.Datastore != nil {
+		if _, ok := e.world.registry().Get(*spec.Datastore).(*simulator.Datastore); !ok {
+			return &types.ManagedObjectNotFound{Obj: *spec.Datastore}
+		}
+	}
+	if spec.Folder != nil {
+		if _, ok := e.world.registry().Get(*spec.Folder).(*simulator.Folder); !ok {
+			return &types.ManagedObjectNotFound{Obj: *spec.Folder}
+		}
+	}
+	if spec.Host == nil && spec.Pool == nil {
+		return nil
+	}
+	return e.migratable(&types.MigrateVM_Task{Host: spec.Host, Pool: spec.Pool})
+}

@@ -103,7 +103,7 @@ func (w *world) answerByTask(out http.ResponseWriter, r *http.Request, next http
 	entity := types.ManagedObjectReference{Type: call.kind, Value: call.this}
 	made := w.newTask(entity, strings.ToLower(name[:1])+name[1:]+"Task")
 	if met.action == taskError {
-		failure, err := methodFault(met.code)
+		failure, err := methodFault(met.code, entity)
 		if err != nil {
 			return false
 		}
