@@ -19,19 +19,19 @@ __all__ = ["NetworkReads"]
 
 _KINDS = {"Network": "standard", "DistributedVirtualPortgroup": "distributed", "OpaqueNetwork": "opaque"}
 _PORT_GROUPS = "config.network.portgroup"
+_UPLINKS = "config.uplinkPortgroup"
 _PATHS: dict[type, Iterable[str]] = {
     vim.Network: ("name", "summary.accessible"),
     vim.dvs.DistributedVirtualPortgroup: (
         *("name", "summary.accessible", "key", "config.distributedVirtualSwitch", "config.defaultPortConfig"),
-        *("tag", "config.description"),
+        "config.description",
     ),
     vim.HostSystem: (_PORT_GROUPS,),
 }
 _SWITCH_PATHS: dict[type, Iterable[str]] = {
-    vim.DistributedVirtualSwitch: ("name",),
-    vim.dvs.VmwareDistributedVirtualSwitch: ("name", "config.maxMtu"),
+    vim.DistributedVirtualSwitch: ("name", _UPLINKS),
+    vim.dvs.VmwareDistributedVirtualSwitch: ("name", _UPLINKS, "config.maxMtu"),
 }
-_UPLINKS = "SYSTEM/DVS.UPLINKPG"
 
 
 class NetworkReads(VmwareSession):
@@ -44,11 +44,8 @@ class NetworkReads(VmwareSession):
         found = self.read_all([root], wish, deadline=deadline)
         switches = {one.id: one for one in found if one.kind.endswith("VirtualSwitch")}
         vlans = _vlans(one for one in found if one.kind == "HostSystem")
-        return [_network(one, switches, vlans) for one in found if one.kind in _KINDS and not _is_uplink(one)]
-
-
-def _is_uplink(one: Found) -> bool:
-    return any(child(tag, "key") == _UPLINKS for tag in one.values.get("tag", NOTHING))
+        uplinks = {group.text for switch in switches.values() for group in switch.values.get(_UPLINKS, NOTHING)}
+        return [_network(one, switches, vlans) for one in found if one.kind in _KINDS and one.id not in uplinks]
 
 
 def _vlans(hosts: Iterable[Found]) -> dict[str, set[int]]:

@@ -45,6 +45,7 @@ _CHANGES_AFTER_ALL = frozenset(("Destroy_Task",))
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SESSION = re.compile(r"[\w:.+/=-]{1,1000}", re.ASCII)
 _PLAIN = re.compile(r"[^\w.@:+=/-]+", re.ASCII)
+_NOT_SHOWN = re.compile(rb'<(?:\w+:)?fault [^<>]*type="(?:\w+:)?NotAuthenticated"')
 _limit: ContextVar[Deadline | None] = ContextVar("hvsdk_vmware_limit", default=None)
 
 
@@ -112,17 +113,18 @@ class Stub(SoapStubAdapterBase):
         deadline = _limit.get() or Deadline(self._seconds)
         generation = self.generation
         answer = self._exchange(method, body, deadline)
-        if (
-            not answer.is_fault
-            or self.renew is None
-            or method in _OUTSIDE_SESSIONS
-            or b"NotAuthenticated" not in answer.body
-        ):
-            return answer
-        if not isinstance(self._decode(answer, result), vim.fault.NotAuthenticated):
+        if self.renew is None or method in _OUTSIDE_SESSIONS or not self._says_expired(answer, result):
             return answer
         self.renew(generation, deadline)
         return self._exchange(method, body, deadline)
+
+    def _says_expired(self, answer: Answer, result: Any) -> bool:
+        """Whether the session has ended: reads of properties go on without one then, and say so for each property."""
+        if b"NotAuthenticated" not in answer.body:
+            return False
+        if not answer.is_fault:
+            return _NOT_SHOWN.search(answer.body) is not None
+        return isinstance(self._decode(answer, result), vim.fault.NotAuthenticated)
 
     def _exchange(self, method: str, body: bytes, deadline: Deadline) -> Answer:
         self.used_at = time.monotonic()

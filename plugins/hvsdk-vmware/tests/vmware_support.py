@@ -1,0 +1,130 @@
+"""Helpers of the tests: drivers and hosts on a stand-in, and another client of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import hvsdk
+from hvsdk.driver import Deadline, PasswordCredentials, Target, Task, TLSOptions
+from hvsdk_simulators import Running
+from pyVim.connect import Disconnect, SmartConnect
+from pyVmomi import vim
+
+from hvsdk_vmware import OPTIONS
+from hvsdk_vmware._driver import VmwareDriver
+
+__all__ = ["Raw", "connect", "domain_calls", "finished", "opened", "soon", "target_of"]
+
+
+def soon(seconds: float = 20.0) -> Deadline:
+    """Time enough for one call."""
+    return Deadline(seconds)
+
+
+def connect(center: Running, **more: Any) -> hvsdk.Host:
+    """Connect as the administrator, to the certificate that the stand-in shows."""
+    wishes = {"password": center.password, "verify": center.fingerprint or True, "timeout": 20.0} | more
+    return hvsdk.connect(center.url, **wishes)
+
+
+def target_of(center: Running, **more: Any) -> Target:
+    """Return what `connect` would give to a driver."""
+    url = urlsplit(center.url)
+    options = {name: option.default for name, option in OPTIONS.items()} | more.pop("options", {})
+    credentials = PasswordCredentials(password=more.pop("password", center.password), username=center.username)
+    wishes: dict[str, Any] = {
+        "url": center.url,
+        "scheme": url.scheme,
+        "hostname": url.hostname,
+        "port": url.port,
+        "username": center.username,
+        "options": options,
+        "tls": TLSOptions(pins=(center.fingerprint,) if center.fingerprint else ()),
+        "timeout": 20.0,
+        "credentials": lambda: credentials,
+    }
+    return Target(**wishes | more)
+
+
+@contextlib.contextmanager
+def opened(center: Running, **more: Any) -> Iterator[VmwareDriver]:
+    """Open a driver, and close it."""
+    driver = VmwareDriver(target_of(center, **more))
+    try:
+        driver.open(deadline=soon())
+        yield driver
+    finally:
+        driver.close()
+
+
+def finished(task: Task[Any] | Any, seconds: float = 20.0) -> Any:
+    """See a task through, as the core does."""
+    deadline = soon(seconds)
+    while True:
+        done, _, result = task.poll()
+        if done:
+            return result
+        assert not deadline.expired, "the task did not end"
+        task.wait(0.1)
+
+
+def domain_calls(center: Running, work: Callable[[], Any]) -> dict[str, int]:
+    """Return how often each method was called by some work; the API's only."""
+    center.reset_counts()
+    work()
+    return {name: count for name, count in center.counts().items() if count and "/" not in name}
+
+
+class Raw:
+    """Another client, pyvmomi as it comes, with a session of its own."""
+
+    def __init__(self, center: Running) -> None:
+        url = urlsplit(center.url)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        more: dict[str, Any] = {"sslContext": context} if center.fingerprint else {"protocol": "http"}
+        self.service = SmartConnect(host=url.hostname, port=url.port, user=center.username, pwd=center.password, **more)
+        self.content = self.service.RetrieveContent()
+
+    def close(self) -> None:
+        Disconnect(self.service)
+        self.service._stub.DropConnections()
+
+    def vm(self, native_id: str) -> Any:
+        return vim.VirtualMachine(native_id, self.service._stub)
+
+    def all(self, kind: type) -> list[Any]:
+        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [kind], True)
+        try:
+            return list(view.view)
+        finally:
+            view.Destroy()
+
+    def done(self, task: Any) -> Any:
+        """Wait for a task."""
+        for _ in range(400):
+            info = task.info
+            if info.state == "success":
+                return info.result
+            if info.state == "error":
+                raise info.error
+            time.sleep(0.02)
+        raise AssertionError("the task did not end")
+
+    def reach(self, native_id: str, state: str) -> None:
+        """Bring a domain to `running`, `shutoff` or `suspended`."""
+        vm = self.vm(native_id)
+        wanted = {"running": "poweredOn", "shutoff": "poweredOff", "suspended": "suspended"}[state]
+        now = vm.runtime.powerState
+        if now == wanted:
+            return
+        if wanted == "suspended" and now != "poweredOn":
+            self.done(vm.PowerOn())
+        verb = {"running": vm.PowerOn, "shutoff": vm.PowerOff, "suspended": vm.Suspend}[state]
+        self.done(verb())
