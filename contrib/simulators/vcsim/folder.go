@@ -48,15 +48,15 @@ func (e *folderExtra) creatable(req *types.CreateVM_Task) types.BaseMethodFault 
 	if _, err := e.world.localPath(config.Files.VmPathName); err != nil {
 		return &types.InvalidDatastorePath{DatastorePath: config.Files.VmPathName}
 	}
-	if taken := e.taken(config.Name, types.ManagedObjectReference{}); taken != nil {
+	if taken := e.taken(escapedName(config.Name), types.ManagedObjectReference{}); taken != nil {
 		return taken
 	}
 	return nil
 }
 
-// taken tells whether another virtual machine or folder in this folder has a name.
+// taken tells whether another virtual machine or folder in this folder has a name, as it is kept.
 func (e *folderExtra) taken(name string, but types.ManagedObjectReference) types.BaseMethodFault {
-	if found := e.world.registry().FindByName(escapedName(name), e.folder.ChildEntity); found != nil {
+	if found := e.world.registry().FindByName(name, e.folder.ChildEntity); found != nil {
 		if found.Reference() != but {
 			return &types.DuplicateName{Name: name, Object: found.Reference()}
 		}

