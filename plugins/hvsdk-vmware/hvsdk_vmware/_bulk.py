@@ -12,13 +12,14 @@ from pyVmomi import vmodl
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES, SessionCalls
-from hvsdk_vmware._fields import NS, Element, Found, child
+from hvsdk_vmware._fields import NS, Element, Found
 from hvsdk_vmware._stub import within
 
 __all__ = ["BulkReads", "object_spec", "paths_of"]
 
 Collector = vmodl.query.PropertyCollector
-_OBJECTS, _SET, _NAME, _OBJ, _TOKEN = NS + "objects", NS + "propSet", NS + "name", NS + "obj", NS + "token"
+_OBJECTS, _SET, _NAME, _VAL = NS + "objects", NS + "propSet", NS + "name", NS + "val"
+_OBJ, _TOKEN = NS + "obj", NS + "token"
 _FIRST, _NEXT = "RetrievePropertiesEx", "ContinueRetrievePropertiesEx"
 
 
@@ -95,8 +96,7 @@ def _found(element: Element) -> Found:
         raise AnswerError("the server's answer has an object without an id")
     values: dict[str, Element] = {}
     for entry in element.iterfind(_SET):
-        if len(entry) == 2 and entry[0].tag == _NAME:
-            values[entry[0].text or ""] = entry[1]
-        else:
-            values[child(entry, "name")] = entry[-1]
+        value = entry.find(_VAL)
+        if value is not None:  # pages may name a property that is not set
+            values[entry.findtext(_NAME) or ""] = value
     return Found(mo.get("type", ""), mo.text or "", values)

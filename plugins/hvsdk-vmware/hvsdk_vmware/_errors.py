@@ -51,7 +51,7 @@ def words_of(exc: vmodl.MethodFault) -> str:
     told += [str(message.message or "") for message in getattr(exc, "faultMessage", None) or ()]
     details = [
         f"{field}={value}"
-        for field in ("name", "property", "invalidProperty", "file", "reason", "privilegeId")
+        for field in ("text", "name", "property", "invalidProperty", "file", "reason", "privilegeId")
         if isinstance(value := getattr(exc, field, None), str) and value
     ]
     text = "; ".join(dict.fromkeys(part.strip() for part in told if part.strip()))

@@ -13,7 +13,7 @@ from pyVmomi import vim
 
 from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
 from hvsdk_vmware._bulk import object_spec
-from hvsdk_vmware._fields import Found, text
+from hvsdk_vmware._fields import Found, Sharing, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import DOMAINS, HOSTS, NETWORKS, from_domain, from_root
 from hvsdk_vmware._records import Around, domain_paths, records, summaries
@@ -35,21 +35,38 @@ class ListingReads(VmwareSession):
         self._host_of: dict[str, str] = {}
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
-        """Return all domains, in one call for each page, whatever is included."""
+        """Return all domains: one call for the summary, two with more, and one for each further page.
+
+        What a page holds is made into records before the next one is read, so that few pages are in memory.
+        """
+        return self._list_full(include, deadline) if include else self._list_summaries(deadline)
+
+    def _list_summaries(self, deadline: Deadline) -> list[DomainInfo]:
         around, found = Around(), dict[str, Found]()
-        parts = (DOMAINS, HOSTS, NETWORKS) if "config" in include else (DOMAINS, HOSTS)
-        for page in self.read([self._root(*parts)], self._paths(include), deadline=deadline):
+        for page in self.read([self._root(DOMAINS, HOSTS)], self._paths(frozenset()), deadline=deadline):
             for one in page:
-                if one.kind != _VM:
-                    add_to(around, one)
-                else:
+                if one.kind == _VM:
                     found[one.id] = one
+                else:
+                    add_to(around, one)
         self._hosts = around.hosts
         self._host_of = {one.id: text(one.values, "runtime.host") for one in found.values()}
-        now = datetime.now(UTC)
-        if not include:
-            return summaries(found.values(), around.hosts, now)
-        return records(found.values(), include, around, now)
+        return summaries(found.values(), around.hosts, datetime.now(UTC))
+
+    def _list_full(self, include: frozenset[str], deadline: Deadline) -> list[DomainInfo]:
+        around, sharing = Around(), Sharing()
+        wish = self._paths(include)
+        domain_wish = {vim.VirtualMachine: wish.pop(vim.VirtualMachine)}
+        for one in self.read_all([self._root(DOMAINS, HOSTS, NETWORKS)], wish, deadline=deadline):
+            add_to(around, one)
+        made: dict[str, DomainInfo] = {}
+        host_of: dict[str, str] = {}
+        for page in self.read([self._root(DOMAINS)], domain_wish, deadline=deadline):
+            new = [one for one in page if one.kind == _VM and one.id not in made]
+            host_of.update((one.id, text(one.values, "runtime.host")) for one in new)
+            made.update((info.native_id, info) for info in records(new, include, around, datetime.now(UTC), sharing))
+        self._hosts, self._host_of = around.hosts, host_of
+        return list(made.values())
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
         """Return one domain and what it refers to: one call, and one more when it has moved to another host.
@@ -66,7 +83,7 @@ class ListingReads(VmwareSession):
                 add_to(around, found)
             self._hosts = {**self._hosts, **around.hosts}
         self._host_of[native_id] = host
-        (info,) = records([one], include, around, datetime.now(UTC))
+        (info,) = records([one], include, around, datetime.now(UTC), Sharing())
         return info
 
     def find_domains(self, key: str, *, deadline: Deadline) -> Iterable[str]:

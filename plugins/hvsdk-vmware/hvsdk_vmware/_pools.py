@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hvsdk.driver import Deadline, StoragePoolInfo, VolumeInfo, frozen
+from hvsdk.driver import Deadline, StoragePoolInfo, VolumeInfo, errors, frozen
 from pyVmomi import vim
 
 from hvsdk_vmware._bulk import object_spec
@@ -46,8 +46,11 @@ class PoolReads(VmwareSession):
     def list_volumes(self, pool_id: str, *, deadline: Deadline) -> Iterable[VolumeInfo]:
         """Return the disks and images in all folders of a datastore. The server looks for them, which may take a while."""
         store = vim.Datastore(pool_id, self.stub)
-        (found,) = self.read_all([object_spec(store)], {vim.Datastore: ("browser", "name")}, deadline=deadline)
-        browser, name = Browser(text(found.values, "browser"), self.stub), text(found.values, "name")
+        stores = self.read_all([object_spec(store)], {vim.Datastore: ("browser", "name")}, deadline=deadline)
+        if not stores:
+            raise errors.StoragePoolNotFoundError(f"there is no datastore {pool_id}")
+        values = stores[0].values
+        browser, name = Browser(text(values, "browser"), self.stub), text(values, "name")
         search = browser.SearchDatastoreSubFolders_Task
         task = self.start_task(search, f"[{name}]", _wish(), deadline=deadline, result=lambda folders: folders)
         made = [

@@ -102,9 +102,11 @@ def summaries(found: Iterable[Found], hosts: Mapping[str, str], seen_at: datetim
     return [_make_summary(*_summary(one, hosts, seen_at)) for one in found]
 
 
-def records(found: Iterable[Found], include: frozenset[str], around: Around, seen_at: datetime) -> list[DomainInfo]:
+def records(
+    found: Iterable[Found], include: frozenset[str], around: Around, seen_at: datetime, sharing: Sharing
+) -> list[DomainInfo]:
     """Return the records of these domains with the field groups that are asked for."""
-    make, sharing = _MAKERS[include], Sharing()
+    make = _MAKERS[include]
     made = []
     for one in found:
         values = _summary(one, around.hosts, seen_at)

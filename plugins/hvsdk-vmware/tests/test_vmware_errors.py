@@ -1,0 +1,103 @@
+"""Faults and what goes wrong on the wire, in hvsdk's words."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+
+import pytest
+from hvsdk.driver import Operation, errors
+from pyVmomi import VmomiSupport, vim, vmodl
+
+from hvsdk_vmware._answer import AnswerError
+from hvsdk_vmware._error_table import HINTS, LASTING, NOT_YET, OF_KIND, TABLE
+from hvsdk_vmware._errors import translate
+
+START = Operation(id="1", verb="start", native_id="vm-1")
+OPEN = Operation(id="1", verb="open")
+LIST = Operation(id="1", verb="list_nodes")
+
+
+@pytest.mark.parametrize("name", sorted({*TABLE, *OF_KIND, *LASTING, *NOT_YET, *HINTS}))
+def test_the_tables_name_what_pyvmomi_knows(name: str) -> None:
+    assert VmomiSupport.GetVmodlType(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (vim.fault.InvalidPowerState(existingState="poweredOn", requestedState="poweredOn"), errors.PowerStateError),
+        (vim.fault.QuestionPending(text="moved?"), errors.BusyError),
+        (vim.fault.InvalidLogin(), errors.AuthenticationError),
+        (vim.fault.NoPermission(privilegeId="VirtualMachine.Interact.PowerOn"), errors.PermissionDeniedError),
+        (vim.fault.RestrictedVersion(), errors.UnsupportedError),
+        (vim.fault.InsufficientHostMemoryCapacityFault(), errors.InsufficientResourcesError),
+        (vim.fault.ToolsUnavailable(), errors.GuestAgentError),
+        (vim.fault.DuplicateName(name="web"), errors.AlreadyExistsError),
+        (vim.fault.ConcurrentAccess(), errors.BusyError),
+        (vim.fault.FileNotFound(file="[ds] x"), errors.NotFoundError),
+        (vim.fault.InvalidDatastorePath(datastorePath="x"), errors.InvalidSpecError),
+        (vmodl.fault.InvalidArgument(invalidProperty="memory"), errors.InvalidSpecError),
+        (vmodl.fault.NotSupported(), errors.UnsupportedError),
+        (vmodl.fault.RequestCanceled(), errors.CancelledError),
+        (vmodl.fault.SystemError(reason="?"), errors.OperationFailedError),
+    ],
+)
+def test_faults_are_what_the_nearest_known_class_is(fault: vmodl.MethodFault, kind: type[errors.HvsdkError]) -> None:
+    found = translate(fault, START)
+    assert type(found) is kind
+    assert found.native_code == type(fault).__name__
+
+
+@pytest.mark.parametrize(
+    ("mo", "kind"),
+    [
+        (vim.VirtualMachine("vm-1"), errors.DomainNotFoundError),
+        (vim.Datastore("datastore-1"), errors.StoragePoolNotFoundError),
+        (vim.HostSystem("host-1"), errors.NodeNotFoundError),
+        (vim.Task("task-1"), errors.ConnectionLostError),
+        (vim.Folder("group-1"), errors.NotFoundError),
+        (None, errors.NotFoundError),
+    ],
+)
+def test_what_is_gone_is_named(mo: object, kind: type[errors.HvsdkError]) -> None:
+    fault = vmodl.fault.ManagedObjectNotFound()
+    object.__setattr__(fault, "obj", mo)
+    assert type(translate(fault, START)) is kind
+
+
+def test_a_power_state_that_is_told_is_passed_on() -> None:
+    found = translate(vim.fault.InvalidPowerState(existingState="suspended", requestedState="poweredOn"), START)
+    assert isinstance(found, errors.PowerStateError)
+    assert found.state == "suspended"
+
+
+def test_a_host_in_another_state_is_no_domain_in_another_state() -> None:
+    assert type(translate(vim.fault.InvalidState(), LIST)) is errors.OperationFailedError
+    assert type(translate(vim.fault.InvalidHostState(), START)) is errors.OperationFailedError
+
+
+def test_messages_tell_what_the_fault_has() -> None:
+    found = translate(vim.fault.NoPermission(privilegeId="VirtualMachine.Interact.PowerOn", msg="denied"), START)
+    assert "denied" in str(found)
+    assert "VirtualMachine.Interact.PowerOn" in str(found)
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [
+        ConnectionResetError(errno.ECONNRESET, "reset"),
+        TimeoutError("late"),
+        socket.gaierror(socket.EAI_NONAME, "no such name"),
+        http.client.BadStatusLine("x"),
+        AnswerError("no XML"),
+    ],
+)
+def test_the_wire_is_a_lost_connection_or_none_at_all(exc: Exception) -> None:
+    assert type(translate(exc, START)) is errors.ConnectionLostError
+    assert type(translate(exc, OPEN)) is errors.ConnectError
+
+
+def test_bugs_pass() -> None:
+    assert translate(TypeError("a bug"), START) is None
