@@ -44,7 +44,8 @@ def test_calls_are_counted_by_method_and_bytes_by_path(server: Running, client: 
 
 
 def test_an_expired_session_must_log_in_again(server: Running, client: Client, vm: Any) -> None:
-    assert server.act("expire-sessions") == len({one["session"] for one in [*server.sessions()]}) + 1 or True
+    count = len(server.sessions())
+    assert server.act("expire-sessions") == count >= 1
     assert server.sessions() == []
     with pytest.raises(vim.fault.NotAuthenticated):
         annotate(vm, "x")

@@ -86,7 +86,8 @@ def connected(server: Running, api: str = "8.0") -> Iterator[Client]:
 def pinned(server: Running) -> ssl.SSLContext:
     """Trust the certificate that the server shows now, whose fingerprint is compared by a test of its own."""
     parts = urlsplit(server.url)
-    assert parts.hostname and parts.port
+    assert parts.hostname
+    assert parts.port
     return ssl.create_default_context(cadata=ssl.get_server_certificate((parts.hostname, parts.port)))
 
 
