@@ -56,7 +56,7 @@ class ListingReads(VmwareSession):
     def _list_full(self, include: frozenset[str], deadline: Deadline) -> list[DomainInfo]:
         around, sharing = Around(), Sharing()
         wish = self._paths(include)
-        domain_wish = {vim.VirtualMachine: wish.pop(vim.VirtualMachine)}
+        domain_wish: dict[type, Iterable[str]] = {vim.VirtualMachine: wish.pop(vim.VirtualMachine)}
         for one in self.read_all([self._root(DOMAINS, HOSTS, NETWORKS)], wish, deadline=deadline):
             add_to(around, one)
         made: dict[str, DomainInfo] = {}

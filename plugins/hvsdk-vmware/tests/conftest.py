@@ -96,3 +96,11 @@ def domain(host: hvsdk.Host, raw: Raw, center: Running) -> Iterator[hvsdk.Domain
     vm = raw.vm(one.native_id)
     if vm.name != one.name:
         raw.done(vm.Rename_Task(one.name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the kit that a class leaves to `make test-full`."""
+    for item in items:
+        left = getattr(getattr(item, "cls", None), "left_to_full_runs", None)
+        if left is not None and left(getattr(item, "originalname", item.name)):
+            item.add_marker(pytest.mark.full)

@@ -13,7 +13,7 @@ import hvsdk
 from hvsdk.driver import Deadline, PasswordCredentials, Target, Task, TLSOptions
 from hvsdk_simulators import Running
 from pyVim.connect import Disconnect, SmartConnect
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from hvsdk_vmware import OPTIONS
 from hvsdk_vmware._driver import VmwareDriver
@@ -128,3 +128,55 @@ class Raw:
             self.done(vm.PowerOn())
         verb = {"running": vm.PowerOn, "shutoff": vm.PowerOff, "suspended": vm.Suspend}[state]
         self.done(verb())
+
+    def make_vm(self, name: str, *, vcpus: int = 1, memory_mib: int = 64, disks: int = 1, nics: int = 1) -> str:
+        """Make a domain that is off, and return its id."""
+        center = self.content.rootFolder.childEntity[0]
+        compute = center.hostFolder.childEntity[0]
+        store = compute.datastore[0]
+        device = vim.vm.device
+        changes = [
+            device.VirtualDeviceSpec(
+                operation="add", device=device.ParaVirtualSCSIController(key=1000, busNumber=0, sharedBus="noSharing")
+            )
+        ]
+        for number in range(disks):
+            backing = device.VirtualDisk.FlatVer2BackingInfo(
+                fileName=f"[{store.name}] {name}/disk-{number}.vmdk", diskMode="persistent", thinProvisioned=True
+            )
+            changes.append(
+                device.VirtualDeviceSpec(
+                    operation="add",
+                    fileOperation="create",
+                    device=device.VirtualDisk(
+                        key=-1 - number, controllerKey=1000, unitNumber=number, capacityInKB=16 << 10, backing=backing
+                    ),
+                )
+            )
+        network = next(one for one in compute.network if type(one) is vim.Network)
+        for number in range(nics):
+            card = device.VirtualEthernetCard.NetworkBackingInfo(deviceName=network.name, network=network)
+            link = device.VirtualDevice.ConnectInfo(startConnected=True, connected=True, allowGuestControl=True)
+            changes.append(
+                device.VirtualDeviceSpec(
+                    operation="add",
+                    device=device.VirtualVmxnet3(
+                        key=-100 - number, backing=card, addressType="generated", connectable=link
+                    ),
+                )
+            )
+        spec = vim.vm.ConfigSpec(
+            name=name,
+            numCPUs=vcpus,
+            memoryMB=memory_mib,
+            guestId="otherGuest64",
+            deviceChange=changes,
+            files=vim.vm.FileInfo(vmPathName=f"[{store.name}]"),
+        )
+        return str(self.done(center.vmFolder.CreateVM_Task(spec, compute.resourcePool))._moId)
+
+    def remove_vm(self, native_id: str) -> None:
+        """Remove a domain with all it has; one that is gone already is fine."""
+        with contextlib.suppress(vmodl.fault.ManagedObjectNotFound):
+            self.reach(native_id, "shutoff")
+            self.done(self.vm(native_id).Destroy_Task())

@@ -1,0 +1,155 @@
+"""The conformance kit on a vCenter and an ESXi host of their own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import hvsdk
+import hvsdk_simulators
+import pytest
+from hvsdk import Domain, PowerState
+from hvsdk.testing import BackendConformance
+from hvsdk_simulators import Running
+from pyVmomi import vmodl
+from vmware_support import Raw, connect
+
+
+@pytest.fixture(scope="class")
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A server of its own for each class, whose domains the kit makes itself."""
+    with hvsdk_simulators.start("vcsim", **request.cls.options) as running:
+        yield running
+
+
+class Servers(BackendConformance):
+    """A server of its own for each class."""
+
+    options: ClassVar[dict[str, Any]] = {}
+    vendor_errors = (vmodl.MethodFault,)
+    round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
+
+    @pytest.fixture
+    def host(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[hvsdk.Host]:
+        monkeypatch.setenv("HVSDK_KIT_PASSWORD", server.password)
+        yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"))
+        server.clear_faults()
+
+    @pytest.fixture
+    def other_client(self, server: Running) -> Iterator[Raw]:
+        client = Raw(server)
+        yield client
+        client.close()
+
+    @pytest.fixture
+    def make_domain(self, host: hvsdk.Host, other_client: Raw, names: Any, server: Running) -> Iterator[Any]:
+        """Domains are made and removed by another client."""
+        numbers, made = itertools.count(), list[str]()
+
+        def make(*, name: str | None = None, **changes: Any) -> Domain:
+            if changes:
+                pytest.skip(f"no domain with {', '.join(changes)} is made here")
+            number = next(numbers)
+            made.append(other_client.make_vm(name or names("domain" if not number else f"domain-{number}")))
+            return host.domain(made[-1])
+
+        yield make
+        server.clear_faults()
+        for native_id in reversed(made):
+            other_client.remove_vm(native_id)
+
+    @pytest.fixture
+    def clean(self) -> list[Any]:
+        return []
+
+    @pytest.fixture
+    def patience(self) -> float:
+        return 20.0
+
+    @pytest.fixture
+    def guest_obeys(self) -> bool:
+        return True
+
+    @pytest.fixture
+    def guest_agent(self, request: pytest.FixtureRequest) -> bool:
+        return "without_an_agent" not in request.node.name
+
+    @pytest.fixture
+    def domain(self, make_domain: Callable[..., Domain], server: Running, guest_agent: bool) -> Domain:
+        domain = make_domain()
+        server.act("guest", vm=domain.native_id, tools=guest_agent, obeys_shutdown=True, shutdown_seconds=0.05)
+        return domain
+
+    @pytest.fixture
+    def guest_ignores(self, server: Running) -> Callable[[Domain, int | None], None]:
+        def ignore(domain: Domain, requests: int | None) -> None:
+            if requests is not None:
+                pytest.skip("the stand-in's guests obey, or do not")
+            server.act("guest", vm=domain.native_id, obeys_shutdown=False)
+
+        return ignore
+
+    @pytest.fixture
+    def force_state(self, server: Running) -> Callable[[Domain, PowerState], None]:
+        def force(domain: Domain, state: PowerState) -> None:
+            if state is not PowerState.UNKNOWN:
+                pytest.skip("vSphere tells neither a crash nor what is under way")
+            server.act("inaccessible", vm=domain.native_id)
+
+        return force
+
+    @pytest.fixture
+    def boot_id(self, server: Running) -> Callable[[Domain], object]:
+        return lambda domain: server.act("guest", vm=domain.native_id)["boots"]
+
+    @pytest.fixture
+    def round_trips(self, server: Running) -> Callable[[], int]:
+        return lambda: sum(server.counts().values())
+
+    @pytest.fixture
+    def lose_connection(self, request: pytest.FixtureRequest, server: Running) -> Callable[[str], None]:
+        method = "PowerOnVM_Task" if "test_a_change_" in request.node.name else "RetrievePropertiesEx"
+        return lambda when: server.fault(f"{method}:drop-{when}:1")
+
+    @pytest.fixture
+    def expire_session(self, server: Running) -> Callable[[], None]:
+        return lambda: server.act("expire-sessions")
+
+    @pytest.fixture
+    def connect_readonly(self, server: Running, domain: Domain) -> Iterator[Callable[..., hvsdk.Host]]:
+        hosts: list[hvsdk.Host] = []
+
+        def readonly(**more: Any) -> hvsdk.Host:
+            hosts.append(connect(server, readonly=True, **more))
+            return hosts[-1]
+
+        yield readonly
+        for host in hosts:
+            host.close()
+
+    @pytest.fixture
+    def secrets(self, server: Running) -> tuple[str, ...]:
+        return (server.password,)
+
+
+class TestCenter(Servers):
+    """vCenter 8.0."""
+
+    options: ClassVar[dict[str, Any]] = {"domains": 3, "hosts": 2}
+
+
+class TestEsxi(Servers):
+    """ESXi 8.0."""
+
+    options: ClassVar[dict[str, Any]] = {"domains": 3, "esx": True}
+
+
+class TestOldCenter(Servers):
+    """vCenter 6.5: checked by `make test-full`."""
+
+    options: ClassVar[dict[str, Any]] = {"domains": 3, "hosts": 2, "api": "6.5"}
+
+    @staticmethod
+    def left_to_full_runs(name: str) -> bool:
+        return True
