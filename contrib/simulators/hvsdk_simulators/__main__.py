@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from . import _vcsim
 from .wire.faults import FaultSyntaxError
 from .xapi.build.products import LATEST
 from .xapi.options import Options
@@ -25,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start what the command line asks for, say so in one line of JSON, and serve until told to end."""
     # A simulator can hold tens of thousands of objects, and threads that answer share one interpreter.
     sys.setswitchinterval(0.002)
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["vcsim"]:
+        return _become_vcsim(given[1:])
+    parsed = _parser().parse_args(given)
     gc.disable()
     try:
         pool = Pool(_options(parsed), tuple(parsed.fault), control=parsed.control_port)
@@ -45,6 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     over.wait()
     pool.stop()
     return 0
+
+
+def _become_vcsim(arguments: list[str]) -> int:
+    """Let the program take the place of this process; it returns only where there is no program."""
+    try:
+        program = str(_vcsim.binary())
+    except _vcsim.BuildError as error:
+        print(error, file=sys.stderr)
+        return 2
+    os.execv(program, [program, *arguments])
 
 
 def _watch_input(over: threading.Event) -> None:
@@ -102,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "Start a pool of XenServer or XCP-ng hosts. One line of JSON tells where it listens; the README tells the rest."
     )
     xapi = kinds.add_parser("xapi", help="a pool of XenServer or XCP-ng hosts", description=about)
+    kinds.add_parser("vcsim", add_help=False, help="a vCenter server or an ESXi host; it is built with Go")
     known = Options()
 
     def add(name: str, kind: Callable[[str], object], metavar: str, text: str, default: object) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import zlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
@@ -15,7 +13,6 @@ from pyVmomi import vim, vmodl
 from vcsim_client import Client, connected, done, eventually, fetch, running
 
 PNG = b"\x89PNG\r\n\x1a\n"
-GRAIN = 64 * 1024
 
 
 @pytest.fixture(scope="module", params=["vcenter", "esxi"])
@@ -29,24 +26,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
 def client(server: Running) -> Iterator[Client]:
     with connected(server) as made:
         yield made
-
-
-def grains(stream: bytes) -> dict[int, bytes]:
-    """Read a stream-optimised disk by its format: content by place."""
-    assert stream[:4] == b"KDMV"
-    found, place = {}, 128 * 512
-    while True:
-        sector, size = (
-            int.from_bytes(stream[place : place + 8], "little"),
-            int.from_bytes(stream[place + 8 : place + 12], "little"),
-        )
-        if size:
-            found[sector * 512] = zlib.decompress(stream[place + 12 : place + 12 + size])
-            place += (12 + size + 511) // 512 * 512
-        elif sector == 0:
-            return found
-        else:
-            place += 512 + sector * 512
 
 
 def test_a_console_ticket_names_the_server_and_its_certificate(server: Running, client: Client) -> None:
@@ -157,31 +136,6 @@ def test_an_answer_in_pages_can_be_given_up(client: Client) -> None:
     for ask in (collector.ContinueRetrievePropertiesEx, collector.CancelRetrievePropertiesEx):
         with pytest.raises(vmodl.query.InvalidProperty):
             ask(first.token)
-
-
-def test_an_export_has_the_bytes_of_the_disk(server: Running, client: Client) -> None:
-    vm = client.vms("poweredOff")[0]
-    uuid = vm.config.instanceUuid
-    written = hashlib.sha256(b"guest").digest() * 2048
-    told = server.act("disk", vm=uuid, write=base64.b64encode(written).decode(), offset=5 * GRAIN)
-    lease = vm.ExportVm()
-    eventually(lambda: lease.state == "ready")
-    (device,) = lease.info.deviceUrl
-    url = device.url.replace("*", "127.0.0.1")
-    content = grains(fetch(server, url))
-    assert content[5 * GRAIN] == written
-    assert {str(place): hashlib.sha256(data).hexdigest() for place, data in content.items()} == told["grains"]
-    lease.HttpNfcLeaseProgress(50)
-    assert lease.HttpNfcLeaseGetManifest()[0].capacity == told["virtual_size"]
-    lease.HttpNfcLeaseComplete()
-    with pytest.raises(HTTPError, match="404") as gone:
-        fetch(server, url)
-    gone.value.close()
-
-
-def test_a_running_virtual_machine_cannot_be_exported(client: Client) -> None:
-    with pytest.raises(vim.fault.InvalidPowerState):
-        client.vms("poweredOn")[0].ExportVm()
 
 
 def test_one_property_without_a_value_is_none(client: Client) -> None:

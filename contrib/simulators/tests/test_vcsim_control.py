@@ -142,6 +142,10 @@ def test_a_lost_virtual_machine_tells_next_to_nothing(server: Running, client: C
     server.act("inaccessible", vm=lost.config.instanceUuid, state=state)
     assert lost.runtime.connectionState == state
     assert (lost.name, lost.config, lost.guest) == (name, None, None)
+    with pytest.raises(vim.fault.InvalidState):
+        lost.PowerOffVM_Task()
+    lost.UnregisterVM()
+    assert lost not in client.all(vim.VirtualMachine)
 
 
 def test_latency_makes_each_answer_late() -> None:

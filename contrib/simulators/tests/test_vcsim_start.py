@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -122,6 +124,17 @@ def test_a_go_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(BuildError, match=r"go1\.19\.8"):
         hvsdk_simulators.start("vcsim")
+
+
+def test_the_command_line_becomes_the_program() -> None:
+    try:
+        _vcsim.binary()
+    except BuildError as error:
+        pytest.skip(str(error))
+    command = [sys.executable, "-m", "hvsdk_simulators", "vcsim", "--domains", "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert json.loads(started.stdout.readline())["pid"] == started.pid
 
 
 def test_nobody_logs_in_with_a_wrong_password() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -120,3 +121,21 @@ def done(task: Any) -> Any:
     if task.info.error is not None:
         raise task.info.error
     return task.info.result
+
+
+def grains(stream: bytes) -> dict[int, bytes]:
+    """Read a stream-optimised disk by its format: content by place."""
+    assert stream[:4] == b"KDMV"
+    found, place = {}, 128 * 512
+    while True:
+        sector, size = (
+            int.from_bytes(stream[place : place + 8], "little"),
+            int.from_bytes(stream[place + 8 : place + 12], "little"),
+        )
+        if size:
+            found[sector * 512] = zlib.decompress(stream[place + 12 : place + 12 + size])
+            place += (12 + size + 511) // 512 * 512
+        elif sector == 0:
+            return found
+        else:
+            place += 512 + sector * 512

@@ -51,6 +51,9 @@ func (w *world) extend(ctx *simulator.Context, method *simulator.Method) (mo.Ref
 		if failure := w.pending.refuses(method); failure != nil {
 			return nil, failure
 		}
+		if method.Name != "UnregisterVM" && !w.reaches(method.This) {
+			return nil, new(types.InvalidState)
+		}
 	}
 	found := w.extraFor(ctx, method.This)
 	name := method.Name
@@ -64,6 +67,17 @@ func (w *world) extend(ctx *simulator.Context, method *simulator.Method) (mo.Ref
 	overlay.Put(found)
 	ctx.Session.Registry = overlay
 	return nil, nil
+}
+
+// reaches tells whether the files of a virtual machine can be reached; what the library does with others ends it.
+func (w *world) reaches(ref types.ManagedObjectReference) bool {
+	vm, found := w.registry().Get(ref).(*simulator.VirtualMachine)
+	if !found {
+		return true // the library says that there is none
+	}
+	reached := false
+	w.locked(vm, func(*simulator.Context) { reached = vm.Config != nil })
+	return reached
 }
 
 func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReference) mo.Reference {

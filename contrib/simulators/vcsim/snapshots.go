@@ -28,7 +28,14 @@ func (e *snapshotExtra) RenameSnapshot(ctx *simulator.Context, req *types.Rename
 			return
 		}
 		var tree []types.VirtualMachineSnapshotTree
-		tree, found = renamed(vm.Snapshot.RootSnapshotList, e.Self, req.Name, req.Description)
+		tree, found = changed(vm.Snapshot.RootSnapshotList, e.Self, func(node *types.VirtualMachineSnapshotTree) {
+			if req.Name != "" {
+				node.Name = req.Name
+			}
+			if req.Description != "" {
+				node.Description = req.Description
+			}
+		})
 		if found {
 			ctx.Update(vm, []types.PropertyChange{{Name: "snapshot.rootSnapshotList", Val: tree}})
 		}
@@ -41,23 +48,19 @@ func (e *snapshotExtra) RenameSnapshot(ctx *simulator.Context, req *types.Rename
 	return body
 }
 
-// renamed returns a tree in which one snapshot is called otherwise; others may still read the old one.
-func renamed(
-	tree []types.VirtualMachineSnapshotTree, which types.ManagedObjectReference, name, description string,
+// changed returns a tree in which one snapshot is told of otherwise; others may still read the old one.
+func changed(
+	tree []types.VirtualMachineSnapshotTree, which types.ManagedObjectReference,
+	change func(*types.VirtualMachineSnapshotTree),
 ) ([]types.VirtualMachineSnapshotTree, bool) {
 	tree = slices.Clone(tree)
 	for place := range tree {
 		node := &tree[place]
 		if node.Snapshot == which {
-			if name != "" {
-				node.Name = name
-			}
-			if description != "" {
-				node.Description = description
-			}
+			change(node)
 			return tree, true
 		}
-		if below, found := renamed(node.ChildSnapshotList, which, name, description); found {
+		if below, found := changed(node.ChildSnapshotList, which, change); found {
 			node.ChildSnapshotList = below
 			return tree, true
 		}

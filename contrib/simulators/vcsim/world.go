@@ -31,6 +31,7 @@ type world struct {
 	pending  *questionBook
 	leases   *leaseBook
 	disks    *diskStore
+	moments  *momentBook
 	over     chan struct{} // closed when the server ends
 	closing  sync.Once
 }
@@ -44,6 +45,7 @@ func newWorld(wanted options) (*world, error) {
 		guests:   newGuestBook(),
 		pending:  newQuestionBook(),
 		leases:   newLeaseBook(),
+		moments:  newMomentBook(),
 		over:     make(chan struct{}),
 	}
 	site.disks = newDiskStore(wanted.seed)
@@ -95,6 +97,7 @@ func (w *world) close() {
 		if w.server != nil {
 			_ = w.server.Listener.Close()
 		}
+		w.moments.close()
 		if w.model != nil && w.model.Service != nil {
 			w.model.Remove()
 		}
