@@ -55,10 +55,10 @@ def _become_vcsim(arguments: list[str]) -> int:
     """Let the program take the place of this process; it returns only where there is no program."""
     try:
         program = str(_vcsim.binary())
+        os.execv(program, [program, *arguments])
     except _vcsim.BuildError as error:
         print(error, file=sys.stderr)
-        return 2
-    os.execv(program, [program, *arguments])
+    return 2
 
 
 def _watch_input(over: threading.Event) -> None:

@@ -137,7 +137,7 @@ def test_an_unknown_action_is_answered_with_those_that_there_are(server: Running
 
 @pytest.mark.parametrize("state", ["inaccessible", "orphaned"])
 def test_a_lost_virtual_machine_tells_next_to_nothing(server: Running, client: Client, state: str) -> None:
-    lost = client.vms("poweredOn")[-1]
+    lost = client.vms("poweredOff")[-1]
     name = lost.name
     server.act("inaccessible", vm=lost.config.instanceUuid, state=state)
     assert lost.runtime.connectionState == state
