@@ -32,7 +32,6 @@ class VmwareDriver(
     max_in_flight = 8
     variants: ClassVar[frozenset[Capability]] = frozenset(
         {
-            Capability.DUPLICATE_NAMES,
             Capability.GUEST_INFO,
             Capability.MULTIPROCESS,
         }

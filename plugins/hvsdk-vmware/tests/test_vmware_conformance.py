@@ -16,6 +16,9 @@ from pyVmomi import vmodl
 from vmware_support import Raw, connect
 
 
+_numbers = itertools.count(1)
+
+
 @pytest.fixture(scope="class")
 def server(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A server of its own for each class, whose domains the kit makes itself."""
@@ -28,6 +31,14 @@ class Servers(BackendConformance):
 
     options: ClassVar[dict[str, Any]] = {}
     vendor_errors = (vmodl.MethodFault,)
+    known_failures: ClassVar[dict[str, str]] = {
+        "test_autostart_is_switched": "the stand-in has no HostAutoStartManager",
+        "test_unfencing_brings_back_what_was_switched_off": "the stand-in has no HostAutoStartManager",
+        "test_notes_are_emptied": "the stand-in keeps an annotation that is emptied",
+        "test_a_name_is_not_given_twice_where_names_are_unique": "domains are made by another client",
+        "test_progress_is_told_as_a_share": "domains are made by another client",
+        "test_saved_memory_is_restored": "the stand-in counts a resumed guest as one that has booted",
+    }
     round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
 
     @pytest.fixture
@@ -50,14 +61,23 @@ class Servers(BackendConformance):
         def make(*, name: str | None = None, **changes: Any) -> Domain:
             if changes:
                 pytest.skip(f"no domain with {', '.join(changes)} is made here")
-            number = next(numbers)
-            made.append(other_client.make_vm(name or names("domain" if not number else f"domain-{number}")))
+            wanted = name or names("domain" if not (number := next(numbers)) else f"domain-{number}")
+            made.append(other_client.make_vm(f"made-{next(_numbers)}"))
+            other_client.rename(made[-1], wanted)
             return host.domain(made[-1])
 
         yield make
         server.clear_faults()
+        last = Raw(server)  # a test may have ended all sessions
         for native_id in reversed(made):
-            other_client.remove_vm(native_id)
+            last.remove_vm(native_id)
+        last.close()
+
+    @pytest.fixture
+    def spec(self) -> hvsdk.DomainSpec:
+        """What the other client makes."""
+        disk = hvsdk.DiskSpec(size="16MiB")
+        return hvsdk.DomainSpec(name="kit", vcpus=1, memory="64MiB", disks=[disk], nics=[hvsdk.NicSpec()])
 
     @pytest.fixture
     def clean(self) -> list[Any]:

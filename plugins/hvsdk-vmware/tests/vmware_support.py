@@ -142,7 +142,7 @@ class Raw:
         ]
         for number in range(disks):
             backing = device.VirtualDisk.FlatVer2BackingInfo(
-                fileName=f"[{store.name}] {name}/disk-{number}.vmdk", diskMode="persistent", thinProvisioned=True
+                fileName=f"[{store.name}]", diskMode="persistent", thinProvisioned=True
             )
             changes.append(
                 device.VirtualDeviceSpec(
@@ -175,8 +175,16 @@ class Raw:
         )
         return str(self.done(center.vmFolder.CreateVM_Task(spec, compute.resourcePool))._moId)
 
+    def rename(self, native_id: str, name: str) -> None:
+        """Give a domain a name, which is written as vSphere wants it."""
+        written = name.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
+        self.done(self.vm(native_id).Rename_Task(written))
+
     def remove_vm(self, native_id: str) -> None:
         """Remove a domain with all it has; one that is gone already is fine."""
         with contextlib.suppress(vmodl.fault.ManagedObjectNotFound):
+            if self.vm(native_id).runtime.connectionState != "connected":
+                self.vm(native_id).UnregisterVM()  # its files cannot be removed
+                return
             self.reach(native_id, "shutoff")
             self.done(self.vm(native_id).Destroy_Task())
