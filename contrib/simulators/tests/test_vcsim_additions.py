@@ -167,3 +167,28 @@ def test_a_datastore_that_is_not_there_ends_nothing(client: Client, path: str) -
     with pytest.raises(vim.fault.InvalidDatastorePath):
         vm.parent.CreateVM_Task(spec, vm.resourcePool)
     assert client.vms()
+
+
+def test_who_waits_for_one_field_of_a_guest_hears_of_it(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOff")[0]
+    server.act("guest", vm=vm.config.instanceUuid, tools=True, addresses=["10.9.8.7"])
+    query = vmodl.query.PropertyCollector
+    collector = client.content.propertyCollector.CreatePropertyCollector()
+    wanted = query.PropertySpec(type=vim.VirtualMachine, pathSet=["guest.ipAddress", "runtime.powerState"])
+    collector.CreateFilter(query.FilterSpec(objectSet=[query.ObjectSpec(obj=vm)], propSet=[wanted]), True)
+    seen: dict[str, Any] = {}
+    version = ""
+
+    def heard() -> bool:
+        nonlocal version
+        update = collector.WaitForUpdatesEx(version, query.WaitOptions(maxWaitSeconds=1))
+        if update is not None:
+            version = update.version
+            seen.update((one.name, one.val) for told in update.filterSet[0].objectSet for one in told.changeSet)
+        return seen.get("guest.ipAddress") == "10.9.8.7" and seen["runtime.powerState"] == "poweredOn"
+
+    assert not heard()
+    done(vm.PowerOnVM_Task())
+    eventually(heard)
+    collector.DestroyPropertyCollector()
+    done(vm.PowerOffVM_Task())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from hvsdk_simulators import ControlError, Running
 from pyVmomi import vim, vmodl
-from vcsim_client import Client, connected, done, eventually, running
+from vcsim_client import Client, connected, done, eventually, fetch, running
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,18 @@ def test_latency_makes_each_answer_late() -> None:
     with running(domains=0, latency=0.05) as server, connected(server) as client:
         assert client.content.about.apiVersion
         assert server.counts()["Login"] == 1
+
+
+def test_an_error_of_http_is_no_answer_of_the_api(server: Running, client: Client) -> None:
+    server.fault("/screen:http-500:1")
+    with pytest.raises(HTTPError, match="500") as broken:
+        fetch(server, f"https://127.0.0.1:{server.members[0]['port']}/screen?id=vm-1")
+    broken.value.close()
+
+
+def test_an_answer_that_trickles_arrives(server: Running, client: Client) -> None:
+    server.fault("/rest/*:trickle:1")
+    secret = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
+    url = f"https://127.0.0.1:{server.members[0]['port']}/rest/com/vmware/cis/session"
+    assert b"value" in fetch(server, url, data=b"", Authorization=f"Basic {secret}")
+    assert server.faults()[0]["taken"] == 1

@@ -92,9 +92,9 @@ def pinned(server: Running) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=ssl.get_server_certificate((parts.hostname, parts.port)))
 
 
-def fetch(server: Running, url: str, **headers: str) -> bytes:
-    """Read a URL of the server."""
-    request = urllib.request.Request(url, headers=headers)
+def fetch(server: Running, url: str, *, data: bytes | None = None, **headers: str) -> bytes:
+    """Read a URL of the server, or send data to it."""
+    request = urllib.request.Request(url, data, headers)
     handlers: list[Any] = [urllib.request.ProxyHandler({})]
     if url.startswith("https:"):
         handlers.append(urllib.request.HTTPSHandler(context=pinned(server)))

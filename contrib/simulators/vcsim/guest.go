@@ -164,10 +164,10 @@ func (g *guestWatch) UpdateObject(ctx *simulator.Context, object mo.Reference, c
 			continue
 		}
 		if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
-			ctx.Update(vm, g.world.guests.running(vm, 0))
+			ctx.Update(vm, leaves(g.world.guests.running(vm, 0)))
 		} else {
 			one := g.world.guests.change(vm.Self, func(*guest) {})
-			ctx.Update(vm, append(silent(one.Tools),
+			ctx.Update(vm, append(leaves(silent(one.Tools)),
 				types.PropertyChange{Name: "runtime.bootTime"},
 				types.PropertyChange{Name: "summary.quickStats.uptimeSeconds", Val: int32(0)}))
 		}
@@ -224,7 +224,7 @@ func (e *vmExtra) RebootGuest(ctx *simulator.Context, _ *types.RebootGuest) soap
 		return body
 	}
 	e.follow(func(ctx *simulator.Context) {
-		ctx.WithLock(e.vm, func() { ctx.Update(e.vm, e.world.guests.running(e.vm, 0)) })
+		ctx.WithLock(e.vm, func() { ctx.Update(e.vm, leaves(e.world.guests.running(e.vm, 0))) })
 	})
 	body.Res = new(types.RebootGuestResponse)
 	return body
@@ -269,10 +269,10 @@ func actOnGuest(site *world, arguments func(any) error) (any, error) {
 	})
 	site.locked(vm, func(ctx *simulator.Context) {
 		if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
-			ctx.Update(vm, site.guests.running(vm, 60))
+			ctx.Update(vm, leaves(site.guests.running(vm, 60)))
 			now = site.guests.change(vm.Self, func(one *guest) { one.Boots-- })
 		} else if asked.Tools != nil {
-			ctx.Update(vm, silent(now.Tools))
+			ctx.Update(vm, leaves(silent(now.Tools)))
 		}
 	})
 	return now, nil

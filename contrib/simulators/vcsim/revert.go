@@ -219,7 +219,10 @@ func (w *world) revert(
 		hardware := held.hardware
 		hardware.Device = slices.Clone(hardware.Device)
 		ctx.Update(vm, []types.PropertyChange{
-			{Name: "config.hardware", Val: hardware},
+			{Name: "config.hardware.numCPU", Val: hardware.NumCPU},
+			{Name: "config.hardware.numCoresPerSocket", Val: hardware.NumCoresPerSocket},
+			{Name: "config.hardware.memoryMB", Val: hardware.MemoryMB},
+			{Name: "config.hardware.device", Val: hardware.Device},
 			{Name: "config.annotation", Val: held.annotation},
 			{Name: "config.extraConfig", Val: copyOptions(held.extra)},
 			{Name: "summary.config.numCpu", Val: hardware.NumCPU},
