@@ -118,9 +118,9 @@ def as_moment(told: str | None) -> datetime | None:
     """Return a moment, aware and in UTC; `None` for what is none, and for 1970, which stands for "never"."""
     try:
         found = datetime.fromisoformat(told or "")
-    except ValueError:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     return None if found.year <= 1970 else found
 
 

@@ -15,7 +15,6 @@ from hvsdk_simulators import Running
 from pyVmomi import vmodl
 from vmware_support import Raw, connect
 
-
 _numbers = itertools.count(1)
 
 
