@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators import Running
-from pyVmomi import vim
-from vcsim_client import Client, connected, done, running
+from pyVmomi import vim, vmodl
+from vcsim_client import Client, connected, done, eventually, running
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +94,32 @@ def test_special_characters_of_a_name_are_kept_escaped(client: Client, name: str
     escaped = name.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
     assert made.name == escaped
     done(made.Destroy_Task())
+
+
+def test_a_linked_clone_begins_with_what_its_snapshot_holds(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOff")[-1]
+    uuid = vm.config.instanceUuid
+    done(vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[vim.option.OptionValue(key="ours", value="kept")])))
+    held = server.act("disk", vm=uuid)["grains"]
+    snapshot = done(vm.CreateSnapshot_Task("base", "", False, False))
+    server.act("disk", vm=uuid, write="bGF0ZXI=")
+    where = vim.vm.RelocateSpec(diskMoveType="createNewChildDiskBacking")
+    spec = vim.vm.CloneSpec(location=where, powerOn=True, template=False)
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        vm.CloneVM_Task(vm.parent, "linked", spec)
+    spec.snapshot = snapshot
+    spec.config = vim.vm.ConfigSpec(numCPUs=3, annotation="a clone")
+    clone = done(vm.CloneVM_Task(vm.parent, "linked", spec))
+    eventually(lambda: clone.runtime.powerState == "poweredOn")
+    assert server.act("disk", vm=clone.config.instanceUuid)["grains"] == held
+    assert (clone.config.hardware.numCPU, clone.config.annotation) == (3, "a clone")
+    assert "kept" in [one.value for one in clone.config.extraConfig if one.key == "ours"]
+    kind = vim.vm.device.VirtualDisk
+    disks = [next(one for one in each.config.hardware.device if isinstance(one, kind)) for each in (vm, clone)]
+    assert disks[1].backing.parent.fileName == disks[0].backing.fileName
+    card = vim.vm.device.VirtualEthernetCard
+    cards = [next(one for one in each.config.hardware.device if isinstance(one, card)) for each in (vm, clone)]
+    assert cards[0].macAddress != cards[1].macAddress
+    done(clone.PowerOffVM_Task())
+    done(clone.Destroy_Task())
+    done(vm.RemoveAllSnapshots_Task())

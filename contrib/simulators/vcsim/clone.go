@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
+
+const linkedDisks = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
 
 // CloneVMTask clones as the library does it, and gives the disks of the clone the content of the original's.
 func (e *vmExtra) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) soap.HasFault {
@@ -20,12 +24,17 @@ func (e *vmExtra) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) s
 		body.Fault_ = simulator.Fault(err.Error(), new(types.InvalidState))
 		return body
 	}
+	if req.Spec.Snapshot != nil {
+		from = e.world.moments.find(*req.Spec.Snapshot).disks
+	}
+	made := &copied{from: from, config: *e.vm.Config, spec: req.Spec}
+	made.config.ExtraConfig = copyOptions(made.config.ExtraConfig)
 	answer := e.vm.CloneVMTask(ctx, req).(*methods.CloneVM_TaskBody)
 	if answer.Res == nil {
 		return answer
 	}
 	outer := e.world.newTask(e.Self, "cloneVMTask")
-	go outer.endAs(answer.Res.Returnval, func(result types.AnyType) { e.world.copyDisks(from, result) })
+	go outer.endAs(answer.Res.Returnval, func(result types.AnyType) { e.world.complete(made, e.Self, result) })
 	body.Res = &types.CloneVM_TaskResponse{Returnval: outer.task.Self}
 	return body
 }
@@ -39,6 +48,12 @@ func (e *vmExtra) clonable(req *types.CloneVM_Task) types.BaseMethodFault {
 		return &types.ManagedObjectNotFound{Obj: req.Folder}
 	}
 	where := req.Spec.Location
+	if req.Spec.Snapshot != nil && e.world.moments.find(*req.Spec.Snapshot) == nil {
+		return &types.ManagedObjectNotFound{Obj: *req.Spec.Snapshot}
+	}
+	if where.DiskMoveType == linkedDisks && req.Spec.Snapshot == nil {
+		return &types.InvalidArgument{InvalidProperty: "spec.snapshot"}
+	}
 	if where.Host != nil {
 		if _, ok := e.world.registry().Get(*where.Host).(*simulator.HostSystem); !ok {
 			return &types.ManagedObjectNotFound{Obj: *where.Host}
@@ -52,7 +67,15 @@ func (e *vmExtra) clonable(req *types.CloneVM_Task) types.BaseMethodFault {
 	return nil
 }
 
-func (w *world) copyDisks(from []diskFile, result types.AnyType) {
+// copied is what a clone takes over from its original, and what else it shall be.
+type copied struct {
+	from   []diskFile
+	config types.VirtualMachineConfigInfo
+	spec   types.VirtualMachineCloneSpec
+}
+
+// complete gives a clone what the library leaves out.
+func (w *world) complete(made *copied, original types.ManagedObjectReference, result types.AnyType) {
 	ref, ok := result.(types.ManagedObjectReference)
 	if !ok {
 		return
@@ -61,13 +84,64 @@ func (w *world) copyDisks(from []diskFile, result types.AnyType) {
 	if !ok {
 		return
 	}
-	w.locked(clone, func(*simulator.Context) {
+	source := w.guests.change(original, func(*guest) {})
+	w.guests.change(ref, func(one *guest) { *one, one.Boots, one.Requests = source, 0, 0 })
+	w.locked(clone, func(ctx *simulator.Context) {
 		to, err := w.disksOf(clone)
 		if err != nil {
 			return
 		}
-		for number := range min(len(from), len(to)) {
-			_ = copyDisk(from[number], to[number].file) // a full volume leaves the clone's disk shorter, as it is told
+		for number := range min(len(made.from), len(to)) {
+			_ = copyDisk(made.from[number], to[number].file) // a full volume leaves the disk shorter, as it is told
 		}
+		w.adapt(ctx, clone, made)
+	})
+	if own := made.spec.Config; own != nil {
+		rest := *own
+		rest.DeviceChange = nil // the library has made these changes
+		ctx := w.context()
+		var task types.ManagedObjectReference
+		ctx.WithLock(clone, func() {
+			changed := clone.ReconfigVMTask(ctx, &types.ReconfigVM_Task{This: ref, Spec: rest})
+			task = changed.(*methods.ReconfigVM_TaskBody).Res.Returnval
+		})
+		if running, ok := w.registry().Get(task).(*simulator.Task); ok {
+			running.Wait()
+		}
+	}
+	if made.spec.PowerOn && !made.spec.Template {
+		ctx := w.context()
+		ctx.WithLock(clone, func() { clone.PowerOnVMTask(ctx, &types.PowerOnVM_Task{This: ref}) })
+	}
+}
+
+// adapt gives a clone notes, extra configuration, network addresses of its own, and disks that tell of their parents.
+func (w *world) adapt(ctx *simulator.Context, clone *simulator.VirtualMachine, made *copied) {
+	parents := map[int32]*types.VirtualDiskFlatVer2BackingInfo{}
+	for _, device := range made.config.Hardware.Device {
+		if disk, ok := device.(*types.VirtualDisk); ok {
+			parents[disk.Key], _ = disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		}
+	}
+	for number, device := range clone.Config.Hardware.Device {
+		switch one := device.(type) {
+		case types.BaseVirtualEthernetCard:
+			card := one.GetVirtualEthernetCard()
+			if card.AddressType != string(types.VirtualEthernetCardMacTypeManual) {
+				id := w.invented(number, "card of "+clone.Self.Value)
+				card.MacAddress = fmt.Sprintf("00:50:56:%02x:%02x:%02x", id[0]&0x3f, id[1], id[2])
+			}
+		case *types.VirtualDisk:
+			backing, ok := one.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+			if ok && made.spec.Location.DiskMoveType == linkedDisks {
+				backing.Parent = parents[one.Key]
+			}
+		}
+	}
+	ctx.Update(clone, []types.PropertyChange{
+		{Name: "config.annotation", Val: made.config.Annotation},
+		{Name: "summary.config.annotation", Val: made.config.Annotation},
+		{Name: "config.extraConfig", Val: made.config.ExtraConfig},
+		{Name: "config.hardware.device", Val: clone.Config.Hardware.Device},
 	})
 }
