@@ -7,6 +7,7 @@ from hvsdk.driver import PasswordCredentials, Target, errors, tls_context
 from pyVmomi import vim
 from pyVmomi.VmomiSupport import versionIdMap
 
+from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._stub import BASELINE, Stub
 from hvsdk_vmware._wire import Endpoint
 
@@ -43,6 +44,8 @@ def credentials_of(target: Target) -> PasswordCredentials:
 def greet(stub: Stub) -> vim.ServiceInstanceContent:
     """Return what the server consists of, and speak the newest version that both sides know from here on."""
     content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+    if not isinstance(content, vim.ServiceInstanceContent):
+        raise AnswerError("the server's answer does not tell what it consists of")
     stub.ComputeVersionInfo(version_for(content.about.apiVersion))  # type: ignore[no-untyped-call]
     return content
 
