@@ -123,3 +123,17 @@ def test_a_linked_clone_begins_with_what_its_snapshot_holds(server: Running, cli
     done(clone.PowerOffVM_Task())
     done(clone.Destroy_Task())
     done(vm.RemoveAllSnapshots_Task())
+
+
+def test_disks_go_to_another_datastore_with_what_is_on_them(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOn")[0]
+    before = server.act("disk", vm=vm.config.instanceUuid)["grains"]
+    (source,) = vm.datastore
+    target = next(one for one in client.all(vim.Datastore) if one != source)
+    done(vm.RelocateVM_Task(vim.vm.RelocateSpec(datastore=target)))
+    disk = next(one for one in vm.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk))
+    assert disk.backing.fileName.startswith(f"[{target.name}] ")
+    assert list(vm.datastore) == [target]
+    assert vm in target.vm
+    assert vm not in source.vm
+    assert server.act("disk", vm=vm.config.instanceUuid)["grains"] == before

@@ -87,8 +87,15 @@ func (e *vmExtra) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_T
 		body.Fault_ = simulator.Fault("", failure)
 		return body
 	}
-	host, pool := req.Spec.Host, req.Spec.Pool
-	req.Spec.Host, req.Spec.Pool = nil, nil
+	wanted := req.Spec
+	host, pool := wanted.Host, wanted.Pool
+	req.Spec.Host, req.Spec.Pool, req.Spec.Datastore, req.Spec.Disk = nil, nil, nil, nil
+	if wanted.Datastore != nil || len(wanted.Disk) > 0 {
+		if failure := e.moveStorage(ctx, &wanted); failure != nil {
+			body.Fault_ = simulator.Fault("", failure)
+			return body
+		}
+	}
 	answer := e.vm.RelocateVMTask(ctx, req).(*methods.RelocateVM_TaskBody)
 	if answer.Res == nil {
 		return answer
@@ -113,9 +120,16 @@ func (e *vmExtra) relocatable(spec *types.VirtualMachineRelocateSpec) types.Base
 	if e.vm.Config == nil {
 		return new(types.InvalidState)
 	}
+	datastores := []types.ManagedObjectReference{}
 	if spec.Datastore != nil {
-		if _, ok := e.world.registry().Get(*spec.Datastore).(*simulator.Datastore); !ok {
-			return &types.ManagedObjectNotFound{Obj: *spec.Datastore}
+		datastores = append(datastores, *spec.Datastore)
+	}
+	for _, one := range spec.Disk {
+		datastores = append(datastores, one.Datastore)
+	}
+	for _, one := range datastores {
+		if _, ok := e.world.registry().Get(one).(*simulator.Datastore); !ok {
+			return &types.ManagedObjectNotFound{Obj: one}
 		}
 	}
 	if spec.Folder != nil {
