@@ -169,3 +169,18 @@ def test_an_answer_that_trickles_arrives(server: Running, client: Client) -> Non
     url = f"https://127.0.0.1:{server.members[0]['port']}/rest/com/vmware/cis/session"
     assert b"value" in fetch(server, url, data=b"", Authorization=f"Basic {secret}")
     assert server.faults()[0]["taken"] == 1
+
+
+def test_a_restart_ends_sessions_tasks_and_connections_but_no_virtual_machine(
+    server: Running, client: Client, vm: Any
+) -> None:
+    task = annotate(vm, "before the restart")
+    done(task)
+    names = [one.name for one in client.vms()]
+    server.act("restart")
+    assert (server.sessions(), server.tasks()) == ([], [])
+    client.stub.DropConnections()
+    with pytest.raises(vim.fault.NotAuthenticated):
+        annotate(vm, "x")
+    with connected(server) as again:
+        assert [one.name for one in again.vms()] == names

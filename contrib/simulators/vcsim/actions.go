@@ -16,8 +16,10 @@ var actions = map[string]action{
 	"disk":            actOnDisk,
 	"expire-sessions": expireSessions,
 	"guest":           actOnGuest,
+	"hang-up":         hangUp,
 	"inaccessible":    loseVM,
 	"question":        askQuestion,
+	"restart":         restart,
 	"vanish-task":     vanishTask,
 }
 
@@ -55,6 +57,27 @@ func expireSessions(site *world, arguments func(any) error) (any, error) {
 		}
 	}
 	return count, nil
+}
+
+// hangUp cuts all connections of clients.
+func hangUp(site *world, arguments func(any) error) (any, error) {
+	if err := arguments(&struct{}{}); err != nil {
+		return nil, err
+	}
+	site.server.CloseClientConnections()
+	return nil, nil
+}
+
+// restart does what a restart of the server's own processes does: no session and no task outlives it, connections are
+// cut, virtual machines run on.
+func restart(site *world, arguments func(any) error) (any, error) {
+	if _, err := expireSessions(site, arguments); err != nil {
+		return nil, err
+	}
+	for _, one := range site.registry().AllReference("Task") {
+		site.registry().Remove(site.context(), one.Reference())
+	}
+	return hangUp(site, func(any) error { return nil })
 }
 
 // vanishTask takes a task's record away, or those of all; their work goes on.
