@@ -37,16 +37,22 @@ class BulkReads(SessionCalls):
     """Reads with the server's property collector, without making pyvmomi's objects of the answers."""
 
     def read(
-        self, objects: Sequence[Any], properties: Mapping[type, Iterable[str]], *, deadline: Deadline
+        self,
+        objects: Sequence[Any],
+        properties: Mapping[type, Iterable[str]],
+        *,
+        deadline: Deadline,
+        leave_out_missing: bool = True,
     ) -> Iterator[list[Found]]:
         """Yield the objects that are found, page by page; each once for each way that leads to it.
 
         Args:
             objects: Where to begin, see `object_spec`.
             properties: Paths of properties by kind; objects of other kinds are only passed through.
+            leave_out_missing: What is not there is no error.
         """
         wish = Collector.FilterSpec(
-            propSet=paths_of(properties), objectSet=list(objects), reportMissingObjectsInResults=True
+            propSet=paths_of(properties), objectSet=list(objects), reportMissingObjectsInResults=leave_out_missing
         )
         size = max(1, int(self.target.options.get("page_size") or 1000))
         page = self._page(_FIRST, ([wish], Collector.RetrieveOptions(maxObjects=size)), deadline)

@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from hvsdk.driver import Deadline, DomainInfo, Target, errors
 from pyVmomi import vim
@@ -15,9 +14,9 @@ from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Found, Sharing, text
 from hvsdk_vmware._names import shown
-from hvsdk_vmware._places import DOMAINS, HOSTS, NETWORKS, from_domain, from_root
+from hvsdk_vmware._places import from_domain
 from hvsdk_vmware._records import Around, domain_paths, records, summaries
-from hvsdk_vmware._session import VmwareSession
+from hvsdk_vmware._views import ViewReads
 
 __all__ = ["ListingReads"]
 
@@ -26,7 +25,7 @@ _NATIVE_ID = re.compile(r"(vm-)?\d{1,18}", re.ASCII)
 _VM = "VirtualMachine"
 
 
-class ListingReads(VmwareSession):
+class ListingReads(ViewReads):
     """`list_domains`, `get_domain` and `find_domains`."""
 
     def __init__(self, target: Target) -> None:
@@ -37,13 +36,15 @@ class ListingReads(VmwareSession):
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains: one call for the summary, two with more, and one for each further page.
 
+        The first listing takes one more for each view that it makes.
+
         What a page holds is made into records before the next one is read, so that few pages are in memory.
         """
         return self._list_full(include, deadline) if include else self._list_summaries(deadline)
 
     def _list_summaries(self, deadline: Deadline) -> list[DomainInfo]:
         around, found = Around(), dict[str, Found]()
-        for page in self.read([self._root(DOMAINS, HOSTS)], self._paths(frozenset()), deadline=deadline):
+        for page in self.read_view(self._paths(frozenset()), deadline=deadline):
             for one in page:
                 if one.kind == _VM:
                     found[one.id] = one
@@ -57,12 +58,13 @@ class ListingReads(VmwareSession):
         around, sharing = Around(), Sharing()
         wish = self._paths(include)
         domain_wish: dict[type, Iterable[str]] = {vim.VirtualMachine: wish.pop(vim.VirtualMachine)}
-        for one in self.read_all([self._root(DOMAINS, HOSTS, NETWORKS)], wish, deadline=deadline):
-            add_to(around, one)
+        for page in self.read_view(wish, deadline=deadline):
+            for one in page:
+                add_to(around, one)
         made: dict[str, DomainInfo] = {}
         host_of: dict[str, str] = {}
-        for page in self.read([self._root(DOMAINS)], domain_wish, deadline=deadline):
-            new = [one for one in page if one.kind == _VM and one.id not in made]
+        for page in self.read_view(domain_wish, deadline=deadline):
+            new = [one for one in page if one.id not in made]
             host_of.update((one.id, text(one.values, "runtime.host")) for one in new)
             made.update((info.native_id, info) for info in records(new, include, around, datetime.now(UTC), sharing))
         self._hosts, self._host_of = around.hosts, host_of
@@ -104,9 +106,6 @@ class ListingReads(VmwareSession):
 
     # ---- inside ------------------------------------------------------------------------------------------
 
-    def _root(self, *parts: str) -> Any:
-        return object_spec(self.content.rootFolder, from_root(*parts))
-
     def _paths(self, include: frozenset[str]) -> dict[type, Iterable[str]]:
         paths: dict[type, Iterable[str]] = {vim.VirtualMachine: domain_paths(include, created=self.speaks("6.7"))}
         return paths | (dict(AROUND_PATHS) if "config" in include else {vim.HostSystem: ("name",)})
@@ -141,5 +140,5 @@ class ListingReads(VmwareSession):
     def _with_name(self, name: str, deadline: Deadline) -> list[str]:
         """Return the domains of a name; the server has no index of them but by folder, so that their names are read."""
         wish: dict[type, Iterable[str]] = {vim.VirtualMachine: ("name",)}
-        found = self.read_all([self._root(DOMAINS)], wish, deadline=deadline)
-        return [one.id for one in found if shown(text(one.values, "name")) == name]
+        found = [one for page in self.read_view(wish, deadline=deadline) for one in page]
+        return list(dict.fromkeys(one.id for one in found if shown(text(one.values, "name")) == name))

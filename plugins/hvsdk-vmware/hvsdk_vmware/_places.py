@@ -6,10 +6,10 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-__all__ = ["DOMAINS", "HOSTS", "NETWORKS", "STORES", "from_domain", "from_root"]
+__all__ = ["HOSTS", "NETWORKS", "STORES", "from_domain", "from_root"]
 
 Collector = vmodl.query.PropertyCollector
-DOMAINS, HOSTS, NETWORKS, STORES = "vmFolder", "hostFolder", "networkFolder", "datastoreFolder"
+HOSTS, NETWORKS, STORES = "hostFolder", "networkFolder", "datastoreFolder"
 """Parts of a datacenter."""
 
 
@@ -19,16 +19,11 @@ def _way(name: str, kind: type, path: str, *on: str) -> Any:
 
 
 def from_root(*parts: str) -> list[Any]:
-    """Return the ways from the root folder through all folders of these parts of each datacenter, and into clusters.
-
-    Domains in a vApp have no folder: they are found through it.
-    """
-    on = ("folder", *parts, "vapp", "pool", "hosts")
+    """Return the ways from the root folder through all folders of these parts of each datacenter, and into clusters."""
+    on = ("folder", *parts, "hosts")
     return [
         _way("folder", vim.Folder, "childEntity", *on),
         *(_way(part, vim.Datacenter, part, "folder") for part in parts),
-        _way("vapp", vim.VirtualApp, "vm"),
-        _way("pool", vim.ResourcePool, "resourcePool", "vapp", "pool"),
         _way("hosts", vim.ComputeResource, "host"),
     ]
 

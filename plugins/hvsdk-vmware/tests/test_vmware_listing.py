@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import hvsdk
 import pytest
@@ -19,6 +20,7 @@ EVERYTHING = frozenset({"config", "guest"})
 )
 def test_a_listing_is_at_most_two_calls(either: Running, include: frozenset[str], count: int) -> None:
     with opened(either) as driver:
+        list(driver.list_domains(include, deadline=soon()))  # makes the views
         calls = domain_calls(either, lambda: list(driver.list_domains(include, deadline=soon())))
     assert calls == {"RetrievePropertiesEx": count}
 
@@ -108,7 +110,9 @@ def test_two_domains_of_a_name_in_two_folders_are_told_apart(center: Running, ra
 
 
 @pytest.mark.parametrize("state", ["inaccessible", "orphaned", "disconnected", "invalid"])
-def test_a_domain_that_vsphere_cannot_see_is_listed_all_the_same(make_center, state: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_domain_that_vsphere_cannot_see_is_listed_all_the_same(
+    make_center: Callable[..., Running], state: str
+) -> None:
     center = make_center()
     with connect(center) as host:
         one = host.domains()[0]
@@ -131,3 +135,15 @@ def test_names_are_shown_as_people_write_them(raw: Raw, domain: hvsdk.Domain) ->
 def test_the_folder_is_a_path_of_the_inventory(raw: Raw, host: hvsdk.Host) -> None:
     one = host.domains(include=("config",))[0]
     assert raw.content.searchIndex.FindByInventoryPath(f"{one.folder}/{one.name}")._moId == one.native_id
+
+
+def test_a_listing_goes_on_in_a_new_session(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=7)
+    with opened(center, options={"page_size": 2}) as driver:
+        before = list(driver.list_domains(EVERYTHING, deadline=soon()))
+        center.act("expire-sessions")
+        assert list(driver.list_domains(EVERYTHING, deadline=soon())) == before
+        center.fault("ContinueRetrievePropertiesEx:session-expired:1")
+        assert {info.native_id for info in driver.list_domains(frozenset(), deadline=soon())} == {
+            info.native_id for info in before
+        }
