@@ -199,6 +199,15 @@ def test_a_link_comes_up_as_it_was_locked(domain, raw):
     assert raw("VIF.get_other_config", vif) == {}
 
 
+def test_a_lock_that_was_left_over_does_not_come_back_with_the_link(domain, raw):
+    (vif,) = record_of(raw, domain)["VIFs"]
+    raw("VIF.add_to_other_config", vif, "hvsdk-locking-mode", "locked")
+    domain.set_nic_link(domain.info.nics[0], False)
+    domain.set_nic_link(domain.info.nics[0], True)
+    assert raw("VIF.get_locking_mode", vif) == "network_default"
+    assert raw("VIF.get_other_config", vif) == {}
+
+
 def test_an_adapter_can_come_unplugged(domain):
     assert domain.attach_nic(NicSpec(link_up=False)).link_up is False
 

@@ -152,7 +152,11 @@ class Raw:
         name = f"{self('VM.get_name_label', vm)} {number}"
         vdi = {"name_label": name, "name_description": "", "SR": pool["default_SR"], "virtual_size": size}
         vdi |= {"type": "user", "sharable": False, "read_only": False, "other_config": {}}
-        vbd = {"VM": vm, "VDI": self("VDI.create", vdi), "userdevice": str(number), "bootable": number == 0}
+        return self.attach(vm, self("VDI.create", vdi), number)
+
+    def attach(self, vm: str, vdi: str, number: int) -> str:
+        """Give a VM a disk that is there, and return the drive's reference."""
+        vbd = {"VM": vm, "VDI": vdi, "userdevice": str(number), "bootable": number == 0}
         vbd |= {"mode": "RW", "type": "Disk", "unpluggable": True, "empty": False, "other_config": {}} | QOS
         return str(self("VBD.create", vbd))
 
