@@ -200,6 +200,16 @@ class Raw:
         hosts = self("host.get_all_records")
         return str(next(host["uuid"] for ref, host in hosts.items() if ref != master and ref in guests))
 
+    def lose_host_of(self, uuid: str, pool: Running) -> str:
+        """Start a VM on a host that is not the master, take the power from that host, and return its UUID."""
+        (master,) = {record["master"] for record in self("pool.get_all_records").values()}
+        ref = next(host for host in self("host.get_all") if host != master)
+        self("VM.start_on", self("VM.get_by_uuid", uuid), ref, False, False)
+        host = str(self("host.get_uuid", ref))
+        pool.act("kill-host", host=host)
+        assert eventually(lambda: not self.is_heard(host))
+        return host
+
     def is_heard(self, host: str) -> bool:
         """Return whether the pool hears a host."""
         metrics = self("host.get_metrics", self("host.get_by_uuid", host))
