@@ -35,6 +35,7 @@ class SessionCalls(Driver):
         self._known = members_of(target)
         self._login: Login | None = None
         self._former: list[str] = []
+        self._closings = 0
         self._around = Surroundings()
         self._renewing = threading.Lock()
         self._refused: int | None = None
@@ -49,8 +50,13 @@ class SessionCalls(Driver):
 
     def _log_in(self, deadline: Deadline) -> None:
         """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""
+        closings = self._closings
         login = log_in(self.target, self._known, self._pool, deadline)
         former, self._login = self._login, login
+        if closings != self._closings:
+            self._login = None
+            self._say_goodbye(login, (), ())
+            raise errors.ConnectionLostError("the connection was closed while its session was renewed")
         if former is not None:
             self._former.append(former.session)
         self.look_again(deadline)
@@ -66,6 +72,7 @@ class SessionCalls(Driver):
         return self._around
 
     def close(self) -> None:
+        self._closings += 1
         login, self._login = self._login, None
         former, self._former = self._former, []
         tasks, self._tasks = self._tasks, set()

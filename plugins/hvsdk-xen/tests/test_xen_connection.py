@@ -196,6 +196,44 @@ def test_without_tls_a_pool_is_reached_on_this_machine(make_pool):
         assert len(host.domains()) == 4
 
 
+def test_a_master_that_is_not_pinned_is_named_with_the_way_there_and_all_pins_to_give(make_pool):
+    pool = make_pool(hosts=2)
+    member, master = pins(pool, 1), pins(pool, 0)
+    with pytest.raises(errors.CertificateError) as refused:
+        hvsdk.connect(at(pool, 1), password=pool.password, verify=member)
+    told = refused.value
+    assert told.fingerprint == master[0]
+    assert (
+        f"master at 127.0.0.1:{pool.members[0]['port']}, to which we were sent as {pool.members[0]['address']}"
+        in str(told)
+    )
+    assert f"add it: verify={[*member, *master]!r}" in told.hint
+    with hvsdk.connect(at(pool, 1), password=pool.password, verify=[*member, *master]) as host:
+        assert len(host.domains()) == 4
+
+
+def test_a_member_that_is_not_pinned_is_named_with_its_port(pool):
+    with pytest.raises(errors.CertificateError) as refused:
+        hvsdk.connect(at(pool, 1), password=pool.password, verify=pins(pool, 0))
+    assert f"the member at 127.0.0.1:{pool.members[1]['port']} shows" in str(refused.value)
+    assert refused.value.fingerprint == pins(pool, 1)[0]
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1", "no-such-host.invalid"])
+def test_where_nobody_answers_is_told_as_connect_says(place):
+    with pytest.raises(errors.ConnectionLostError) as refused:
+        hvsdk.connect(f"xenapi://root@{place}", password="secret")
+    assert refused.value.hint
+
+
+def test_json_that_a_server_does_not_speak_is_told_once_with_the_way_out(make_pool):
+    pool = make_pool(api="2.0", hosts=2)
+    with pytest.raises(errors.ConnectError) as refused:
+        connect(pool, rpc="json")
+    assert str(refused.value).count("does not speak JSON-RPC") == 1
+    assert "rpc='auto'" in refused.value.hint
+
+
 # ---- moved, gone, slow -----------------------------------------------------------------------------------
 
 
@@ -224,6 +262,20 @@ def test_other_members_are_tried_when_the_master_is_gone(make_pool):
             assert len(other.domains()) == 4, "what was learnt about the pool helps the next connection"
 
 
+def test_a_dead_master_that_others_still_follow_is_named_with_what_helps(make_pool):
+    pool = make_pool(hosts=3)
+    with connect(pool) as host:
+        host.domains()
+        pool.act("kill-host", host=pool.members[0]["uuid"])
+        with pytest.raises(errors.ConnectError) as lost:
+            host.domains()
+    with pytest.raises(errors.ConnectionLostError) as refused:
+        connect(pool)
+    for told in (lost.value, refused.value):
+        assert f"master, {pool.members[0]['address']}, does not answer" in told.message
+        assert "pool-emergency-transition-to-master" in told.hint
+
+
 def test_a_pool_without_anybody_is_told_as_such(make_pool):
     pool = make_pool(hosts=2)
     with connect(pool) as host:
@@ -247,6 +299,29 @@ def test_an_expired_session_is_renewed_once_for_all_threads(pool, host):
         thread.join()
     assert len(found) == 6
     assert pool.counts()[LOGIN] == 1
+
+
+def test_a_host_that_is_closed_while_its_session_is_renewed_leaves_none(pool):
+    before = sessions(pool)
+    with opened(pool) as driver:
+        pool.act("expire-sessions")
+        pool.reset_counts()
+        pool.fault(f"{LOGIN}:slow=0.5:1")
+        failed: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                driver.call("VM.get_all", deadline=soon())
+            except errors.ConnectionLostError as exc:
+                failed.append(exc)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert eventually(lambda: LOGIN in pool.counts())
+        driver.close()
+        thread.join()
+        assert len(failed) == 1
+    assert sessions(pool) <= before
 
 
 def test_a_password_that_is_refused_when_a_session_is_renewed_is_not_tried_by_every_call(make_pool):
