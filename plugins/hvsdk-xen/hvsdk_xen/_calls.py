@@ -12,6 +12,7 @@ from hvsdk.driver import Deadline, Driver, Target, errors
 
 from hvsdk_xen._login import Login, code_of, credentials_of, log_in, request
 from hvsdk_xen._members import members_of
+from hvsdk_xen._no_entry import NobodyError
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
 from hvsdk_xen._wire import Pool, UnreachableError
@@ -46,7 +47,10 @@ class SessionCalls(Driver):
 
     def open(self, *, deadline: Deadline) -> None:
         with self._renewing:
-            self._log_in(deadline)
+            try:
+                self._log_in(deadline)
+            except NobodyError as exc:
+                raise errors.ConnectionLostError(exc.message, hint=exc.hint) from exc.__cause__
 
     def _log_in(self, deadline: Deadline) -> None:
         """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""

@@ -13,7 +13,7 @@ from hvsdk.driver import Operation, PowerState, errors
 from hvsdk_xen._error_table import GUEST_NOT_YET, HINTS, LASTING, PATTERNS, TABLE
 from hvsdk_xen._login import code_of
 from hvsdk_xen._refusals import explain, next_step, state_word
-from hvsdk_xen._rpc import AnswerError
+from hvsdk_xen._rpc import AnswerError, NotSpokenError
 
 __all__ = ["translate"]
 
@@ -123,6 +123,8 @@ def _of_wire(exc: Exception, operation: Operation) -> errors.HvsdkError:
         told = f"the server's answer broke off or is no HTTP ({type(exc).__name__})"
     if operation.verb != "open":
         return errors.ConnectionLostError(told)
+    if isinstance(exc, NotSpokenError):
+        return errors.ConnectError(told, hint="rpc='auto', or rpc='xml', does without JSON-RPC")
     return errors.ConnectError(told, hint="is that the address of a XenServer or XCP-ng host?")
 
 
