@@ -21,7 +21,7 @@ from hvsdk_xen._login import code_of
 from hvsdk_xen._nbd_reader import NbdReader, nbd_servers
 from hvsdk_xen._store import Vdi
 from hvsdk_xen._stream_readers import RawReader, VhdReader, check_size
-from hvsdk_xen._values import as_int, is_ref
+from hvsdk_xen._values import as_int, as_time, is_ref
 from hvsdk_xen._verbs import FAILURES
 from hvsdk_xen._vhd import BrokenVhdError, VhdMap, read_map
 from hvsdk_xen._volume_writer import VolumeWriter
@@ -88,8 +88,9 @@ class DiskIoVerbs(VolumeVerbs):
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline
     ) -> Iterable[Extent]:
-        new = self._disk_in(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline)
-        old = self._disk_in(self._snapshot_ref(native_id, since_id, deadline), disk_id, deadline)
+        later, earlier = (self._snapshot_ref(native_id, one, deadline) for one in (snapshot_id, since_id))
+        self._refuse_backwards(later, earlier, deadline)
+        new, old = (self._disk_in(snapshot, disk_id, deadline) for snapshot in (later, earlier))
         try:
             bitmap = self.call("VDI.list_changed_blocks", old.ref, new.ref, deadline=deadline)
         except XenAPI.Failure as exc:
@@ -112,6 +113,15 @@ class DiskIoVerbs(VolumeVerbs):
         if self.call("VM.get_snapshot_of", ref, deadline=deadline) != self.vm_ref(native_id, deadline):
             raise errors.SnapshotNotFoundError(f"{snapshot_id!r} is no snapshot of the domain")
         return ref
+
+    def _refuse_backwards(self, later: str, earlier: str, deadline: Deadline) -> None:
+        """Refuse a snapshot to compare with that is the younger one: XAPI would answer all the same."""
+        times = [as_time(self.call("VM.get_snapshot_time", one, deadline=deadline)) for one in (later, earlier)]
+        if times[0] is not None and times[1] is not None and times[0] < times[1]:
+            raise errors.InvalidSpecError(
+                f"changes are those since an earlier snapshot, and the one to compare with is of {times[1]}, after {times[0]}",
+                hint="ask the later snapshot: later.changed_blocks(earlier, disk)",
+            )
 
     def _disk_in(self, vm: str, disk_id: str, deadline: Deadline) -> Vdi:
         """Return what is in a drive of a VM or snapshot, by the drive's id."""

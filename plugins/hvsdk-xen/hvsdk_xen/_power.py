@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, DomainInfo, Target, Task
+from hvsdk.driver import Deadline, DomainInfo, Target, Task, errors
 
+from hvsdk_xen._error_table import HINTS
 from hvsdk_xen._login import code_of
 from hvsdk_xen._steps import Pause, Steps, StepsTask
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._tools import ToolsVerbs
+from hvsdk_xen._values import as_int
 
 __all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
 
@@ -43,9 +45,22 @@ class PowerVerbs(ToolsVerbs):
         try:
             yield self.start_task("VM.start", ref, False, False, deadline=deadline)
         except XenAPI.Failure as exc:
+            if code_of(exc) == "NO_HOSTS_AVAILABLE":
+                raise self._no_room(ref, exc) from exc
             if _state_told(exc) != "suspended":
                 raise
             yield self._resume(ref, self.soon())
+
+    def _no_room(self, ref: str, exc: XenAPI.Failure) -> errors.InsufficientResourcesError:
+        """Return the error of a start for which XAPI found no host, with the size that it looked for one for."""
+        vm = self.call("VM.get_record", ref, deadline=self.soon())
+        memory = (as_int(vm.get("memory_static_max")) or 0) / 2**20
+        return errors.InsufficientResourcesError(
+            f"no host of the pool can run domain {vm.get('name_label')!r}, which has {memory:,.0f} MiB of memory "
+            f"({code_of(exc)})",
+            hint=HINTS[code_of(exc)],
+            native_code=code_of(exc),
+        )
 
     def resume(self, native_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
         return self._resume(self.vm_ref(native_id, deadline), deadline)

@@ -39,11 +39,11 @@ def next_step(code: str, details: Sequence[str], operation: Operation) -> str | 
         return "unfence() it when that no longer holds"
     if code == "RBAC_PERMISSION_DENIED" and details and (role := wanted_role(details[0])):
         return f"it wants the role {role}: see the pool's subjects and their roles"
-    if code in ("VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE"):
+    if code.startswith("VM_LACKS_FEATURE") or code == "VM_MISSING_PV_DRIVERS":
         more = {
             "reboot": "; reset() restarts it without asking the guest",
             "shutdown": "; power_off(), or shutdown(then='power_off'), cuts the power without asking the guest",
-            "migrate": "; shut off, it moves without them",
+            "migrate": "; off, it moves without them",
         }.get(operation.verb, "")
         return f"install the XenServer tools (xe-guest-utilities) in the guest, or wait until they run{more}"
     return None

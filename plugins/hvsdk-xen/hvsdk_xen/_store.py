@@ -207,5 +207,7 @@ def _only(found: list[Vdi], what: str) -> Vdi:
 
 def _ambiguous(message: str, uuids: list[str]) -> errors.AmbiguousNameError:
     return errors.AmbiguousNameError(
-        message, candidates=[(one, None, None) for one in sorted(uuids)], hint="name it by its UUID"
+        f"{message}: {', '.join(sorted(uuids))}",
+        candidates=[(one, None, None) for one in sorted(uuids)],
+        hint="name it by its UUID",
     )

@@ -62,7 +62,7 @@ class TemplateVerbs(FenceVerbs, StoreReads):
             return found[0]
         if found:
             raise errors.AmbiguousNameError(
-                f"{len(found)} templates are called {key!r}",
+                f"{len(found)} templates are called {key!r}: {', '.join(sorted(one.uuid for one in found))}",
                 candidates=[(one.uuid, one.uuid, None) for one in found],
                 hint="name it by its UUID",
             )

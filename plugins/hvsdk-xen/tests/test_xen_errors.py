@@ -165,7 +165,7 @@ def test_a_refused_state_is_told_as_one_of_ours():
 
 @pytest.mark.parametrize(
     ("verb", "step"),
-    [("reboot", "reset()"), ("shutdown", "then='power_off'"), ("migrate", "shut off"), ("suspend", "")],
+    [("reboot", "reset()"), ("shutdown", "then='power_off'"), ("migrate", "off, it moves"), ("suspend", "")],
 )
 def test_what_wants_tools_says_what_does_without_them(verb, step):
     for code in ("VM_LACKS_FEATURE", "VM_MISSING_PV_DRIVERS"):
