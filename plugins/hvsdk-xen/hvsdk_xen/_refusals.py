@@ -39,6 +39,8 @@ def next_step(code: str, details: Sequence[str], operation: Operation) -> str | 
         return "unfence() it when that no longer holds"
     if code == "RBAC_PERMISSION_DENIED" and details and (role := wanted_role(details[0])):
         return f"it wants the role {role}: see the pool's subjects and their roles"
+    if code == "VM_BAD_POWER_STATE" and operation.verb == "clone":
+        return "shut it down first: XAPI copies no domain that runs"
     if code.startswith("VM_LACKS_FEATURE") or code == "VM_MISSING_PV_DRIVERS":
         more = {
             "reboot": "; reset() restarts it without asking the guest",

@@ -174,6 +174,7 @@ def test_networks_of_one_name_are_told_apart_by_their_uuids(domain, raw):
         with pytest.raises(errors.AmbiguousNameError) as refused:
             domain.attach_nic(NicSpec(network="xen-twin"))
         uuid = refused.value.candidates[0][0]
+        assert uuid in refused.value.message
         assert domain.attach_nic(NicSpec(network=uuid)).network == "xen-twin"
     finally:
         domain.detach_nic(domain.info.nics[-1])

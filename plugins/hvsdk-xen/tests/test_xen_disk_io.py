@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -169,6 +170,17 @@ def test_a_write_that_is_given_up_leaves_the_volume_as_it_was(pool: Running, mak
         assert pool.act("disk", vdi=volume.id)["sha256"] == before
     finally:
         volume.delete()
+
+
+def test_what_changed_is_asked_of_the_later_snapshot(make_vm, make_host):
+    domain = make_host().domain(make_vm())
+    old = domain.create_snapshot("old")
+    time.sleep(1.1)  # snapshots are dated in whole seconds
+    new = domain.create_snapshot("new")
+    with pytest.raises(errors.InvalidSpecError, match="earlier snapshot") as refused:
+        old.changed_blocks(new, domain.disks[0])
+    assert "later.changed_blocks(earlier" in refused.value.hint
+    assert new.changed_blocks(old, domain.disks[0]) == []
 
 
 @pytest.mark.parametrize("tracked", [True, False], ids=["tracked", "not tracked"])

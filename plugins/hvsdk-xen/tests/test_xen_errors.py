@@ -173,6 +173,10 @@ def test_what_wants_tools_says_what_does_without_them(verb, step):
         assert "install" in told(code, REF, verb=verb).hint
 
 
+def test_a_clone_of_a_running_domain_says_what_to_do():
+    assert "shut it down" in told("VM_BAD_POWER_STATE", REF, "halted", "running", verb="clone").hint
+
+
 def test_what_a_role_lacks_names_the_role_that_has_it():
     assert "role vm-power-admin" in told("RBAC_PERMISSION_DENIED", "async.vm.snapshot", "No permission").hint
     assert "vm.something_new" in told("RBAC_PERMISSION_DENIED", "vm.something_new", "No permission").message
