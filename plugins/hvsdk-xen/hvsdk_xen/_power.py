@@ -22,7 +22,7 @@ __all__ = ["GUARDED_BY_CORE", "PowerVerbs"]
 GUARDED_BY_CORE = frozenset(("power_off", "reset", "reboot", "clone"))
 """Verbs that XAPI carries out in states in which hvsdk does not: it gives up saved memory unasked, may reboot a paused VM,
 and copies a suspended one where the pool allows that. A reboot that is refused for a host that is not heard is so only in
-its task, which is let go."""
+its task, which may have been let go by then."""
 
 REFUSAL_PATIENCE = 0.5
 """Seconds for which a request to reboot may still turn out to be refused: the answer to an asynchronous call says nothing."""
