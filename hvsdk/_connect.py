@@ -41,15 +41,16 @@ def connect(
         password: The password, `hvsdk.ASK` to be asked at the terminal, a `SecretRef`, or other `Credentials`: a token, a
             key file, Kerberos. Only without a literal secret can the host be pickled.
         verify: The server's certificate is checked. A CA file to check it with, one or several `"sha256:<fingerprint>"`
-            of the certificates to accept, or `False` not to check, which warns.
+            of the certificates to accept (with or without colons, also as `openssl x509 -fingerprint -sha256` prints
+            it), or `False` not to check, which warns.
         tls: `"legacy"` for servers that speak TLS 1.0 only.
         timeout: Seconds that one round trip may take.
         deadline: Seconds that any operation may take as a whole, this one included.
         readonly: Refuse every verb that changes something.
         allow: What a read-only host shall hand out all the same: `"console"`, `"open_disk"`, `"native"`.
         backend: Name of the backend, where two installed ones take the URL's scheme.
-        options: `port`, and what the backend has: `python -m hvsdk --options` lists them. In the URL a bool is `true`,
-            `yes` or `1`, or `false`, `no` or `0`.
+        options: `port`, and what the backend has: `python -m hvsdk --options` lists them. These alone may also stand in
+            the URL (`?name=value`; a bool is `true`, `yes` or `1`, or `false`, `no` or `0`); the arguments above do not.
 
     Raises:
         ValueError: The URL or an argument makes no sense.

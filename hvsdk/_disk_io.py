@@ -93,9 +93,11 @@ class _Stream:
 
 
 class DiskReader(_Stream):
-    """A disk that is open for reading; use it in a `with` block. Safe for threads.
+    """A disk that is open for reading. Safe for threads.
 
-    Without `Capability.DISK_RANDOM_READ` it can only be read in order, from the beginning.
+    Use it in a `with` block (`with domain.open_disk(disk) as reader:`), which closes it. `size` is what the guest sees in
+    bytes, `extents()` says where its holes are, `read(offset, length)` returns bytes. Without
+    `Capability.DISK_RANDOM_READ` it can only be read in order, from the beginning.
     """
 
     def __init__(self, host: Host, connection: Connection, operation: Operation, reader: DriverReader) -> None:

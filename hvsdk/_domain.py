@@ -35,6 +35,9 @@ class Domain(Reads, LifecycleVerbs, DeviceVerbs, SnapshotVerbs, LabelVerbs):
 
     Attributes are free, methods talk to the host. Every verb returns when it is true, or raises, and leaves the record
     fresh; reaching the state that the domain is already in is success. Equality and hash go by host and native id.
+
+    What the guest tells (`addresses`, `guest_hostname`, `guest_os`, `agent`) is not loaded after a verb, since what was known
+    before may be untrue then: `refresh()` reads it, as `host.domain(…)` does.
     """
 
     __slots__ = ("__weakref__",)

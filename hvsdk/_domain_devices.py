@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hvsdk._device_lookup import disk_id_of, find_disk, find_nic, must_be, nic_id_of, no_disk
 from hvsdk._handle import Handle
@@ -19,15 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["DeviceVerbs"]
 
 
-def _plugs(capability: Capability) -> Callable[[Doing], None]:
+WHILE_RUNNING: Final = {
+    "attach_disk": Capability.HOTPLUG_DISK,
+    "detach_disk": Capability.HOTPLUG_DISK,
+    "resize_disk": Capability.RESIZE_DISK_RUNNING,
+    "attach_nic": Capability.HOTPLUG_NIC,
+    "detach_nic": Capability.HOTPLUG_NIC,
+}
+"""What a verb needs of a domain that runs."""
+RUNS: Final = frozenset({PowerState.RUNNING, PowerState.PAUSED})
+
+
+def _plugs(verb: str) -> Callable[[Doing], None]:
     """Return the check that the domain does not run, where the product cannot do this to one that runs."""
 
     def check(doing: Doing) -> None:
-        reason = doing.host._why_not(capability, doing.info)
+        reason = doing.host._why_not(WHILE_RUNNING[verb], doing.info)
         if reason is None:
             return
         info = doing.look(CONFIG)
-        if info.power_state in (PowerState.RUNNING, PowerState.PAUSED):
+        if info.power_state in RUNS:
             raise PowerStateError(
                 f"{doing.operation.verb} is not possible while {doing.subject} is {info.power_state}: {reason}",
                 state=info.power_state,
@@ -113,7 +124,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_disk(self._info.native_id, disk, deadline=limit),
             arguments={"size_bytes": disk.size_bytes, "source": disk.source, "pool": disk.pool},
             timeout=timeout,
-            before=_plugs(Capability.HOTPLUG_DISK),
+            before=_plugs("attach_disk"),
             after=_until(lambda info, made: find_disk(info, made), found, "there"),
         )
         return found[0]
@@ -131,7 +142,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_disk(self._info.native_id, disk_id, deadline=limit),
             arguments={"disk": disk_id},
             timeout=timeout,
-            before=_plugs(Capability.HOTPLUG_DISK),
+            before=_plugs("detach_disk"),
             reached=lambda info: find_disk(info, disk_id) is None,
             after=_gone(lambda info: find_disk(info, disk_id) is None, f"rid of disk {disk_id}"),
         )
@@ -145,7 +156,7 @@ class DeviceVerbs(Handle):
         from hvsdk._units import parse_size
 
         disk_id, size_bytes = disk_id_of(self, disk), parse_size(size)
-        runs = _plugs(Capability.RESIZE_DISK_RUNNING)
+        runs = _plugs("resize_disk")
 
         def check(doing: Doing) -> None:
             runs(doing)
@@ -180,7 +191,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_nic(self._info.native_id, nic, deadline=limit),
             arguments={"network": nic.network, "mac": nic.mac},
             timeout=timeout,
-            before=_plugs(Capability.HOTPLUG_NIC),
+            before=_plugs("attach_nic"),
             after=_until(lambda info, made: find_nic(info, made), found, "there"),
         )
         return found[0]
@@ -198,7 +209,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_nic(self._info.native_id, nic_id, deadline=limit),
             arguments={"nic": nic_id},
             timeout=timeout,
-            before=_plugs(Capability.HOTPLUG_NIC),
+            before=_plugs("detach_nic"),
             reached=lambda info: find_nic(info, nic_id) is None,
             after=_gone(lambda info: find_nic(info, nic_id) is None, f"rid of adapter {nic_id}"),
         )

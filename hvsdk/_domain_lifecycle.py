@@ -166,7 +166,9 @@ class LifecycleVerbs(Handle):
         """Make a copy that is shut off, with a new UUID and new MACs.
 
         Args:
-            linked: Let the copy's disks lie on the original's, which must stay unchanged and cannot be deleted then.
+            linked: Let the copy's disks lie on the original's in place of copies of them. Where those stay the original's
+                own (libvirt) they must not change, and cannot be deleted before the copy; where the product keeps what
+                both share by itself (XAPI) the copy outlives its original.
 
         Raises:
             PowerStateError: The product cannot clone it in this state.

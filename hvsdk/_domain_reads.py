@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hvsdk._device_lookup import disk_id_of, id_of
 from hvsdk._handle import Handle
 from hvsdk._names import READS, capability_named
 from hvsdk._operation import CONFIG, check_allowed, operate
 from hvsdk.capability import Capability
-from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError
+from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError, SnapshotNotFoundError
 
 if TYPE_CHECKING:
     from hvsdk._disk_io import DiskReader
+    from hvsdk._domain import Domain
     from hvsdk._snapshot import Snapshot
     from hvsdk.models import Console, Disk, DomainInfo, DomainStats
 
@@ -63,6 +64,15 @@ class Reads(Handle):
     def open_disk(self, disk: Disk | str, *, snapshot: Snapshot | str | None = None) -> DiskReader:
         """Open a disk for reading, of a domain that is off or suspended, or as a snapshot holds it.
 
+        Args:
+            disk: Its record or its id.
+            snapshot: A handle, an id or a name, as `snapshot()` takes it. A name costs two round trips more.
+
+        Raises:
+            PowerStateError: The domain runs and no snapshot was named.
+            SnapshotNotFoundError: It has no such snapshot; the hint has those that are there.
+            AmbiguousNameError: Several snapshots have that name.
+
         Example:
             >>> import hvsdk
             >>> with hvsdk.connect("fake://demo") as host:
@@ -90,13 +100,25 @@ class Reads(Handle):
                 if AT_REST.judge(info.power_state) is not Verdict.GO:
                     raise refuse_state(doing, info)
             connection = doing.door.open(doing.deadline)
-            reader = doing.door.on(
-                connection,
-                doing.operation,
-                lambda driver, limit: driver.open_disk(native_id, disk_id, snapshot_id=snapshot_id, deadline=limit),
-                doing.deadline,
-            )
-            return DiskReader(self._host, connection, doing.operation, reader)
+
+            def opened(of: str | None) -> DiskReader:
+                reader = doing.door.on(
+                    connection,
+                    doing.operation,
+                    lambda driver, limit: driver.open_disk(native_id, disk_id, snapshot_id=of, deadline=limit),
+                    doing.deadline,
+                )
+                return DiskReader(self._host, connection, doing.operation, reader)
+
+            try:
+                return opened(snapshot_id)
+            except SnapshotNotFoundError:
+                if not isinstance(snapshot, str) or not self._host.supports(Capability.LIST_SNAPSHOTS):
+                    raise
+                named = cast("Domain", self).snapshot(snapshot).id  # it was no id: then it is a name
+                if named == snapshot_id:
+                    raise
+            return opened(named)
 
     def why_not(self, verb: str) -> str | None:
         """Return the reason why a verb is not possible now on this domain, or `None` when nothing is known against it.
@@ -109,7 +131,8 @@ class Reads(Handle):
         Raises:
             InvalidSpecError: There is no such verb; the hint has the nearest names.
         """
-        from hvsdk._power import RULES, Verdict, advice
+        from hvsdk._domain_devices import RUNS, WHILE_RUNNING
+        from hvsdk._power import RULES, VARIANT_RULES, Verdict, advice
 
         capability = capability_named(verb)
         name = capability.value
@@ -121,9 +144,13 @@ class Reads(Handle):
         reason = self._host._why_not(capability, info)
         if reason is not None:
             return reason
-        rule = RULES.get(name)
+        rule = RULES.get(name) or VARIANT_RULES.get(name)
         if rule is not None and rule.judge(info.power_state) in (Verdict.ERROR, Verdict.WAIT):
             return f"it is {info.power_state}: {advice(name, info.power_state)}"
+        if info.power_state in RUNS and name in WHILE_RUNNING:
+            reason = self._host._why_not(WHILE_RUNNING[name], info)
+            if reason is not None:
+                return f"it is {info.power_state}: {reason}"
         if info.fenced is not None and name in ("start", "resume", "revert_snapshot"):
             return f"it is fenced: {info.fenced.reason}"
         return None
@@ -147,7 +174,7 @@ class Reads(Handle):
 
 
 def _snapshot_id(info: DomainInfo, snapshot: Snapshot | str | None) -> str | None:
-    """Return the snapshot's id, and refuse what is no snapshot, or one of another domain."""
+    """Return the snapshot's id, or the text that may be its name, and refuse what is no snapshot, or one of another domain."""
     from hvsdk._snapshot import Snapshot
 
     if isinstance(snapshot, Snapshot):
@@ -155,5 +182,5 @@ def _snapshot_id(info: DomainInfo, snapshot: Snapshot | str | None) -> str | Non
             raise InvalidSpecError(f"{snapshot!r} is a snapshot of another domain")
         return snapshot.id
     if snapshot is not None and not isinstance(snapshot, str):
-        raise InvalidSpecError(f"a snapshot is named by its handle or its id, not {snapshot!r}")
+        raise InvalidSpecError(f"a snapshot is named by its handle, its id or its name, not {snapshot!r}")
     return snapshot

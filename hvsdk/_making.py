@@ -6,12 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from hvsdk._deadline import Deadline
-from hvsdk._door import NoAnswer
 from hvsdk._driver.base import Driver
 from hvsdk._operation import CONFIG, Doing, check_allowed, check_capability, operate
 from hvsdk._power import RULES
 from hvsdk._verbs import carry_out
-from hvsdk._worker import NoAnswerError
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.errors import (
@@ -29,7 +27,7 @@ from hvsdk.errors import (
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
     from hvsdk._host import Host
-    from hvsdk._waiting import Cancel, Progress
+    from hvsdk._waiting import Cancel, Progress, Undo
     from hvsdk.models import DomainInfo, DomainSpec
 
 __all__ = ["clone", "create", "delete", "migrate"]
@@ -55,7 +53,7 @@ def create(
                 doing,
                 lambda driver, limit: driver.create_domain(spec, deadline=limit),
                 creates=True,
-                undo=lambda info: _remove(doing, info),
+                undo=_undo_of(spec),
                 progress=progress,
                 cancel=cancel,
             )
@@ -95,15 +93,13 @@ def _a_moment(doing: Doing) -> Deadline:
     return Deadline(max(doing.deadline.remaining(), min(1.0, doing.door.timeout)))
 
 
-def _remove(doing: Doing, info: DomainInfo) -> None:
-    """Undo what was made just before Ctrl-C."""
-    deadline = Deadline(doing.door.timeout)
-    try:
-        doing.door.change(
-            doing.operation, lambda d, limit: d.delete(info.native_id, disks="delete", deadline=limit), deadline
-        )
-    except (HvsdkError, NoAnswer, NoAnswerError):
-        return  # KeyboardInterrupt goes on to the caller, who sees that the domain is there
+def _undo_of(spec: DomainSpec) -> Undo[DomainInfo] | None:
+    """Return what removes the new domain and its new volumes, but none that was there before."""
+    theirs = [disk.source is not None and not disk.copy for disk in spec.disks if disk.device == "disk"]
+    if any(theirs) and not all(theirs):
+        return None  # no delete tells the ones from the others: it stays whole, and the message says so
+    disks: Literal["keep", "delete"] = "keep" if any(theirs) else "delete"
+    return lambda driver, info, limit: driver.delete(info.native_id, disks=disks, deadline=limit)
 
 
 def delete(
@@ -167,7 +163,7 @@ def clone(
                 lambda driver, limit: driver.clone(native_id, name, linked=linked, deadline=limit),
                 rule=RULES["clone"],
                 creates=True,
-                undo=lambda info: _remove(doing, info),
+                undo=lambda driver, info, limit: driver.delete(info.native_id, disks="delete", deadline=limit),
                 progress=progress,
                 cancel=cancel,
             )

@@ -17,6 +17,7 @@ from hvsdk.capability import Capability
 from hvsdk.errors import (
     CancelledError,
     DomainNotFoundError,
+    GuestAgentError,
     HvsdkError,
     InvalidSpecError,
     OutcomeUnknownError,
@@ -39,6 +40,11 @@ GUARDED_READS = frozenset({"console", "open_disk", "native"})
 
 READ_ONLY = "the connection is read-only"
 DEADLINE = "deadline= of connect"
+WITHOUT_GUEST = {
+    "shutdown": "shutdown(then='power_off') cuts the power of a guest that cannot be asked",
+    "reboot": "reset() restarts without asking the guest",
+}
+"""What to do where no agent answers, by verb."""
 LATE_SECONDS = 1.0
 CONFIG = frozenset({"config"})
 STATE: frozenset[str] = frozenset()
@@ -208,6 +214,11 @@ def _plain_errors(doing: Doing) -> Iterator[None]:
         name = doing.operation.domain
         if name is not None and repr(name) not in exc.message:
             exc.message = f"domain {name!r} is gone: {exc.message}"
+        raise
+    except GuestAgentError as exc:
+        if doing.info is not None and repr(doing.info.name) not in exc.message:
+            exc.message = f"{doing.operation.verb} of {doing.subject}: {exc.message}"
+        exc.hint = exc.hint or WITHOUT_GUEST.get(doing.operation.verb)
         raise
     except NoAnswer as silence:
         cause = cause_of(silence)

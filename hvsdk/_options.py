@@ -12,6 +12,8 @@ __all__ = ["read_options"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_ARGUMENTS = frozenset(("username", "verify", "tls", "timeout", "deadline", "readonly", "allow", "backend"))
+"""What `connect` takes beside options."""
 SHOWN = 40
 """Characters of a text that are shown in an error."""
 
@@ -39,6 +41,8 @@ def read_options(
             raise TypeError("a password does not go into the URL's query; give password=, which can be a SecretRef")
         elif backend.pass_query:
             others[name] = text
+        elif name in _ARGUMENTS:
+            raise TypeError(f"{name}= is an argument of connect, not a parameter of the URL")
         else:
             raise _unknown(backend, name)
     for name, value in keywords.items():

@@ -95,6 +95,8 @@ RULES.update(
     )
 )
 RULES["open_disk"] = AT_REST
+VARIANT_RULES: Final[dict[str, Rule]] = {"snapshot_memory": _rule(RUNNING), "clone_linked": NOT_SUSPENDED}
+"""What a verb's variant needs beyond the verb."""
 RULES["revert_snapshot"] = _rule(*_ANY, SUSPENDED)
 RULES["migrate"] = _rule(RUNNING, PAUSED, SHUTOFF)
 
@@ -118,6 +120,9 @@ _ADVICE: Final[dict[tuple[str, PowerState], str]] = {
     ("delete", PAUSED): "power_off() it first",
     ("delete", CRASHED): "power_off() it first",
     ("delete", SUSPENDED): "power_off(discard_memory=True) it first, or resume() and shutdown()",
+    ("snapshot_memory", PAUSED): "unpause() it first, or make a snapshot without memory",
+    ("snapshot_memory", SHUTOFF): "start() it first, or make a snapshot without memory",
+    ("snapshot_memory", CRASHED): "reset() it first, or make a snapshot without memory",
     ("open_disk", RUNNING): "shut it down, or read a snapshot: open_disk(disk, snapshot=…)",
     ("open_disk", PAUSED): "power_off() it, or read a snapshot: open_disk(disk, snapshot=…)",
     ("open_disk", CRASHED): "power_off() it first",

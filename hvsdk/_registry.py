@@ -119,7 +119,31 @@ def load_driver(backend: Backend) -> type[Driver]:
             backend=backend.name,
             hint="upgrade " + ("hvsdk" if driver.api > max(API_VERSIONS) else "the plugin"),
         )
+    _check_names(driver, backend)
     return driver
+
+
+def _check_names(driver: type[Driver], backend: Backend) -> None:
+    """Refuse a misspelt name, which would guard or offer nothing without a word."""
+    from hvsdk.capability import Capability
+
+    _refuse_others(backend, "variants", driver.variants, frozenset(Capability), "no capability")
+    if driver.unguarded:
+        from hvsdk._power import RULES  # which most first connections can do without
+
+        _refuse_others(backend, "unguarded", driver.unguarded, frozenset(RULES), "no verb with a rule of states")
+
+
+def _refuse_others(backend: Backend, what: str, names: Iterable[str], known: frozenset[str], are: str) -> None:
+    wrong = sorted(frozenset(names) - known)
+    if wrong:
+        from hvsdk._names import did_you_mean
+
+        raise BackendLoadError(
+            f"{backend.driver} lists {wrong[0]!r} in {what}, which is {are}",
+            backend=backend.name,
+            hint=did_you_mean(wrong[0], known) or f"there are: {', '.join(sorted(known))}",
+        )
 
 
 def _backends_of(implementation: Implementation) -> tuple[Backend, ...]:

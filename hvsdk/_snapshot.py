@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hvsdk._device_lookup import id_of
 from hvsdk._driver.base import Driver
 from hvsdk._operation import CONFIG, Doing, operate
-from hvsdk._power import NOT_SUSPENDED, RULES
+from hvsdk._power import NOT_SUSPENDED, RULES, advice
 from hvsdk._power_verbs import check_fence
 from hvsdk._verbs import carry_out, fresh, refuse_state
 from hvsdk.capability import Capability
@@ -147,11 +147,23 @@ class Snapshot:
         )
 
     def changed_blocks(self, since: Snapshot, disk: Disk | str) -> list[Extent]:
-        """Return what differs on a disk between an earlier snapshot and this one."""
+        """Return what differs on a disk between an earlier snapshot and this one, for a copy of `since` to become one of this.
+
+        Where no times are told and neither was made on the other, which one is earlier is for the caller to know.
+
+        Raises:
+            InvalidSpecError: `since` is this snapshot, a later one, or one of another domain.
+        """
         domain = self._domain
         if not isinstance(since, Snapshot) or since._domain != domain:
             raise InvalidSpecError(
                 f"changed_blocks compares with an earlier snapshot of {domain!r}, not with {since!r}"
+            )
+        if _is_later(since.info, self._info):
+            raise InvalidSpecError(
+                f"changed_blocks goes from an earlier snapshot to a later one: {since.name!r} is not earlier than "
+                f"{self.name!r}",
+                hint="ask the later one: later.changed_blocks(earlier, disk)",
             )
         disk_id = id_of(disk)
         return domain.host._ask(
@@ -173,6 +185,15 @@ class Snapshot:
     def __repr__(self) -> str:
         memory = " +memory" if self._info.has_memory else ""
         return f"<Snapshot {self._info.name!r} of {self._domain.name!r}{memory}>"
+
+
+def _is_later(since: SnapshotInfo, until: SnapshotInfo) -> bool:
+    """Whether `since` is known not to be the earlier one. The tree goes before the times: clocks are set back."""
+    if until.parent == since.id:
+        return False
+    if since.id == until.id or since.parent == until.id:
+        return True
+    return since.created_at is not None and until.created_at is not None and since.created_at > until.created_at
 
 
 def create(
@@ -203,7 +224,7 @@ def create(
             ),
             rule=NOT_SUSPENDED,
             creates=True,
-            undo=lambda info: _remove(doing, native_id, info.id),
+            undo=lambda driver, info, limit: driver.delete_snapshot(native_id, info.id, children=False, deadline=limit),
             progress=progress,
             cancel=cancel,
         )
@@ -247,7 +268,7 @@ def _check_state(doing: Doing, memory: bool) -> None:
             state=info.power_state,
             backend=doing.host.backend,
             host=doing.host.url,
-            hint="start() it, or make a snapshot without memory",
+            hint=advice("snapshot_memory", info.power_state),
         )
     runs = info.power_state in (PowerState.RUNNING, PowerState.PAUSED)
     if runs and not memory and (why := doing.host._why_not(Capability.SNAPSHOT_RUNNING, info)) is not None:
@@ -258,16 +279,6 @@ def _check_state(doing: Doing, memory: bool) -> None:
             host=doing.host.url,
             hint="shut it down first, or use memory=True where there is that capability",
         )
-
-
-def _remove(doing: Doing, native_id: str, snapshot_id: str) -> None:
-    from hvsdk._deadline import Deadline
-
-    doing.door.change(
-        doing.operation,
-        lambda driver, limit: driver.delete_snapshot(native_id, snapshot_id, children=False, deadline=limit),
-        Deadline(doing.door.timeout),
-    )
 
 
 def _keep_labels(doing: Doing, before: DomainInfo, now: DomainInfo) -> DomainInfo:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from hvsdk._deadline import Deadline
 from hvsdk._disk_io import VolumeWriter
 from hvsdk._fields import Field
-from hvsdk._operation import Doing, operate
+from hvsdk._operation import operate
 from hvsdk._verbs import carry_out
 from hvsdk.capability import Capability
 from hvsdk.errors import AmbiguousNameError, InvalidSpecError, StoragePoolNotFoundError, VolumeNotFoundError
@@ -133,7 +132,7 @@ class StoragePool:
                 doing,
                 lambda driver, limit: driver.create_volume(pool_id, wanted, deadline=limit),
                 creates=True,
-                undo=lambda info: _remove(doing, pool_id, info.id),
+                undo=lambda driver, info, limit: driver.delete_volume(pool_id, info.id, deadline=limit),
                 progress=progress,
                 cancel=cancel,
             )
@@ -150,15 +149,6 @@ class StoragePool:
 
     def __repr__(self) -> str:
         return f"<StoragePool {self._info.name!r}>"
-
-
-def _remove(doing: Doing, pool_id: str, volume_id: str) -> None:
-    """Undo what was made just before Ctrl-C."""
-    doing.door.change(
-        doing.operation,
-        lambda driver, limit: driver.delete_volume(pool_id, volume_id, deadline=limit),
-        Deadline(doing.door.timeout),
-    )
 
 
 class Volume:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check_tls", "tls_options"]
 
-_PIN = re.compile(r"sha256:([0-9a-f]{64})")
+_PIN = re.compile(
+    r"(?:sha-?256(?:\s*fingerprint)?[:= ]*)?((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE
+)
+"""A fingerprint as we, openssl and browsers write it."""
+_LIKE_PIN = re.compile(r"sha-?(?:1|256)\s*(?:fingerprint|[:=]).*|[0-9a-f: ]{20,}", re.ASCII | re.IGNORECASE | re.DOTALL)
 
 
 def tls_options(verify: Any, tls: str | None) -> TLSOptions:
@@ -30,13 +34,13 @@ def tls_options(verify: Any, tls: str | None) -> TLSOptions:
     legacy = tls == "legacy"
     if isinstance(verify, bool):
         return TLSOptions(verify=verify, legacy=legacy)
-    if isinstance(verify, str) and verify.lower().startswith("sha256:"):
+    if isinstance(verify, str) and _LIKE_PIN.fullmatch(verify.strip()):
         return TLSOptions(pins=(_pin(verify),), legacy=legacy)
     if isinstance(verify, (str, os.PathLike)):
         return TLSOptions(ca_file=_ca_file(verify), legacy=legacy)
     if isinstance(verify, Iterable) and (pins := tuple(_pin(pin) for pin in verify)):
         return TLSOptions(pins=pins, legacy=legacy)
-    raise ValueError('verify= is True, False, a CA file, "sha256:<fingerprint>" or several of these in a list')
+    raise ValueError('verify= is True, False, a CA file, "sha256:<fingerprint>" or several fingerprints in a list')
 
 
 def check_tls(backend: Backend, scheme: str, hostname: str | None, options: TLSOptions) -> str | None:
@@ -79,11 +83,13 @@ def _check_without_tls(backend: Backend, scheme: str, hostname: str | None, opti
 
 
 def _pin(text: Any) -> str:
-    plain = re.sub(r"(?<=[0-9a-f]{2})[: ](?=[0-9a-f]{2})", "", text.lower()) if isinstance(text, str) else ""
-    plain = "sha256:" + plain.removeprefix("sha256").lstrip(": ")
-    if _PIN.fullmatch(plain) is None:
-        raise ValueError("a pin is sha256: and the 64 hexadecimal digits of the certificate's SHA-256 fingerprint")
-    return plain
+    match = _PIN.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            "a pin is sha256: and the 64 hexadecimal digits of the certificate's SHA-256 fingerprint, "
+            "with or without colons between them"
+        )
+    return "sha256:" + re.sub("[: ]", "", match[1]).lower()
 
 
 def _ca_file(path: str | os.PathLike[str]) -> str:

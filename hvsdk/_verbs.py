@@ -17,7 +17,7 @@ from hvsdk._driver.base import Driver
 from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, STATE, Doing
 from hvsdk._power import Rule, Verdict, advice
-from hvsdk._waiting import Cancel, Pauses, Progress, await_info, finish, stop
+from hvsdk._waiting import Cancel, Pauses, Progress, Undo, await_info, finish, remove, stop
 from hvsdk.enums import PowerState
 from hvsdk.errors import (
     BusyError,
@@ -74,7 +74,7 @@ def carry_out(
     power: bool = False,
     reached: Callable[[DomainInfo], bool] | None = None,
     creates: bool = False,
-    undo: Callable[[T], None] | None = None,
+    undo: Undo[T] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Outcome[T]:
@@ -85,7 +85,7 @@ def carry_out(
         power: Whether a refusal in a state that the table allows is a lost race, and tried again.
         reached: Tells from the record whether the goal is reached, for calls whose answer was lost.
         creates: Whether a task is cancelled and undone when the caller gives up.
-        undo: Removes what was made when Ctrl-C came before its answer.
+        undo: Removes what was made, when Ctrl-C came before its answer or a task was done before it could be cancelled.
     """
     bound = doing.deadline.sooner(RETRY_SECONDS)
     pauses = Pauses(bound)
@@ -176,7 +176,7 @@ def _call(
     doing: Doing,
     call: Callable[[Driver, Deadline], T | Task[T]],
     creates: bool,
-    undo: Callable[[T], None] | None,
+    undo: Undo[T] | None,
     progress: Progress | None,
     cancel: Cancel | None,
 ) -> T:
@@ -189,13 +189,11 @@ def _call(
     connection, result = doing.door.change(doing.operation, call, doing.deadline, interrupted)
     made: T = result
     if isinstance(result, Task):
-        made = finish(doing, connection, result, creates=creates, progress=progress, cancel=cancel)
+        made = finish(doing, connection, result, creates=creates, undo=undo, progress=progress, cancel=cancel)
     return made
 
 
-def _undo_late(
-    doing: Doing, connection: Connection, running: _worker.Call[Any], undo: Callable[[Any], None] | None
-) -> None:
+def _undo_late(doing: Doing, connection: Connection, running: _worker.Call[Any], undo: Undo[Any] | None) -> None:
     """Ctrl-C came while something was being made: take its answer and undo it."""
     try:
         result = running.result(INTERRUPT_SECONDS)
@@ -203,9 +201,9 @@ def _undo_late(
         return  # nothing was made, or nothing can be known in time; KeyboardInterrupt goes on to the caller
     with contextlib.suppress(HvsdkError, NoAnswer):  # nothing may take the place of KeyboardInterrupt
         if isinstance(result, Task):
-            stop(doing, connection, result)
+            stop(doing, connection, result, undo)
         elif undo is not None:
-            undo(result)
+            remove(doing, undo, result)
 
 
 def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInfo], bool] | None) -> DomainInfo:
@@ -223,8 +221,9 @@ def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInf
             last_seen = info.power_state
             if reached is not None and reached(info):
                 return info
+    seen = "" if last_seen is None else f"; read again, it is {last_seen}"
     raise OutcomeUnknownError(
-        f"{doing.operation.verb} of {doing.subject} got no answer: it may or may not have been carried out",
+        f"{doing.operation.verb} of {doing.subject} got no answer: it may or may not have been carried out{seen}",
         last_seen=last_seen,
         backend=doing.host.backend,
         host=doing.host.url,

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer
+from hvsdk._driver.base import Driver
+from hvsdk._driver.task import Task
 from hvsdk.errors import CancelledError, HvsdkError, OperationTimeoutError
 
 if TYPE_CHECKING:
     from hvsdk._door import Connection
-    from hvsdk._driver.task import Task
     from hvsdk._operation import Doing
     from hvsdk.models import DomainInfo
 
-__all__ = ["Cancel", "Pauses", "Progress", "await_info", "finish"]
+__all__ = ["Cancel", "Pauses", "Progress", "Undo", "await_info", "finish", "remove", "stop"]
 
 T = TypeVar("T")
 
 Progress = Callable[[float | None], Any]
 """Called with the share that is done, 0.0 to 1.0, or `None` where the product does not tell."""
+
+
+Undo: TypeAlias = Callable[[Driver, T, Deadline], Task[None] | None]
+"""Removes what a verb made."""
 
 
 class Cancel(Protocol):
@@ -61,6 +66,7 @@ def finish(
     task: Task[T],
     *,
     creates: bool,
+    undo: Undo[T] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> T:
@@ -104,26 +110,52 @@ def finish(
         own = not asking or isinstance(exc, (CancelledError, OperationTimeoutError))
         if not own and isinstance(exc, (HvsdkError, NoAnswer)):
             raise  # the task itself failed, or nothing can be said of it any more
-        _say(exc, stop(doing, connection, task) if creates else "; it goes on at the server")
+        _say(exc, stop(doing, connection, task, undo) if creates else "; it goes on at the server")
         raise
 
 
-def stop(doing: Doing, connection: Connection, task: Task[Any]) -> str:
-    """Cancel a task, wait for its end and say in words what came of it."""
+def stop(doing: Doing, connection: Connection, task: Task[T], undo: Undo[T] | None = None) -> str:
+    """Cancel a task, wait for its end and say in words what came of it.
+
+    What was done before it could be cancelled is removed by `undo`.
+    """
     deadline = Deadline(UNDO_SECONDS)
     pauses = Pauses(deadline)
     operation = doing.operation
     try:
         doing.door.on(connection, operation, lambda driver, limit: task.cancel(), deadline)
         while not deadline.expired:
-            if _poll(doing, connection, task, deadline)[0]:
-                return "; it had been done before it could be cancelled"
+            done, _, made = _poll(doing, connection, task, deadline)
+            if done:
+                return "; it had been done before it could be cancelled" + _removed(doing, undo, made)
             _pause(doing, connection, task, pauses)
     except CancelledError:
         return "; what it had made is removed"
     except (HvsdkError, NoAnswer) as exc:
         return f"; cancelling it ended with: {exc.__cause__ or exc}"
     return f"; it had not ended {UNDO_SECONDS:.0f} s after it was cancelled"
+
+
+def _removed(doing: Doing, undo: Undo[Any] | None, made: Any) -> str:
+    if undo is None:
+        return ""
+    try:
+        remove(doing, undo, made)
+    except (HvsdkError, NoAnswer) as exc:
+        return f", and removing what it had made ended with: {exc.__cause__ or exc}"
+    return ", and what it had made is removed"
+
+
+def remove(doing: Doing, undo: Undo[T], made: T) -> None:
+    """Remove what was made, and see that to its end."""
+    deadline = Deadline(UNDO_SECONDS)
+    connection, result = doing.door.change(doing.operation, lambda driver, limit: undo(driver, made, limit), deadline)
+    if isinstance(result, Task):
+        pauses = Pauses(deadline)
+        while not _poll(doing, connection, result, deadline)[0]:
+            if deadline.expired:
+                raise OperationTimeoutError(f"it was not removed within {UNDO_SECONDS:.0f} s")
+            _pause(doing, connection, result, pauses)
 
 
 def _say(exc: BaseException, more: str) -> None:

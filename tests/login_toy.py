@@ -40,6 +40,14 @@ class FutureToy(LoginToy):
     api = 2
 
 
+class MisspeltVerbToy(LoginToy):
+    unguarded = frozenset({"pause", "power_of"})
+
+
+class MisspeltVariantToy(LoginToy):
+    variants = frozenset({"snapshot_memry"})
+
+
 def backend(**changes: Any) -> Backend:
     return Backend(
         **{

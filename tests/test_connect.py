@@ -81,6 +81,9 @@ def test_whole_numbers_will_do_for_numbers(toy_backend):
         ({"tls": "old"}, ValueError, "legacy"),
         ({"verify": "/no/such/file"}, ValueError, "/no/such/file"),
         ({"verify": "sha256:abc"}, ValueError, "64 hex"),
+        ({"verify": "SHA1 Fingerprint=" + ":".join(["AB"] * 20)}, ValueError, "a pin is sha256:"),
+        ({"verify": ":".join(["AB"] * 20)}, ValueError, "a pin is sha256:"),
+        ({"verify": "ab" * 33}, ValueError, "a pin is sha256:"),
         ({"verify": []}, ValueError, "verify="),
         ({"password": 7}, TypeError, "password="),
     ],
@@ -103,6 +106,13 @@ def test_wrong_parameters_are_named_without_their_value(toy_backend, query):
     assert "Hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["tls", "timeout", "readonly", "verify", "deadline", "allow", "username", "backend"])
+def test_arguments_of_connect_are_no_parameters_of_the_url(toy_backend, name):
+    toy_backend()
+    with pytest.raises(TypeError, match=f"^{name}= is an argument of connect"):
+        hvsdk.connect(f"toy://server?{name}=3")
+
+
 def test_a_password_in_the_query_is_refused_even_where_the_client_library_reads_it(toy_backend):
     toy_backend(pass_query=True)
     with pytest.raises(TypeError, match="password"):
@@ -114,7 +124,23 @@ def test_the_url_is_a_text(toy_backend):
         hvsdk.connect(b"toy://server")
 
 
-@pytest.mark.parametrize("verify", [PIN, PIN.upper(), [PIN], "sha256:" + ":".join(["AB"] * 32)])
+COLONS = ":".join(["AB"] * 32)
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        *(
+            PIN,
+            PIN.upper(),
+            [PIN],
+            f"sha256:{COLONS}",
+            f"sha256 Fingerprint={COLONS}",
+            f"SHA256 Fingerprint={COLONS}\n",
+        ),
+        *(COLONS, "ab" * 32, [COLONS.lower()], COLONS.replace(":", " ")),
+    ],
+)
 def test_pins_are_normalised(toy_backend, verify):
     toy_backend()
     hvsdk.connect("toy://server", verify=verify)

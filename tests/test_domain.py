@@ -42,10 +42,19 @@ class Clinging(Weakening):
         raise errors.OperationFailedError("no")
 
 
+class Toolless(FakeDriver):
+    """A fake whose product does not name the domain when its guest has no tools."""
+
+    def shutdown(self, native_id, *, deadline):
+        raise errors.GuestAgentError("no tools")
+
+    reboot = shutdown
+
+
 class LesserPlugin:
     @hookimpl
     def hvsdk_backends(self):
-        classes = {"lesser": Lesser, "weakening": Weakening, "clinging": Clinging}
+        classes = {"lesser": Lesser, "weakening": Weakening, "clinging": Clinging, "toolless": Toolless}
         return [
             Backend(name=name, schemes=(name,), driver=f"{__name__}:{driver.__name__}")
             for name, driver in classes.items()
@@ -154,6 +163,44 @@ def test_a_product_without_hot_plug_asks_for_a_shutdown_first(lesser, plug):
         plug(web)
     web.power_off()
     plug(web)
+
+
+@pytest.mark.parametrize("verb", ["attach_disk", "detach_disk", "attach_nic", "detach_nic", "resize_disk"])
+def test_why_not_knows_what_cannot_be_done_to_a_running_domain(lesser, verb):
+    web = lesser.domains(state="running")[0]
+    assert web.why_not(verb).startswith("it is running: ")
+    web.pause()
+    assert web.why_not(verb).startswith("it is paused: ")
+    web.power_off()
+    assert web.why_not(verb) is None
+
+
+@pytest.mark.parametrize(
+    ("bring", "what_to_do"),
+    [
+        (lambda web: web.pause(), "it is paused: unpause() it first, or make a snapshot without memory"),
+        (lambda web: web.power_off(), "it is shutoff: start() it first, or make a snapshot without memory"),
+        (lambda web: web.suspend(), "it is suspended: resume() it first"),
+    ],
+)
+def test_why_not_of_a_snapshot_with_memory_says_what_to_do(host, bring, what_to_do):
+    web = host.domain("web-1")
+    assert web.why_not("snapshot_memory") is None
+    bring(web)
+    assert web.why_not("snapshot_memory") == what_to_do
+    with pytest.raises(errors.PowerStateError) as caught:
+        web.create_snapshot("no", memory=True)
+    assert caught.value.hint in what_to_do
+
+
+@pytest.mark.parametrize(("verb", "next_step"), [("shutdown", "then='power_off'"), ("reboot", "reset()")])
+def test_a_guest_without_an_agent_is_named_with_the_next_step(register, verb, next_step):
+    register(LesserPlugin())
+    with hvsdk.connect("toolless://demo") as host:
+        ask = getattr(host.domain("web-1"), verb)
+        with pytest.raises(errors.GuestAgentError, match=f"^{verb} of domain 'web-1': no tools") as caught:
+            ask()
+    assert next_step in caught.value.hint
 
 
 def test_guest_facts_that_a_backend_cannot_tell_are_none_and_not_missing(lesser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 import hvsdk
 from hvsdk import errors
+from hvsdk._snapshot import _is_later
+from hvsdk.models import SnapshotInfo
 from hvsdk.testing.fake import _disks, control
 
 MIB = 2**20
+EARLY, LATE = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
 
 
 @pytest.fixture
@@ -181,6 +185,62 @@ def test_changed_blocks_are_those_that_were_written_between(small):
     assert {(e.offset, e.length, e.zero) for e in changed} == {(5 * MIB, block, False), (0, block, True)}
     assert content(small, one)[:1] == b"x"
     assert content(small, two)[5 * MIB : 5 * MIB + 3] == b"yyy"
+
+
+def test_changed_blocks_go_from_an_earlier_snapshot_to_a_later_one(host, small):
+    one, two, three = (small.create_snapshot(name) for name in ("one", "two", "three"))
+    disk = disk_of(small)
+    control(host).reset_counts()
+    for since, until in ((two, one), (three, two), (three, one), (one, one)):
+        with pytest.raises(errors.InvalidSpecError, match=f"'{since.name}' is not earlier than '{until.name}'"):
+            until.changed_blocks(since, disk)
+    assert "changed_blocks" not in control(host).calls
+    assert three.changed_blocks(one, disk) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "later"),
+    [
+        ({"created_at": LATE}, {"created_at": EARLY}, True),
+        ({"created_at": EARLY}, {"created_at": LATE}, False),
+        ({"created_at": EARLY}, {"created_at": EARLY}, False),
+        ({"created_at": None}, {"created_at": EARLY}, False),
+        ({"created_at": LATE}, {"created_at": EARLY, "parent": "since"}, False),
+        ({"created_at": EARLY, "parent": "until"}, {"created_at": LATE}, True),
+        ({"parent": "until"}, {}, True),
+    ],
+)
+def test_the_tree_tells_which_snapshot_is_earlier_and_else_the_times_do(since, until, later):
+    def info(key, **more):
+        return SnapshotInfo(**{"id": key, "name": key, "created_at": None, "parent": None, "is_current": False, **more})
+
+    assert _is_later(info("since", **since), info("until", **until)) is later
+
+
+def test_a_disk_of_a_snapshot_is_opened_by_handle_id_or_name(host, small):
+    put(small, 0, b"then")
+    snapshot = small.create_snapshot("before")
+    put(small, 0, b"now!")
+    disk = disk_of(small)
+    for named, trips in ((snapshot, (1, 0)), (snapshot.id, (1, 0)), ("before", (2, 1))):
+        control(host).reset_counts()
+        with small.open_disk(disk, snapshot=named) as reader:
+            assert reader.read(0, 4) == b"then"
+        assert tuple(control(host).calls.get(verb, 0) for verb in ("open_disk", "list_snapshots")) == trips
+
+
+def test_a_snapshot_that_is_not_there_is_told_with_the_domain_and_those_that_are(small):
+    small.create_snapshot("before")
+    with pytest.raises(errors.SnapshotNotFoundError, match="domain 'small' has no snapshot 'after'") as caught:
+        small.open_disk(disk_of(small), snapshot="after")
+    assert caught.value.hint == "it has: 'before'"
+
+
+def test_a_name_that_two_snapshots_have_opens_neither_disk(small):
+    small.create_snapshot("twin")
+    small.create_snapshot("twin")
+    with pytest.raises(errors.AmbiguousNameError, match="2 snapshots 'twin'"):
+        small.open_disk(disk_of(small), snapshot="twin")
 
 
 def test_a_linked_clone_lies_on_the_original_and_takes_no_space(host, small):

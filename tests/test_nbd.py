@@ -169,6 +169,21 @@ def test_an_endless_reply_is_not_taken_in():
         NbdClient(answering((0, GREETING), (4 + 16, struct.pack(">QIII", 0x3E889045565A9, 8, 1, 2**31))))
 
 
+def test_replies_without_end_are_not_waited_for():
+    with pytest.raises(errors.OperationFailedError, match="not NBD"):
+        NbdClient(answering((0, GREETING), (4 + 16, option_reply(8, 3) * 2**16)))
+
+
+def test_an_answer_of_parts_without_end_is_not_waited_for():
+    info = option_reply(7, 3, struct.pack(">HQH", 0, 1024, 3)) + option_reply(7, 1)
+    nothing = struct.pack(">IHHQI", 0x668E33EF, 0, 0, 1, 0)
+    answers = (0, GREETING), (4 + 16, option_reply(8, 2**31 + 1)), (16 + 6, info), (28, nothing * 2**16)
+    client = NbdClient(answering(*answers))
+    with pytest.raises(errors.OperationFailedError, match="not NBD"):
+        client.read(0, 512)
+    client.close()
+
+
 @pytest.mark.parametrize(
     "chunk",
     [

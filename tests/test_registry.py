@@ -339,6 +339,8 @@ def test_threads_wait_for_the_scan_of_another_one(installed):
         ("toy:World", "not a hvsdk.driver.Driver"),
         ("login_toy:FutureToy", "version 2 of the driver contract, this hvsdk has 1.*upgrade hvsdk"),
         ("login_toy", "could not be loaded"),
+        ("login_toy:MisspeltVerbToy", "'power_of' in unguarded, which is no verb.*did you mean 'power_off'"),
+        ("login_toy:MisspeltVariantToy", "'snapshot_memry' in variants, which is no.*'snapshot_memory'"),
     ],
 )
 def test_a_driver_that_cannot_be_used_says_why(driver, said):

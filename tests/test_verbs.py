@@ -150,6 +150,7 @@ def test_a_lost_answer_is_an_unknown_outcome_otherwise_and_is_not_repeated(make_
     with pytest.raises(errors.OutcomeUnknownError) as caught:
         web.start()
     assert caught.value.last_seen is PowerState.SHUTOFF
+    assert "read again, it is shutoff" in str(caught.value)
     assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
     assert world.calls["start"] == 1
 

@@ -207,20 +207,24 @@ class Driver(ABC):
     A capability is a method that a subclass overrides or a variant that it lists, minus what `host_limits` and
     `domain_limits` take away. There are no try/except for translation, no waiting loops and no logging set-up in a
     driver: vendor errors pass through to the core, which asks `translate`.
+
+    Attributes:
+        api: Version of this contract that the driver was written for; another one is refused when it is loaded.
+        max_in_flight: How many calls the core makes at once on one instance. Leave it at 1 unless the client library
+            is safe to share between threads; what waits for its turn waits within its own time limit.
+        variants: What methods alone cannot say, such as `Capability.SNAPSHOT_MEMORY`.
+        unguarded: Verbs that the product carries out in states where the table of `docs/power-states.md` says error,
+            such as `"clone"` or `"reconfigure"` of a suspended domain: the core reads the state before it calls these,
+            which costs a round trip. A name without a rule of states is refused when the driver is loaded.
+        reopens: Whether a new connection finds the same world; `False` for worlds that end with their connection. An
+            instance may say so too, once it is open.
     """
 
     api: ClassVar[int] = 1
-    """Version of this contract that the driver was written for."""
     max_in_flight: ClassVar[int] = 1
-    """How many calls the core makes at once on one instance."""
     variants: ClassVar[frozenset[Capability]] = frozenset()
-    """What methods alone cannot say, such as `Capability.SNAPSHOT_MEMORY`."""
     unguarded: ClassVar[frozenset[str]] = frozenset()
-    """Verbs that the product carries out in states where the table of `docs/power-states.md` says error: the core reads
-    the state before it calls these."""
     reopens: bool = True
-    """Whether a new connection finds the same world; `False` for worlds that end with their connection. An instance may
-    say so too, once it is open."""
 
     def __init__(self, target: Target) -> None:
         """Keep the target. No I/O."""

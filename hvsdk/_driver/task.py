@@ -48,7 +48,9 @@ class BackgroundTask(Task[T]):
     Args:
         work: The blocking call; what it returns is the task's result, what it raises comes out of `poll`.
         progress: Tells how far it is (0.0 to 1.0, or `None`); called by `poll`, so it may make one round trip.
-        cancel: Asks the product to stop the call.
+        cancel: Asks the product to stop the call; `work` then removes what is half made and raises `cancelled()`. A task
+            that makes something should have it. Without it a cancelled call runs to its end: the core waits for that up
+            to a minute, and then removes the domain, snapshot or volume that it returned.
     """
 
     def __init__(

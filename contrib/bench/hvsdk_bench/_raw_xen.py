@@ -11,9 +11,10 @@ from typing import Any, Self
 import XenAPI
 from hvsdk_simulators import Running
 
-SUMMARY = ("host", "VM")
-"""Classes that a summary's facts are in."""
-FULL = (*SUMMARY, "VM_metrics", "VM_guest_metrics", "VBD", "VDI", "SR", "VIF", "network", "PIF")
+HOSTS = ("host", "host_metrics")
+"""Classes of the few records that each listing reads together."""
+RELATED = ("VM_metrics", "VM_guest_metrics", "VBD", "VDI", "SR", "VIF", "network", "PIF")
+"""Classes that the rest of a full listing is in."""
 
 
 def context_for(pool: Running) -> tuple[ssl.SSLContext, int]:
@@ -43,11 +44,11 @@ class Json:
 
     def summary(self) -> dict[str, Any]:
         """Return the records that a summary is made from."""
-        return {cls: self.call(f"{cls}.get_all_records") for cls in SUMMARY}
+        return {"VM": self.call("VM.get_all_records"), "hosts": self.call("event.from", HOSTS, "", 0.0)}
 
     def full(self) -> dict[str, Any]:
         """Return the records that a full listing is made from."""
-        return {cls: self.call(f"{cls}.get_all_records") for cls in FULL}
+        return self.summary() | {cls: self.call(f"{cls}.get_all_records") for cls in RELATED}
 
     def __enter__(self) -> Self:
         return self

@@ -151,8 +151,8 @@ def test_the_samples_of_errors(client: JsonClient) -> None:
 
 
 def test_the_http_error_sample(client: JsonClient, pool: Pool) -> None:
-    control(pool, "POST", "/faults", {"spec": "VM.get_record:http-500:1"})
     ((method, params),) = _sample("http_error_10")["params"].items()
+    control(pool, "POST", "/faults", {"spec": "VM.get_record:http-500:1"})
     with pytest.raises(ValueError, match="Expecting value"):
         client.post({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
 

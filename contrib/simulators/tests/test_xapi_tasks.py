@@ -79,9 +79,19 @@ def test_what_is_wrong_with_a_call_is_told_before_there_is_a_task(client: Client
     assert client("task.get_all") == before
 
 
+def _begin_shutdown(client: Client, vm: str) -> str:
+    """Ask a guest that does not obey to shut down, and return the task once its work has begun."""
+    task = str(client("Async.VM.clean_shutdown", vm))
+    token = ""
+    end = time.monotonic() + 30
+    while task not in client("VM.get_current_operations", vm):
+        assert time.monotonic() < end, "the shutdown did not begin"
+        token = client("event.from", [f"vm/{vm}"], token, 1.0)["token"]
+    return task
+
+
 def test_a_cancelled_call_ends_as_cancelled_and_changes_nothing(client: Client, stubborn: str) -> None:
-    task = client("Async.VM.clean_shutdown", stubborn)
-    assert "clean_shutdown" in client("VM.get_current_operations", stubborn).values()
+    task = _begin_shutdown(client, stubborn)
     assert client("task.get_allowed_operations", task) == ["cancel"]
     client("task.cancel", task)
     record = _finished(client, task)
@@ -98,7 +108,7 @@ def test_cancelling_what_has_ended_changes_nothing(client: Client) -> None:
 
 
 def test_a_task_that_is_destroyed_under_way_goes_when_it_ends(client: Client, stubborn: str) -> None:
-    task = client("Async.VM.clean_shutdown", stubborn)
+    task = _begin_shutdown(client, stubborn)
     client("task.destroy", task)
     assert client("task.get_status", task) == "pending"
     token = client("event.from", [f"task/{task}"], "", 0.0)["token"]
@@ -162,7 +172,7 @@ def test_tasks_of_others_need_a_role(client: Client, pool: Pool) -> None:
 
 
 def test_a_task_outlives_the_session_that_began_it(client: Client, pool: Pool, stubborn: str) -> None:
-    task = client("Async.VM.clean_shutdown", stubborn)
+    task = _begin_shutdown(client, stubborn)
     other = Client(pool)
     other.login()
     client("session.logout")
@@ -172,7 +182,7 @@ def test_a_task_outlives_the_session_that_began_it(client: Client, pool: Pool, s
 
 
 def test_the_work_of_a_vanished_task_goes_on(client: Client, pool: Pool, stubborn: str) -> None:
-    task = client("Async.VM.clean_shutdown", stubborn)
+    task = _begin_shutdown(client, stubborn)
     assert control(pool, "POST", "/actions/vanish-task", {"task": task}) == (200, [task])
     assert list(client("VM.get_current_operations", stubborn).values()) == ["clean_shutdown"]
     control(pool, "POST", "/actions/guest", {"vm": client("VM.get_uuid", stubborn), "stops": True})

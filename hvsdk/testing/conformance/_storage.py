@@ -196,8 +196,11 @@ class DiskContent(Kit):
     def test_a_disk_is_read_as_a_snapshot_holds_it(self, host: Host, filled: Domain, names: Names) -> None:
         needs(host, Capability.DISK_READ_SNAPSHOT, Capability.CREATE_SNAPSHOT)
         snapshot = filled.create_snapshot(names("held"))
-        with filled.open_disk(filled.info.disks[0], snapshot=snapshot) as reader:
-            same(whole(reader), expected())
+        for named in (snapshot, snapshot.id, snapshot.name):
+            with filled.open_disk(filled.info.disks[0], snapshot=named) as reader:
+                same(whole(reader), expected())
+        with pytest.raises(errors.SnapshotNotFoundError):
+            filled.open_disk(filled.info.disks[0], snapshot=names("no-such-snapshot"))
 
     def test_a_disk_that_is_not_there_is_not_opened(self, filled: Domain) -> None:
         with pytest.raises(errors.DiskNotFoundError):

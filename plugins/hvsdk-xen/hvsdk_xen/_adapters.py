@@ -59,9 +59,9 @@ class NicVerbs(NicPlans, HardwareVerbs):
         if up is (mode != LINK_DOWN):
             return
         kept = adapter.get("other_config", {}).get(LOCKING)
+        if not up and kept is not None:  # of a change that was cut short
+            self.call("VIF.remove_from_other_config", ref, LOCKING, deadline=deadline)
         if not up and mode != _USUAL_MODE:
-            if kept is not None:
-                self.call("VIF.remove_from_other_config", ref, LOCKING, deadline=deadline)
             self.call("VIF.add_to_other_config", ref, LOCKING, mode, deadline=deadline)
         wanted = (kept or _USUAL_MODE) if up else LINK_DOWN
         self.call("VIF.set_locking_mode", ref, wanted, deadline=deadline)

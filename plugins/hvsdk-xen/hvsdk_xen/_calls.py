@@ -12,6 +12,7 @@ from hvsdk.driver import Deadline, Driver, Target, errors
 
 from hvsdk_xen._login import Login, code_of, credentials_of, log_in, request
 from hvsdk_xen._members import members_of
+from hvsdk_xen._no_entry import NobodyError
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
 from hvsdk_xen._wire import Pool, UnreachableError
@@ -35,6 +36,7 @@ class SessionCalls(Driver):
         self._known = members_of(target)
         self._login: Login | None = None
         self._former: list[str] = []
+        self._closings = 0
         self._around = Surroundings()
         self._renewing = threading.Lock()
         self._refused: int | None = None
@@ -45,12 +47,20 @@ class SessionCalls(Driver):
 
     def open(self, *, deadline: Deadline) -> None:
         with self._renewing:
-            self._log_in(deadline)
+            try:
+                self._log_in(deadline)
+            except NobodyError as exc:
+                raise errors.ConnectionLostError(exc.message, hint=exc.hint) from exc.__cause__
 
     def _log_in(self, deadline: Deadline) -> None:
         """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""
+        closings = self._closings
         login = log_in(self.target, self._known, self._pool, deadline)
         former, self._login = self._login, login
+        if closings != self._closings:
+            self._login = None
+            self._say_goodbye(login, (), ())
+            raise errors.ConnectionLostError("the connection was closed while its session was renewed")
         if former is not None:
             self._former.append(former.session)
         self.look_again(deadline)
@@ -66,6 +76,7 @@ class SessionCalls(Driver):
         return self._around
 
     def close(self) -> None:
+        self._closings += 1
         login, self._login = self._login, None
         former, self._former = self._former, []
         tasks, self._tasks = self._tasks, set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 from collections.abc import Mapping
@@ -10,12 +9,13 @@ from collections.abc import Mapping
 from hvsdk.driver import CloudInit, errors
 
 from hvsdk_xen._drives import vdi_record
+from hvsdk_xen._export import give_up
 from hvsdk_xen._making import Making
 from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import Storage
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._values import as_int
-from hvsdk_xen._verbs import FAILURES, VerbSession
+from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["SEED", "SeedMaker", "seed_image"]
 
@@ -47,19 +47,13 @@ class SeedMaker(VerbSession):
                 exchange.send(data.ljust(size, b"\0"))
                 status = exchange.answer()
         except BaseException:
-            _give_up(following)
+            give_up(self, following)
             raise
         if status != _OK:
-            _give_up(following)
+            give_up(self, following)
             raise errors.OperationFailedError(f"the disk for cloud-init was refused: HTTP {status}")
         yield following
         return vdi
-
-
-def _give_up(task: XenTask[None]) -> None:
-    with contextlib.suppress(*FAILURES):  # it is over, or goes with the toolstack
-        task.cancel()
-    task.discard()
 
 
 def seed_image(cloud_init: CloudInit, *, name: str, instance: str) -> bytes:

@@ -28,6 +28,8 @@ class _Doomed:
     snapshots: Mapping[str, Mapping[str, Any]]
     vdis: list[str]
     """Its own volumes, in the order in which they go."""
+    vbds: frozenset[str]
+    """All drives of the domain and of its snapshots."""
 
 
 class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
@@ -42,13 +44,13 @@ class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
         vm = self.subject(native_id, deadline)
         _refuse(vm)
         snapshots = self.snapshot_records(vm.ref, deadline) if vm.record.get("snapshots", True) else {}
-        vdis = self._own_volumes(vm, snapshots, deadline, seeds_only=disks == "keep")
-        return in_background(self._delete_steps(_Doomed(vm=vm, snapshots=snapshots, vdis=vdis)))
+        vdis, vbds = self._own_volumes(vm, snapshots, deadline, seeds_only=disks == "keep")
+        return in_background(self._delete_steps(_Doomed(vm=vm, snapshots=snapshots, vdis=vdis, vbds=vbds)))
 
     def _own_volumes(
         self, vm: Subject, snapshots: Mapping[str, Mapping[str, Any]], deadline: Deadline, *, seeds_only: bool
-    ) -> list[str]:
-        """Return the volumes that go with a domain.
+    ) -> tuple[list[str], frozenset[str]]:
+        """Return the volumes that go with a domain, and all drives that may have them.
 
         Images are nobody's own, nor is what may be shared or is only read; what another domain has is refused.
 
@@ -56,7 +58,7 @@ class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
             BusyError: One is a disk of another domain, too.
         """
         drives = {ref: drive for ref, drive in self.drives(vm, deadline).items() if has_volume(drive)}
-        known = set(vm.record.get("VBDs", ())).union(drives, *(one.get("VBDs", ()) for one in snapshots.values()))
+        known = frozenset(drives).union(*(one.get("VBDs", ()) for one in (vm.record, *snapshots.values())))
         chosen = []
         for drive in drives.values():
             seed = SEED in drive.get("other_config", {})
@@ -68,7 +70,7 @@ class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
                 raise self._refuse_shared(vm, vdi, others[0], deadline)
             if not others and (seed or self._is_own_volume(drive, vdi, deadline)):
                 chosen.append(vdi.ref)
-        return list(dict.fromkeys(chosen))
+        return list(dict.fromkeys(chosen)), known
 
     def _is_own_volume(self, drive: Mapping[str, Any], vdi: Vdi, deadline: Deadline) -> bool:
         if drive.get("mode") == "RO" or vdi.record.get("sharable") or vdi.record.get("read_only"):
@@ -89,11 +91,18 @@ class DeleteVerbs(SnapshotVerbs, StoreReads, HardwareVerbs):
         memory = doomed.vm.record.get("suspend_VDI")  # left by a run that was cut while it was saved
         for vdi in [*doomed.vdis, *([memory] if is_ref(memory) else [])]:
             try:
+                self._refuse_attached_meanwhile(doomed, str(vdi))
                 yield self.start_task("VDI.destroy", vdi, deadline=self.soon())
             except XenAPI.Failure as exc:
                 if code_of(exc) != "HANDLE_INVALID":  # gone already
                     raise
         self.call("VM.destroy", doomed.vm.ref, deadline=self.soon())
+
+    def _refuse_attached_meanwhile(self, doomed: _Doomed, vdi: str) -> None:
+        """Look once more: removing the snapshots may take long, and XAPI takes a volume from a domain that is off."""
+        others = [vbd for vbd in self.call("VDI.get_VBDs", vdi, deadline=self.soon()) if vbd not in doomed.vbds]
+        if others:
+            raise self._refuse_shared(doomed.vm, self.vdi_of(vdi, self.soon()), others[0], self.soon())
 
 
 def _refuse(vm: Subject) -> None:

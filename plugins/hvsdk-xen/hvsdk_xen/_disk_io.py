@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from weakref import WeakSet
 
 import XenAPI
-from hvsdk.driver import Capability, Deadline, DiskReader, DiskWriter, Extent, Unsupported, errors
+from hvsdk.driver import Capability, Deadline, DiskReader, DiskWriter, Extent, Target, Unsupported, errors
 
 from hvsdk_xen._changed_blocks import changed_extents, read_bitmap
 from hvsdk_xen._devices import disk_ids
@@ -20,7 +21,7 @@ from hvsdk_xen._login import code_of
 from hvsdk_xen._nbd_reader import NbdReader, nbd_servers
 from hvsdk_xen._store import Vdi
 from hvsdk_xen._stream_readers import RawReader, VhdReader, check_size
-from hvsdk_xen._values import as_int, is_ref
+from hvsdk_xen._values import as_int, as_time, is_ref
 from hvsdk_xen._verbs import FAILURES
 from hvsdk_xen._vhd import BrokenVhdError, VhdMap, read_map
 from hvsdk_xen._volume_writer import VolumeWriter
@@ -42,6 +43,16 @@ _NO_TRACKING = frozenset(
 class DiskIoVerbs(VolumeVerbs):
     """Opens disks for reading and volumes for writing."""
 
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._streams: WeakSet[RawReader | VhdReader | NbdReader | VolumeWriter] = WeakSet()
+
+    def close(self) -> None:
+        """Let go what is open for reading or writing with the connection that it is on."""
+        for stream in list(self._streams):
+            stream.drop()
+        super().close()
+
     def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
         limits = dict(super().host_limits(deadline=deadline))
         method = "network.get_all_records"
@@ -55,8 +66,12 @@ class DiskIoVerbs(VolumeVerbs):
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
         if snapshot_id is not None:
             snapshot = self._snapshot_ref(native_id, snapshot_id, deadline)
-            return self._open(self._disk_in(snapshot, disk_id, deadline), deadline)
-        return self._open(self._disk_in(self.vm_ref(native_id, deadline), disk_id, deadline), deadline)
+            vdi = self._disk_in(snapshot, disk_id, deadline)
+        else:
+            vdi = self._disk_in(self.vm_ref(native_id, deadline), disk_id, deadline)
+        reader = self._open(vdi, deadline)
+        self._streams.add(reader)
+        return reader
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         storage = self._storage_pool(pool_id, deadline)
@@ -66,13 +81,16 @@ class DiskIoVerbs(VolumeVerbs):
             raise errors.BusyError(f"the volume {vdi.name!r} can only be read", lasting=True)
         empty = self._is_empty(vdi, deadline)
         host = self.receiver_of(storage.ref, deadline)
-        return VolumeWriter(self, vdi.uuid, _size_of(vdi), host, None if empty else partial(self._stream, vdi))
+        writer = VolumeWriter(self, vdi.uuid, _size_of(vdi), host, None if empty else partial(self._stream, vdi))
+        self._streams.add(writer)
+        return writer
 
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline
     ) -> Iterable[Extent]:
-        new = self._disk_in(self._snapshot_ref(native_id, snapshot_id, deadline), disk_id, deadline)
-        old = self._disk_in(self._snapshot_ref(native_id, since_id, deadline), disk_id, deadline)
+        later, earlier = (self._snapshot_ref(native_id, one, deadline) for one in (snapshot_id, since_id))
+        self._refuse_backwards(later, earlier, deadline)
+        new, old = (self._disk_in(snapshot, disk_id, deadline) for snapshot in (later, earlier))
         try:
             bitmap = self.call("VDI.list_changed_blocks", old.ref, new.ref, deadline=deadline)
         except XenAPI.Failure as exc:
@@ -96,6 +114,15 @@ class DiskIoVerbs(VolumeVerbs):
             raise errors.SnapshotNotFoundError(f"{snapshot_id!r} is no snapshot of the domain")
         return ref
 
+    def _refuse_backwards(self, later: str, earlier: str, deadline: Deadline) -> None:
+        """Refuse a snapshot to compare with that is the younger one: XAPI would answer all the same."""
+        times = [as_time(self.call("VM.get_snapshot_time", one, deadline=deadline)) for one in (later, earlier)]
+        if times[0] is not None and times[1] is not None and times[0] < times[1]:
+            raise errors.InvalidSpecError(
+                f"changes are those since an earlier snapshot, and the one to compare with is of {times[1]}, after {times[0]}",
+                hint="ask the later snapshot: later.changed_blocks(earlier, disk)",
+            )
+
     def _disk_in(self, vm: str, disk_id: str, deadline: Deadline) -> Vdi:
         """Return what is in a drive of a VM or snapshot, by the drive's id."""
         query = f'field "VM" = "{vm}"'  # a reference, which XAPI made
@@ -108,7 +135,7 @@ class DiskIoVerbs(VolumeVerbs):
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def _open(self, vdi: Vdi, deadline: Deadline) -> DiskReader:
+    def _open(self, vdi: Vdi, deadline: Deadline) -> NbdReader | VhdReader | RawReader:
         way = self.target.options.get("disk_io", "auto")
         if way in ("auto", "nbd"):
             servers = nbd_servers(self, vdi.ref, deadline) if self.has_message("VDI.get_nbd_info") else []
@@ -126,7 +153,7 @@ class DiskIoVerbs(VolumeVerbs):
                 )
         return self._stream(vdi, deadline)
 
-    def _stream(self, vdi: Vdi, deadline: Deadline | None = None) -> DiskReader:
+    def _stream(self, vdi: Vdi, deadline: Deadline | None = None) -> VhdReader | RawReader:
         size = _size_of(vdi)
         if self.target.options.get("disk_io") == "raw":
             return RawReader(partial(Export, self, vdi.uuid, "raw"), size, deadline)

@@ -116,13 +116,11 @@ LASTING: Final = re.compile("_IN_USE(_|$)|^DEVICE_DETACH_REJECTED$")
 """What does not pass by itself."""
 
 HINTS: Final[dict[str, str]] = {
-    "OPERATION_BLOCKED": "somebody has blocked it on this object (VM.blocked_operations); if hvsdk did: unfence()",
+    "OPERATION_BLOCKED": "somebody has blocked it on this object (its blocked_operations): ask who, and why",
     "VM_IS_TEMPLATE": "it is a template: clone() it",
-    "VM_MISSING_PV_DRIVERS": "install the XenServer tools (xe-guest-utilities) in the guest",
-    "VM_LACKS_FEATURE": "install the XenServer tools (xe-guest-utilities) in the guest, or wait until they run",
     "SESSION_AUTHENTICATION_FAILED": "check the user's name (root, user@domain, DOMAIN\\user) and the password",
     "USER_MUST_CHANGE_PASSWORD": "the password has to be changed first, at the host's console",
-    "RBAC_PERMISSION_DENIED": "the user's role does not include it; most verbs want vm-power-admin, some pool-operator",
+    "RBAC_PERMISSION_DENIED": "ask for a role that includes it: see the pool's subjects and their roles",
     "LICENCE_RESTRICTION": "the pool's licence does not include it",
     "FEATURE_RESTRICTED": "the pool's licence does not include it",
     "NO_HOSTS_AVAILABLE": "no host of the pool can run it: see memory, storage, networks and disabled hosts",
@@ -132,6 +130,10 @@ HINTS: Final[dict[str, str]] = {
     "DEVICE_DETACH_REJECTED": "the guest uses it: unmount it, or take it down, in the guest first",
     "SR_HAS_NO_PBDS": "no host has this storage plugged",
     "TASK_CANCELLED": "somebody cancelled the task at the pool",
+    "HOST_OFFLINE": "see nodes(): one is down; once it is without power for certain, host.declare_dead frees its domains",
+    "HOST_NOT_LIVE": "see nodes(): one is down; once it is without power for certain, host.declare_dead frees its domains",
+    "CANNOT_CONTACT_HOST": "see whether all nodes() are up, and whether they reach each other",
+    "TLS_CONNECTION_FAILED": "see whether all nodes() are up, and whether they accept each other's certificates",
     "HOST_STILL_BOOTING": "try again when the host's toolstack is up",
     "HOST_IN_EMERGENCY_MODE": "the member has lost its master: ask another member, or see the pool's state",
     "MESSAGE_METHOD_UNKNOWN": "this version of the product does not have it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 
 import XenAPI
@@ -11,7 +12,7 @@ from hvsdk_xen._exchange import HttpExchange
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._verbs import FAILURES, VerbSession
 
-__all__ = ["Export", "task_failure"]
+__all__ = ["Export", "give_up", "task_failure"]
 
 _SKIP = 2**20
 _OK = 200
@@ -105,14 +106,33 @@ class Export:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.close()
-        if not self._closed:
-            self._closed = True
-            self._task.discard()
+        if self._closed:
+            return
+        self._closed = True
+        if exchange is not None and exchange.status == _OK:
+            self._task.discard()  # XAPI ends it when it sees that nobody listens any more
+        else:
+            give_up(self._session, self._task)
+
+    def drop(self) -> None:
+        """Close the connection, and say nothing: the task goes with the session."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.close()
 
     def _failure(self, symptom: str) -> Exception:
         """Return what the task says of a stream that ended too early."""
         found = task_failure(self._session, self._task.ref)
         return found or errors.ConnectionLostError(f"the stream of the disk broke: {symptom}")
+
+
+def give_up(session: VerbSession, task: XenTask[None]) -> None:
+    """Take away the task of a transfer that failed. It is ended first: XAPI may never have heard of the transfer."""
+    with contextlib.suppress(*FAILURES):
+        task.cancel()
+        if session.has_message("task.set_status"):
+            session.call("task.set_status", task.ref, "cancelled", deadline=session.soon())
+    task.discard()
 
 
 def task_failure(session: VerbSession, task: str) -> XenAPI.Failure | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from hvsdk.driver import Capability, Deadline, DomainInfo, Unsupported
 
 from hvsdk_xen._about import AboutReads
+from hvsdk_xen._roles import is_permitted, role_of, wanted_role
 
 __all__ = ["LimitReads"]
 
@@ -96,9 +97,11 @@ class LimitReads(AboutReads):
     def _without_role(self, permissions: set[str]) -> Iterable[tuple[str, Capability]]:
         """Say what the user's role leaves out; a server that lists no permissions limits nothing beforehand."""
         if permissions:
+            mine = role_of(permissions)
             for capability, message in NEEDS.items():
-                if not _permitted(message.lower(), permissions):
-                    yield f"the role of the user does not include {message}", capability
+                if not is_permitted(message, permissions):
+                    wanted = wanted_role(message) or "another role"
+                    yield f"the role of the user, {mine}, does not include {message}: {wanted} does", capability
 
     def _without_message(self) -> Iterable[tuple[str, Capability]]:
         version = "{}.{}".format(*self.api_version)
@@ -126,10 +129,6 @@ class LimitReads(AboutReads):
             if info.has("config") and info.details.get("xen.is_default_template"):
                 _add(limits, [("it is a template of the product, which cannot be removed", C.DELETE)])
         return limits
-
-
-def _permitted(message: str, permissions: set[str]) -> bool:
-    return message in permissions or any(name.startswith(f"{message}/key:") for name in permissions)
 
 
 def _add(limits: dict[Capability, Unsupported], rules: Iterable[tuple[str, Capability]]) -> None:

@@ -13,6 +13,7 @@ import XenAPI
 from hvsdk.driver import Deadline, PasswordCredentials, Target, errors
 
 from hvsdk_xen._members import Members
+from hvsdk_xen._no_entry import why_nobody, wrong_certificate
 from hvsdk_xen._rpc import JSON, XML, AnswerError, RpcFormat, exchange
 from hvsdk_xen._wire import Endpoint, Pool
 
@@ -62,7 +63,7 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
     who = credentials_of(target)
     queue = deque(members.candidates())
     tried: dict[Endpoint, Exception] = {}
-    hops = 0
+    sent_to: dict[Endpoint, str] = {}
     while queue:
         endpoint = queue.popleft()
         if endpoint in tried:
@@ -72,27 +73,21 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
             login = _at(endpoint, target, members, pool, who, limit)
         except XenAPI.Failure as exc:
             tried[endpoint] = exc
-            if code_of(exc) == "HOST_IS_SLAVE" and len(exc.details) > 1 and hops < _HOPS:
-                hops += 1
-                queue.appendleft(members.reach(str(exc.details[1])))
+            if code_of(exc) == "HOST_IS_SLAVE" and len(exc.details) > 1 and len(sent_to) < _HOPS:
+                address = str(exc.details[1])
+                master = members.reach(address)
+                sent_to.setdefault(master, address)
+                queue.appendleft(master)
             elif code_of(exc) not in _ELSEWHERE:
                 raise
+        except errors.CertificateError as exc:
+            tried[endpoint] = wrong_certificate(exc, endpoint, sent_to.get(endpoint), target.tls.pins)
         except (OSError, http.client.HTTPException, AnswerError, errors.ConnectError) as exc:
             tried[endpoint] = exc
         else:
             members.prefer(login.endpoint)
             return login
-    raise _why_nobody(tried)
-
-
-def _why_nobody(tried: dict[Endpoint, Exception]) -> Exception:
-    for exc in tried.values():
-        if len(tried) == 1 or isinstance(exc, errors.CertificateError):
-            return exc
-    told = "; ".join(f"{endpoint}: {exc}" for endpoint, exc in tried.items())
-    error = errors.ConnectError(f"no member of the pool let us in: {told}")
-    error.__cause__ = next(iter(tried.values()))
-    return error
+    raise why_nobody(tried, sent_to)
 
 
 def credentials_of(target: Target) -> PasswordCredentials:

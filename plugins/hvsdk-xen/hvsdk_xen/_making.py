@@ -230,13 +230,15 @@ class Making:
                 raise
 
     def _remove_vm(self, ref: str) -> None:
-        """Remove a new domain, with the volumes that came to it from its template."""
+        """Remove a new domain, with the volumes that came to it from its template; what others have too stays."""
         session = self._session
         vbds = session.call("VM.get_VBDs", ref, deadline=session.soon()) if self._copies_disks else ()
         for vbd in vbds:
             drive = session.call("VBD.get_record", vbd, deadline=session.soon())
             vdi = drive.get("VDI")
-            if drive.get("type") == "Disk" and is_ref(vdi) and vdi not in self._foreign:
+            if drive.get("type") != "Disk" or not is_ref(vdi) or vdi in self._foreign:
+                continue
+            if set(session.call("VDI.get_VBDs", vdi, deadline=session.soon())) <= set(vbds):
                 self._remove("VDI", vdi)
         session.call("VM.destroy", ref, deadline=session.soon())
 

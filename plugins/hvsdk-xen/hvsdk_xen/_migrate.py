@@ -8,6 +8,7 @@ import XenAPI
 from hvsdk.driver import Capability, Deadline, Driver, Task, errors
 
 from hvsdk_xen._carry import DiskCarrier
+from hvsdk_xen._error_table import HINTS
 from hvsdk_xen._login import code_of
 from hvsdk_xen._places import Move, NoPlaceError, Places
 from hvsdk_xen._steps import Steps, StepsTask
@@ -25,6 +26,8 @@ _NOT_A_REASON = frozenset(
     )
 )
 """Errors of a check that say nothing about the place."""
+
+_WITHOUT_TOOLS = "install the tools in the guest, wait until they run, or shut it down: off, it moves without them"
 
 
 class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
@@ -46,7 +49,7 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
                 raise
             if code_of(exc) in NO_TOOLS and self.is_booting(native_id, deadline):
                 return None  # `migrate` gives it a moment
-            return _words(exc)
+            return _words(exc) + (f": {_WITHOUT_TOOLS}" if code_of(exc) in NO_TOOLS else "")
         return None
 
     def migrate(
@@ -149,10 +152,27 @@ class MigrateVerbs(Places, DiskCarrier, ToolsVerbs):
         if vm.get("power_state") == "Running":
             if vm.get("resident_on") != move.host:
                 yield from self.once_tools_run(native_id, "pool_migrate")
-                yield self.start_task("VM.pool_migrate", ref, move.host, {"live": "true"}, deadline=self.soon())
+                yield from self._hand_over(ref, vm, move)
         else:  # off, it is nowhere: it starts there next time
             self.call("VM.set_affinity", ref, move.host, deadline=deadline)
         return native_id
+
+    def _hand_over(self, ref: str, vm: dict[str, Any], move: Move) -> Steps[None]:
+        try:
+            yield self.start_task("VM.pool_migrate", ref, move.host, {"live": "true"}, deadline=self.soon())
+        except XenAPI.Failure as exc:
+            if not _told_of(exc, vm.get("resident_on")):
+                raise
+            raise errors.PowerStateError(  # the core looks at the state then
+                f"domain {vm.get('name_label')!r} cannot migrate: the node that it is on does not answer the pool",
+                hint=HINTS[code_of(exc)],
+                native_code=code_of(exc),
+            ) from exc
+
+
+def _told_of(exc: XenAPI.Failure, host: Any) -> bool:
+    """Whether a move is refused since the pool no longer hears a host."""
+    return code_of(exc) == "HOST_OFFLINE" and host in exc.details
 
 
 def _refuse_states(vm: dict[str, Any], *, live: bool) -> None:

@@ -170,6 +170,8 @@ class NbdReader(DiskReader):
         for client in idle:
             client.close()
 
+    drop = close
+
 
 def _der(pem: str) -> bytes:
     try:

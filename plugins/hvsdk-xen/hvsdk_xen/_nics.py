@@ -109,9 +109,10 @@ def _find_network(networks: Networks, key: str) -> str:
         if len(found) == 1:
             return found[0]
         if found:
+            uuids = sorted(str(networks[ref].get("uuid")) for ref in found)
             raise errors.AmbiguousNameError(
-                f"{len(found)} networks are called {key!r}",
-                candidates=[(str(networks[ref].get("uuid")), None, None) for ref in found],
+                f"{len(found)} networks are called {key!r}: {', '.join(uuids)}",
+                candidates=[(uuid, None, None) for uuid in uuids],
                 hint="name it by its UUID",
             )
     known = ", ".join(sorted(str(network.get("name_label")) for network in networks.values()))

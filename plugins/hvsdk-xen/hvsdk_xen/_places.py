@@ -63,11 +63,10 @@ class Places(VerbSession):
         found = self.call("SR.get_by_name_label", key, deadline=deadline)
         if len(found) == 1:
             return str(found[0])
-        raise NoPlaceError(
-            f"several storage pools are called {key!r}: name one by its UUID"
-            if found
-            else f"there is no storage pool {key!r}"
-        )
+        if not found:
+            raise NoPlaceError(f"there is no storage pool {key!r}")
+        uuids = ", ".join(sorted(str(self.call("SR.get_uuid", ref, deadline=deadline)) for ref in found))
+        raise NoPlaceError(f"several storage pools are called {key!r}: name one by its UUID ({uuids})")
 
     def default_pool(self, deadline: Deadline) -> str:
         """Return the SR in which the pool puts what nobody chose a place for."""

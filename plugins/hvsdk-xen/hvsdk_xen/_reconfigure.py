@@ -19,6 +19,8 @@ __all__ = ["ReconfigureVerbs"]
 
 BALLOON_SECONDS = 5.0
 """How long a guest has to give memory back or take it, before the change counts as one for the next boot."""
+_TOLERANCE = 1 << 20
+"""Bytes by which a guest may miss its target, which is then reached all the same: so it is for XAPI itself."""
 
 _FIXED_WHILE_ON = frozenset(("max_vcpus", "max_memory"))
 
@@ -234,7 +236,8 @@ class _Balloon(Task[Applied]):
 
     def poll(self) -> tuple[bool, float | None, Applied | None]:
         now = self._now()
-        if now is not None and self._sizes.dynamic_min <= now <= self._sizes.dynamic_max:
+        least, most = self._sizes.dynamic_min - _TOLERANCE, self._sizes.dynamic_max + _TOLERANCE
+        if now is not None and least <= now <= most:
             return True, 1.0, self._applied
         applied = self._applied
         late = Applied(live=applied.live - {"memory"}, next_boot=applied.next_boot | {"memory"})

@@ -10,6 +10,7 @@ from hvsdk.driver import Capability, Deadline, DomainInfo, SnapshotInfo, Task, U
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._login import code_of
+from hvsdk_xen._refusals import state_word
 from hvsdk_xen._revert import RevertVerbs
 from hvsdk_xen._steps import Steps, StepsTask, finish, in_background
 from hvsdk_xen._values import NULL, as_time, is_ref
@@ -149,13 +150,18 @@ def snapshot_info(record: Mapping[str, Any], others: Records, *, is_current: boo
     )
 
 
+_STEPS = {"paused": "unpause()", "suspended": "resume()"}
+"""What brings a domain from a state to running, where that is not `start()`."""
+
+
 def _refuse_weaker(vm: Mapping[str, Any], *, memory: bool, quiesce: bool) -> None:
     """Refuse what XAPI would make less of: of a VM that does not run a checkpoint has no memory of a run."""
     if (memory or quiesce) and vm.get("power_state") != "Running":
+        state = state_word(str(vm.get("power_state")))
         what = "with memory" if memory else "with file systems at rest"
         raise errors.PowerStateError(
-            f"a snapshot {what} needs a running domain: {vm.get('name_label')!r} is {vm.get('power_state')}",
-            hint="start() it, or make a snapshot of its disks",
+            f"a snapshot {what} needs a running domain: {vm.get('name_label')!r} is {state}",
+            hint=f"{_STEPS.get(state, 'start()')} it, or make a snapshot of its disks",
         )
 
 

@@ -14,7 +14,7 @@ from hvsdk_xen._login import code_of
 from hvsdk_xen._values import NULL, as_int, is_ref
 from hvsdk_xen._verbs import VerbSession
 
-__all__ = ["Storage", "StoreReads", "Vdi", "is_uuid"]
+__all__ = ["Named", "Storage", "StoreReads", "Vdi", "is_uuid"]
 
 ISO = "iso"
 _VHD_TYPES = frozenset(
@@ -33,8 +33,8 @@ def is_uuid(text: str) -> bool:
 
 
 @attrs.frozen
-class Storage:
-    """An SR."""
+class Named:
+    """An object that people have a name for."""
 
     ref: str
     record: Mapping[str, Any]
@@ -48,6 +48,11 @@ class Storage:
     def name(self) -> str:
         """What people call it."""
         return str(self.record.get("name_label", ""))
+
+
+@attrs.frozen
+class Storage(Named):
+    """An SR."""
 
     @property
     def has_media(self) -> bool:
@@ -75,21 +80,8 @@ class Storage:
 
 
 @attrs.frozen
-class Vdi:
+class Vdi(Named):
     """A VDI."""
-
-    ref: str
-    record: Mapping[str, Any]
-
-    @property
-    def uuid(self) -> str:
-        """Its id."""
-        return str(self.record.get("uuid", ""))
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return str(self.record.get("name_label", ""))
 
     @property
     def sr(self) -> str:
@@ -215,5 +207,7 @@ def _only(found: list[Vdi], what: str) -> Vdi:
 
 def _ambiguous(message: str, uuids: list[str]) -> errors.AmbiguousNameError:
     return errors.AmbiguousNameError(
-        message, candidates=[(one, None, None) for one in sorted(uuids)], hint="name it by its UUID"
+        f"{message}: {', '.join(sorted(uuids))}",
+        candidates=[(one, None, None) for one in sorted(uuids)],
+        hint="name it by its UUID",
     )

@@ -86,6 +86,10 @@ class RawReader(DiskReader):
         with self._lock:
             self._export.close()
 
+    def drop(self) -> None:
+        """Let the connection go, with whoever reads on it."""
+        self._export.drop()
+
 
 class VhdReader(DiskReader):
     """A disk as a VHD that is taken apart while it comes: what is not in it is never sent.
@@ -150,6 +154,10 @@ class VhdReader(DiskReader):
     def close(self) -> None:
         with self._lock:
             self._export.close()
+
+    def drop(self) -> None:
+        """Let the connection go, with whoever reads on it."""
+        self._export.drop()
 
 
 def _open_vhd(begin: Begin, size: int, deadline: Deadline | None) -> tuple[Export, VhdMap]:

@@ -15,7 +15,7 @@ from hvsdk_xen._labels import METADATA_PREFIX
 from hvsdk_xen._login import code_of
 from hvsdk_xen._making import MARK, Making
 from hvsdk_xen._steps import Steps
-from hvsdk_xen._store import StoreReads, is_uuid
+from hvsdk_xen._store import Named, StoreReads, is_uuid
 from hvsdk_xen._values import NULL, as_int
 from hvsdk_xen._vm_record import boot_params, labels_config, memory_limits, platform_changes, vcpu_params
 
@@ -27,21 +27,8 @@ _NOT_ITS_OWN = frozenset((MARK, "default_template", "import_task", "base_templat
 
 
 @attrs.frozen
-class Template:
+class Template(Named):
     """A template."""
-
-    ref: str
-    record: Mapping[str, Any]
-
-    @property
-    def uuid(self) -> str:
-        """Its id."""
-        return str(self.record.get("uuid", ""))
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return str(self.record.get("name_label", ""))
 
     @property
     def disks_asked(self) -> str:
@@ -75,7 +62,7 @@ class TemplateVerbs(FenceVerbs, StoreReads):
             return found[0]
         if found:
             raise errors.AmbiguousNameError(
-                f"{len(found)} templates are called {key!r}",
+                f"{len(found)} templates are called {key!r}: {', '.join(sorted(one.uuid for one in found))}",
                 candidates=[(one.uuid, one.uuid, None) for one in found],
                 hint="name it by its UUID",
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import XenAPI
-from hvsdk.driver import Deadline, errors
+from hvsdk.driver import Deadline, Operation, current_operation, errors
 
 from hvsdk_xen._login import code_of
+from hvsdk_xen._refusals import next_step
 from hvsdk_xen._steps import Pause, Steps
 from hvsdk_xen._verbs import VerbSession
 
@@ -53,9 +54,11 @@ class ToolsVerbs(VerbSession):
                 raise
             not_yet = self.is_booting(native_id, deadline)
             what = "do not run yet" if not_yet else "are not there, or cannot do it"
+            asked = current_operation.get() or Operation(id="", verb=operation, native_id=native_id)
+            whose = f"domain {asked.domain!r}" if asked.domain else native_id
             raise errors.GuestAgentError(
-                f"{operation} needs the tools in the guest, and they {what}",
+                f"{asked.verb} needs the tools in the guest of {whose}, and they {what} ({code_of(exc)})",
                 not_yet=not_yet,
-                hint="power_off() cuts the power without asking the guest",
+                hint=next_step(code_of(exc), (), asked),
                 native_code=code_of(exc),
             ) from exc

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from hvsdk.driver import BackgroundTask, DiskReader, DiskWriter, Result, Task, errors
 
-from hvsdk_xen._export import task_failure
+from hvsdk_xen._export import give_up, task_failure
 from hvsdk_xen._ranges import Ranges
 from hvsdk_xen._steps import finish
 from hvsdk_xen._tasks import XenTask
-from hvsdk_xen._verbs import FAILURES, VerbSession
+from hvsdk_xen._verbs import VerbSession
 from hvsdk_xen._vhd import BLOCK_SIZE, SECTOR, vhd_head, vhd_length
 
 __all__ = ["VolumeWriter"]
@@ -54,6 +54,7 @@ class VolumeWriter(DiskWriter):
         self._whole = content is not None
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._given_up = False
         self._share: float | None = None
         self._dirty = False
         self._file = tempfile.TemporaryFile(prefix="hvsdk-")  # noqa: SIM115  # closed by close and abort
@@ -68,14 +69,14 @@ class VolumeWriter(DiskWriter):
             raise _plain(exc) from exc
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        with self._lock:
+        with self._held():
             self._dirty = True
             view = memoryview(data).cast("B")
             self._put(offset, view)
             self._note(offset, len(view))
 
     def zero(self, offset: int, length: int) -> None:
-        with self._lock:
+        with self._held():
             self._dirty = True
             self._note(offset, length)
             while length > 0:
@@ -114,21 +115,40 @@ class VolumeWriter(DiskWriter):
         return self._begin(self._finish)
 
     def abort(self) -> None:
+        """Give it up without waiting: what is under way notices that, and closes the file when it ends."""
+        self._given_up = True
         self._stop.set()
+        if self._lock.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._lock.release()
+
+    drop = abort
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
         with self._lock:
-            self._dirty = False
-            self._file.close()
+            try:
+                if self._file.closed:
+                    raise errors.OperationFailedError("the volume was closed, or the connection that it was opened on")
+                yield
+            finally:
+                if self._given_up:
+                    self._file.close()
 
     def _begin(self, work: Callable[[], None]) -> Task[None]:
-        self._stop.clear()
+        if not self._given_up:
+            self._stop.clear()
         return BackgroundTask(work, progress=lambda: self._share, cancel=self._stop.set)
 
     def _finish(self) -> None:
         self._send_all()
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _send_all(self) -> None:
-        with self._lock:
+        with self._held():
             if self._dirty:
                 self._take_in()
                 self._send()
@@ -166,9 +186,7 @@ class VolumeWriter(DiskWriter):
             self._upload(task)
         except BaseException:
             found = task_failure(session, task)
-            with contextlib.suppress(*FAILURES):
-                following.cancel()
-            following.discard()
+            give_up(session, following)
             if found is not None:
                 raise found from None
             raise

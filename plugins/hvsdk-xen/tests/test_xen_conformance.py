@@ -85,22 +85,24 @@ class Pools(BackendConformance):
 
     @pytest.fixture
     def force_state(self, server: Running) -> Callable[[Domain, PowerState], None]:
-        """An operation that does not end."""
+        """An operation that does not end, and a host that loses its power."""
         held: dict[str, str] = {}
-        no = {
-            PowerState.CRASHED: "XAPI tells no crash: the domain is paused where it is kept, else off or booted anew",
-            PowerState.UNKNOWN: "XAPI has no such state: domains of a host that is gone stay what they were",
-        }
+        dead: dict[str, str] = {}
 
         def force(domain: Domain, state: PowerState) -> None:
             key = domain.native_id
-            if state is PowerState.SHUTOFF:
+            if state is PowerState.SHUTOFF and key in dead:
+                server.act("revive-host", host=dead.pop(key))
+            elif state is PowerState.SHUTOFF:
                 server.act("operation", vm=key, operation=held.pop(key), on=False)
             elif state is PowerState.CHANGING:
                 held[key] = "start" if domain.power_state is PowerState.SHUTOFF else "pool_migrate"
                 server.act("operation", vm=key, operation=held[key])
+            elif state is PowerState.UNKNOWN:
+                with Raw(server) as raw:
+                    dead[key] = raw.lose_host_of(key, server)
             else:
-                pytest.skip(no[state])
+                pytest.skip("XAPI tells no crash: the domain is paused where it is kept, else off or booted anew")
 
         return force
 
@@ -115,7 +117,7 @@ class Pools(BackendConformance):
     @pytest.fixture
     def lose_connection(self, request: pytest.FixtureRequest, server: Running) -> Callable[[str], None]:
         # A test of changes starts a domain, and what is read before that does not count.
-        method = "Async.VM.start" if "test_a_change_" in request.node.name else "VM.get_*"
+        method = "Async.VM.start" if "test_a_change_" in request.node.name else "event.from"
         return lambda when: server.fault(f"{method}:drop-{when}:1")
 
     @pytest.fixture

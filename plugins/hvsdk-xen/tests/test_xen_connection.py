@@ -9,21 +9,9 @@ from urllib.parse import unquote
 
 import hvsdk
 import pytest
+from connection_support import LOGIN, at, pins
 from hvsdk.driver import Operation, current_operation, errors
 from xen_support import Raw, connect, eventually, finish, opened, sessions, soon
-
-WRONG = "sha256:" + "0" * 64
-LOGIN = "session.login_with_password"
-
-
-def at(pool, number: int) -> str:
-    """Return the URL of a member instead of the master's."""
-    first, other = (f"127.0.0.1:{pool.members[i]['port']}" for i in (0, number))
-    return pool.url.replace(f"@{first}", f"@{other}", 1)
-
-
-def pins(pool, *numbers: int) -> list[str]:
-    return [pool.members[number]["fingerprint"] for number in numbers]
 
 
 def test_a_host_tells_what_it_is(host):
@@ -122,80 +110,6 @@ def test_an_error_shows_no_password_even_with_the_variables_of_its_frames(pool):
         seen = seen.__cause__ or seen.__context__
 
 
-# ---- certificates ----------------------------------------------------------------------------------------
-
-
-def test_without_a_pin_the_certificate_is_refused_with_its_fingerprint(pool):
-    pool.reset_counts()
-    with pytest.raises(errors.CertificateError) as refused:
-        connect(pool, verify=True)
-    assert refused.value.fingerprint == pool.fingerprint
-    assert pool.counts() == {}
-
-
-@pytest.mark.parametrize("asked", [0, 1, 2])
-def test_a_wrong_pin_is_refused_before_a_password_is_sent(pool, asked):
-    others = [number for number in range(3) if number != asked]
-    pool.reset_counts()
-    with pytest.raises(errors.CertificateError) as refused:
-        hvsdk.connect(at(pool, asked), password=pool.password, verify=[WRONG, *pins(pool, *others)])
-    assert refused.value.fingerprint == pins(pool, asked)[0]
-    assert pool.counts() == {}
-
-
-def test_a_master_that_is_not_pinned_is_not_followed_to(pool):
-    pool.reset_counts()
-    before = sessions(pool)
-    with pytest.raises(errors.CertificateError) as refused:
-        hvsdk.connect(at(pool, 1), password=pool.password, verify=[WRONG, *pins(pool, 1)])
-    assert refused.value.fingerprint == pins(pool, 0)[0]
-    assert pool.counts() == {LOGIN: 1}, "the member that was asked said who is the master, and nobody else was told"
-    assert sessions(pool) <= before
-
-
-def members_reached(driver) -> set[str]:
-    """Ask each member of the pool something over HTTP, and return the names of those that answered."""
-    found = set()
-    for ref, record in driver.around.hosts.items():
-        with driver.http(ref, "GET", "/host_rrd", {"json": "true"}, deadline=soon()) as answer:
-            assert answer.status == 200
-            found.add(record["uuid"])
-    return found
-
-
-@pytest.mark.parametrize("api", ["2.0", "2.21"])
-def test_pins_of_further_members_are_learnt_over_a_pinned_session(make_pool, api):
-    pool = make_pool(hosts=3, api=api)
-    with opened(pool) as driver:
-        assert members_reached(driver) == {member["uuid"] for member in pool.members}
-
-
-def test_a_member_whose_certificate_is_not_the_one_that_was_learnt_gets_no_session(pool):
-    with opened(pool) as driver:
-        slave = next(ref for ref, record in driver.around.hosts.items() if record["uuid"] == pool.members[1]["uuid"])
-        driver._known.learn_pins({slave: {WRONG}})
-        try:
-            with pytest.raises(errors.CertificateError):
-                driver.http(slave, "GET", "/host_rrd", deadline=soon())
-        finally:
-            driver._known.learn_pins({slave: set(pins(pool, 1))})
-
-
-def test_servers_of_yesterday_are_named_and_spoken_to_when_asked(make_pool):
-    pool = make_pool(api="2.0", tls_legacy=True)
-    with pytest.raises(errors.ConnectError) as refused:
-        connect(pool)
-    assert 'tls="legacy"' in str(refused.value)
-    with connect(pool, tls="legacy") as host:
-        assert len(host.domains()) == 4
-
-
-def test_without_tls_a_pool_is_reached_on_this_machine(make_pool):
-    pool = make_pool(tls=False)
-    with connect(pool) as host:
-        assert len(host.domains()) == 4
-
-
 # ---- moved, gone, slow -----------------------------------------------------------------------------------
 
 
@@ -224,6 +138,20 @@ def test_other_members_are_tried_when_the_master_is_gone(make_pool):
             assert len(other.domains()) == 4, "what was learnt about the pool helps the next connection"
 
 
+def test_a_dead_master_that_others_still_follow_is_named_with_what_helps(make_pool):
+    pool = make_pool(hosts=3)
+    with connect(pool) as host:
+        host.domains()
+        pool.act("kill-host", host=pool.members[0]["uuid"])
+        with pytest.raises(errors.ConnectError) as lost:
+            host.domains()
+    with pytest.raises(errors.ConnectionLostError) as refused:
+        connect(pool)
+    for told in (lost.value, refused.value):
+        assert f"master, {pool.members[0]['address']}, does not answer" in told.message
+        assert "pool-emergency-transition-to-master" in told.hint
+
+
 def test_a_pool_without_anybody_is_told_as_such(make_pool):
     pool = make_pool(hosts=2)
     with connect(pool) as host:
@@ -247,6 +175,29 @@ def test_an_expired_session_is_renewed_once_for_all_threads(pool, host):
         thread.join()
     assert len(found) == 6
     assert pool.counts()[LOGIN] == 1
+
+
+def test_a_host_that_is_closed_while_its_session_is_renewed_leaves_none(pool):
+    before = sessions(pool)
+    with opened(pool) as driver:
+        pool.act("expire-sessions")
+        pool.reset_counts()
+        pool.fault(f"{LOGIN}:slow=0.5:1")
+        failed: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                driver.call("VM.get_all", deadline=soon())
+            except errors.ConnectionLostError as exc:
+                failed.append(exc)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert eventually(lambda: LOGIN in pool.counts())
+        driver.close()
+        thread.join()
+        assert len(failed) == 1
+    assert sessions(pool) <= before
 
 
 def test_a_password_that_is_refused_when_a_session_is_renewed_is_not_tried_by_every_call(make_pool):

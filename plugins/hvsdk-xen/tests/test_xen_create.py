@@ -182,6 +182,13 @@ def test_what_cannot_be_is_refused_before_anything_is_made(refused, error, wish)
     refused(error, **wish)
 
 
+def test_a_name_of_several_storage_pools_comes_with_their_uuids(refused, host):
+    error = refused(errors.AmbiguousNameError, disks=[DiskSpec(size="8MiB", pool="Local storage")])
+    uuids = {pool.id for pool in host.storage_pools() if pool.name == "Local storage"}
+    assert {one[0] for one in error.candidates} == uuids
+    assert all(uuid in error.message for uuid in uuids)
+
+
 @pytest.mark.parametrize("method", ["VM.create", "VDI.create", "VBD.create", "VIF.create", "VM.get_uuid"])
 def test_what_fails_half_way_leaves_nothing(host, pool, raw, method):
     spec = DomainSpec(name="xen-undone", memory="128MiB", disks=[DISK, DISK], nics=[NicSpec()])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hvsdk.driver import DiskSpec, PowerState, errors
 from xen_making import calls, everything, nothing_new, record_of
-from xen_support import connect
+from xen_support import connect, eventually
 
 
 @pytest.fixture
@@ -83,6 +85,31 @@ def test_a_volume_that_another_domain_has_too_keeps_the_domain(make_domain, defa
     two.delete(disks="keep")
     one.delete(disks="delete")
     volume.delete()  # what may be shared is nobody's own
+
+
+def test_a_volume_that_another_domain_gets_meanwhile_stays(domain, make_domain, pool, raw):
+    other = make_domain(disks=0)
+    snapshot = domain.create_snapshot("one")
+    (disk,) = (disk for disk in domain.info.disks if disk.device == "disk")
+    volume = raw("VDI.get_by_uuid", disk.volume)
+    pool.fault("VM.destroy:slow=3:1")
+    refused: list[BaseException] = []
+
+    def delete() -> None:
+        try:
+            domain.delete(disks="delete")
+        except errors.BusyError as exc:
+            refused.append(exc)
+
+    thread = threading.Thread(target=delete, daemon=True)
+    (copy,) = raw("VDI.get_snapshots", volume)
+    thread.start()
+    assert eventually(lambda: raw.refused("VDI.get_uuid", copy) == "HANDLE_INVALID")
+    raw.attach(raw("VM.get_by_uuid", other.native_id), volume, 0)
+    thread.join(30)
+    assert [other.name in str(exc) for exc in refused] == [True]
+    assert raw("VDI.get_uuid", volume) == disk.volume
+    assert snapshot.id not in {one.id for one in domain.snapshots()}
 
 
 @pytest.mark.parametrize("method", ["Async.VDI.destroy", "VM.destroy"])

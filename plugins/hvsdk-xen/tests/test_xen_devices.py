@@ -174,6 +174,7 @@ def test_networks_of_one_name_are_told_apart_by_their_uuids(domain, raw):
         with pytest.raises(errors.AmbiguousNameError) as refused:
             domain.attach_nic(NicSpec(network="xen-twin"))
         uuid = refused.value.candidates[0][0]
+        assert uuid in refused.value.message
         assert domain.attach_nic(NicSpec(network=uuid)).network == "xen-twin"
     finally:
         domain.detach_nic(domain.info.nics[-1])
@@ -196,6 +197,15 @@ def test_a_link_comes_up_as_it_was_locked(domain, raw):
     assert raw("VIF.get_locking_mode", vif) == "disabled"
     domain.set_nic_link(domain.info.nics[0], True)
     assert raw("VIF.get_locking_mode", vif) == "locked"
+    assert raw("VIF.get_other_config", vif) == {}
+
+
+def test_a_lock_that_was_left_over_does_not_come_back_with_the_link(domain, raw):
+    (vif,) = record_of(raw, domain)["VIFs"]
+    raw("VIF.add_to_other_config", vif, "hvsdk-locking-mode", "locked")
+    domain.set_nic_link(domain.info.nics[0], False)
+    domain.set_nic_link(domain.info.nics[0], True)
+    assert raw("VIF.get_locking_mode", vif) == "network_default"
     assert raw("VIF.get_other_config", vif) == {}
 
 

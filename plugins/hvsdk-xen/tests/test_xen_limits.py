@@ -6,6 +6,9 @@ import pytest
 from hvsdk.driver import Capability, errors
 from xen_support import connect
 
+from hvsdk_xen._limits import NEEDS
+from hvsdk_xen._roles import role_of, wanted_role
+
 
 @pytest.mark.parametrize("name", ["EXAMPLE\\vm-operator", "vm-operator@example.com", "vm-operator"])
 def test_users_of_a_directory_are_named_in_each_of_its_ways(pool, name):
@@ -17,8 +20,17 @@ def test_a_user_who_may_operate_domains_does_not_make_them(pool, domain):
     with connect(pool, username="vm-operator@example.com") as host:
         assert host.supports(Capability.START)
         assert host.supports(Capability.SHUTDOWN)
-        for capability in (Capability.DELETE, Capability.CREATE_DOMAIN, Capability.CREATE_SNAPSHOT, Capability.FENCE):
-            assert "role" in host.why_not(capability), capability
+        for capability, role in {
+            Capability.DELETE: "vm-admin",
+            Capability.CREATE_DOMAIN: "vm-admin",
+            Capability.FENCE: "vm-admin",
+            Capability.CREATE_SNAPSHOT: "vm-power-admin",
+            Capability.MIGRATE: "vm-power-admin",
+            Capability.SET_NIC_LINK: "pool-operator",
+        }.items():
+            reason = host.why_not(capability)
+            assert "the role of the user, vm-operator, does not include" in reason, capability
+            assert f": {role} does" in reason, capability
         seen = host.domain(domain.native_id)
         seen.start()
         seen.power_off()
@@ -31,6 +43,24 @@ def test_a_user_who_may_read_reads(pool, domain):
         assert host.domain(domain.native_id).refresh().disks
         changing = {Capability.START, Capability.POWER_OFF, Capability.RENAME, Capability.SET_TAGS, Capability.MIGRATE}
         assert not {capability for capability in changing if host.supports(capability)}
+
+
+def test_roles_are_those_of_the_product(reference):
+    least = ("pool-operator", "vm-power-admin", "vm-admin", "vm-operator", "read-only")
+    messages = {f"{cls['name']}.{one['name']}": one["roles"] for cls in reference for one in cls["messages"]}
+    for message in NEEDS.values():
+        assert wanted_role(message) == max(set(messages[message]) & set(least), key=least.index), message
+    for message, roles in messages.items():
+        told = wanted_role(f"async.{message}".lower())
+        assert told is None or told == max(set(roles) & set(least), key=least.index), message
+
+
+@pytest.mark.parametrize("role", ["pool-operator", "vm-power-admin", "vm-admin", "vm-operator", "read-only"])
+def test_a_role_is_known_by_its_permissions(pool, role):
+    with connect(pool, username=f"{role}@example.com") as host:
+        session = host.native()
+        permissions = session.xenapi.session.get_rbac_permissions(session.handle)
+    assert role_of({str(name).lower() for name in permissions}) == role
 
 
 def test_root_may_do_everything(host):

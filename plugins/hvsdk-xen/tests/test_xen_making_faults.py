@@ -10,6 +10,8 @@ from hvsdk.driver import DiskSpec, DomainSpec, NicSpec, errors
 from xen_making import GOLDEN, everything, nothing_new
 from xen_support import NULL, connect, finish, soon
 
+from hvsdk_xen._making import Making
+
 DISK = DiskSpec(size="16MiB")
 SPEC = DomainSpec(name="xen-made", memory="128MiB", disks=[DISK, DISK], nics=[NicSpec()])
 
@@ -79,6 +81,25 @@ def test_a_domain_from_a_template_is_whole_or_not_there(pool, raw, method, fault
         assert pool.counts()[method] == 1
 
 
+def test_what_another_domain_has_too_stays_when_a_copy_is_taken_back(driver, make_vm, raw):
+    copy, other = (raw("VM.get_by_uuid", make_vm(disks=disks)) for disks in (2, 0))
+    own, shared = (raw("VBD.get_VDI", vbd) for vbd in raw("VM.get_VBDs", copy))
+    raw.attach(other, shared, 0)
+    making = Making(driver)
+
+    def steps():
+        making.note("VM", copy)
+        making._copies_disks = True
+        yield from ()
+        raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        finish(making.begin(steps))
+    assert raw.refused("VM.get_uuid", copy) == "HANDLE_INVALID"
+    assert raw.refused("VDI.get_uuid", own) == "HANDLE_INVALID"
+    assert raw("VDI.get_VBDs", shared) == raw("VM.get_VBDs", other)
+
+
 def test_a_template_whose_copying_was_forgotten_leaves_nothing(pool, raw):
     spec = DomainSpec(name="xen-made", memory="256MiB", template=GOLDEN)
     before = everything(raw)
@@ -144,6 +165,17 @@ def test_a_domain_is_taken_back_when_the_caller_gives_up(pool, raw):
 def test_a_domain_is_taken_back_when_the_caller_gives_up_at_the_last_moment(driver, raw):
     with nothing_new(raw):
         task = driver.create_domain(SPEC, deadline=soon())
+        task.wait(30.0)  # it is made, and nobody has been told
+        task.cancel()
+        with pytest.raises(errors.CancelledError):
+            finish(task)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_clone_is_taken_back_when_the_caller_gives_up_at_the_last_moment(driver, make_vm, raw, linked):
+    original = make_vm()
+    with nothing_new(raw):
+        task = driver.clone(original, "xen-copy", linked=linked, deadline=soon())
         task.wait(30.0)  # it is made, and nobody has been told
         task.cancel()
         with pytest.raises(errors.CancelledError):

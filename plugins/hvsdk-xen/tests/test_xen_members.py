@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from hvsdk.driver import Target, TLSOptions, errors
+import os
+import signal
+import threading
 
+import pytest
+from hvsdk.driver import Deadline, Target, TLSOptions, errors
+
+from hvsdk_xen import _members
+from hvsdk_xen._exchange import _read_location
 from hvsdk_xen._members import Members, members_of, read_address_map
-from hvsdk_xen._wire import Endpoint
+from hvsdk_xen._wire import Endpoint, dial
 
 PINS = tuple(f"sha256:{digit * 64}" for digit in "abc")
 HOSTS = {
@@ -115,3 +121,49 @@ def test_a_redirection_leads_to_members_only():
     assert members.redirected("gate", None) == Endpoint("gate", 443)
     with pytest.raises(errors.ConnectError, match="no member"):
         members.redirected("evil.example", 443)
+
+
+@pytest.mark.parametrize(
+    "place", ["", "/elsewhere", "https://[::1", "https://host:99999/", "https://höst/", "https:///x"]
+)
+def test_a_redirection_to_nowhere_is_told(place: str):
+    with pytest.raises(errors.OperationFailedError, match="nowhere"):
+        _read_location(place, "/export", {})
+
+
+def test_a_redirection_may_leave_out_path_and_query():
+    assert _read_location("https://198.18.0.2", "/a", {"b": "c"}) == ("198.18.0.2", None, "/a", {"b": "c"})
+    assert _read_location("https://198.18.0.2:444/d?e=f", "/a", {}) == ("198.18.0.2", 444, "/d", {"e": "f"})
+
+
+@pytest.mark.parametrize("host", ["a\0b", "x" * 300, ".", "a..b", "\ud800"])
+def test_an_address_that_is_none_cannot_be_reached(host: str):
+    with pytest.raises(OSError):  # noqa: PT011  # which words, is the system's
+        dial(Endpoint(host, 443), None, Deadline(5.0))
+
+
+def test_a_port_that_is_none_cannot_be_reached():
+    with pytest.raises(OSError):  # noqa: PT011  # which words, is the system's
+        dial(Endpoint("127.0.0.1", 2**20), None, Deadline(5.0))
+
+
+def test_a_forked_child_waits_for_no_lock_of_its_parents():
+    members_of(target())
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _members._known_lock:
+            held.set()
+            let_go.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    child = os.fork()
+    if not child:
+        signal.alarm(5)  # ends it, should it wait
+        members_of(target())
+        os._exit(0)
+    let_go.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

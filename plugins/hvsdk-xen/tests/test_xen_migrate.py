@@ -42,6 +42,17 @@ def test_a_paused_domain_is_not_moved(host, domain, reach):
         domain.migrate(node=node)
 
 
+def test_a_domain_without_tools_is_told_what_helps_it_to_move(host, domain, reach, pool):
+    reach("running")
+    node = another_node(host, domain)
+    pool.act("guest", vm=domain.native_id, tools=False)
+    with pytest.raises(errors.HvsdkError) as refused:
+        domain.migrate(node=node)
+    assert isinstance(refused.value, (errors.UnsupportedError, errors.GuestAgentError))
+    assert "install the" in str(refused.value)
+    assert "off, it moves without" in str(refused.value)
+
+
 def test_a_fenced_domain_is_not_moved(host, domain, reach):
     reach("running")
     node = another_node(host, domain)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from hvsdk.driver import PowerState, errors
+from xen_support import Raw, connect, eventually
 
 
 def left(raw):
@@ -67,6 +68,72 @@ def test_a_guest_without_tools_is_told_from_one_that_still_boots(domain, reach, 
     with pytest.raises(errors.GuestAgentError) as refused:
         domain.reboot(timeout=5)
     assert refused.value.not_yet, "it was started a moment ago"
+    assert repr(domain.name) in refused.value.message
+    assert "reset()" in refused.value.hint
+
+
+def test_a_guest_without_tools_is_not_shut_down_but_may_be_cut(domain, reach, pool):
+    pool.act("guest", vm=domain.native_id, tools=False)
+    reach("running")
+    with pytest.raises(errors.GuestAgentError) as refused:
+        domain.shutdown(timeout=3)
+    assert "then='power_off'" in refused.value.hint
+    domain.shutdown(timeout=3, then="power_off")
+    assert domain.power_state is PowerState.SHUTOFF
+
+
+def test_a_start_without_room_names_the_domain_and_its_size(create, make_vm, host, raw):
+    ref = raw("VM.get_by_uuid", uuid := make_vm())
+    raw("VM.set_memory_limits", ref, 900 << 30, 900 << 30, 900 << 30, 900 << 30)
+    domain = host.domain(uuid)
+    with pytest.raises(errors.InsufficientResourcesError) as refused:
+        domain.start()
+    assert repr(domain.name) in refused.value.message
+    assert "921,600 MiB" in refused.value.message
+
+
+@pytest.fixture
+def lost(make_pool):
+    """A domain whose node has lost its power, and what waits until the pool has noticed it."""
+    pool = make_pool(hosts=2)
+    with Raw(pool) as client, connect(pool) as host:
+        uuid = client.make_vm("xen-lost")
+        there = client("host.get_by_uuid", node := pool.members[1]["uuid"])
+        client("VM.start_on", client("VM.get_by_uuid", uuid), there, False, False)
+        eventually(
+            lambda: client.refused("VM.assert_operation_valid", client("VM.get_by_uuid", uuid), "suspend") is None
+        )
+        domain = host.domain(uuid)
+        pool.act("kill-host", host=node)
+        yield domain, lambda: eventually(lambda: not client.is_heard(node))
+
+
+LOST = {
+    "pause": lambda domain: domain.pause(),
+    "suspend": lambda domain: domain.suspend(),
+    "reboot": lambda domain: domain.reboot(),
+    "reset": lambda domain: domain.reset(),
+    "power_off": lambda domain: domain.power_off(),
+    "shutdown": lambda domain: domain.shutdown(timeout=3),
+    "migrate": lambda domain: domain.migrate(node=domain.host.nodes()[0]),
+}
+
+
+def test_no_verb_succeeds_or_is_doubtful_on_a_node_that_is_dead(lost):
+    """Right after the end and when the pool has noticed it: the master said no, so nothing was done."""
+    domain, noticed = lost
+    native = domain.host.native()
+    for verb, call in LOST.items():
+        with pytest.raises((errors.PowerStateError, errors.OperationFailedError, errors.UnsupportedError)) as refused:
+            call(domain)
+        assert "OpaqueRef" not in str(refused.value), verb
+    assert noticed()
+    for verb, call in LOST.items():
+        with pytest.raises((errors.PowerStateError, errors.UnsupportedError)) as refused:
+            call(domain)
+        assert "unknown" in str(refused.value) or verb == "migrate", verb
+    assert domain.refresh().power_state is PowerState.UNKNOWN
+    assert native.xenapi.pool.get_all(), "the session goes on"
 
 
 def test_two_clients_that_write_metadata_lose_nothing(host, domain):

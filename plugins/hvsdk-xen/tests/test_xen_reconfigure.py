@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hvsdk.driver import CpuTopology, errors
-from xen_making import MIB, calls, record_of
+from hvsdk.driver import Applied, CpuTopology, errors
+from xen_making import GIB, MIB, calls, record_of
 from xen_support import eventually
+
+from hvsdk_xen._reconfigure import _Balloon, _Sizes
 
 
 def sizes(raw, domain):
@@ -128,6 +130,16 @@ def test_memory_of_a_running_domain_changes_within_its_maximum(domain, run, raw)
     applied = domain.reconfigure(memory="256MiB")
     assert applied.live | applied.next_boot == {"memory"}
     assert sizes(raw, domain)[3] == 256 * MIB
+
+
+@pytest.mark.parametrize(
+    ("missed", "reached"), [(0, True), (-4096, True), (4096, True), (-2 * MIB, False), (2 * MIB, False)]
+)
+def test_a_guest_that_misses_its_target_by_some_pages_has_reached_it(missed, reached):
+    sizes = _Sizes(vcpus=1, max_vcpus=1, static_min=0, static_max=GIB, dynamic_min=GIB, dynamic_max=GIB)
+    done, _, applied = _Balloon(lambda: GIB + missed, sizes, Applied(live=frozenset({"memory"}))).poll()
+    assert done is reached
+    assert applied == (Applied(live=frozenset({"memory"})) if reached else None)
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])

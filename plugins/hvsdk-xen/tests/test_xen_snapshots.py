@@ -125,3 +125,13 @@ def test_a_clone_that_fails_at_the_end_is_removed(domain, raw, pool):
         domain.clone("copy")
     assert vdis(raw) == before
     assert set(raw("VM.get_all")) == vms
+
+
+@pytest.mark.parametrize(("state", "step"), [("paused", "unpause()"), ("shutoff", "start()")])
+def test_what_memory_needs_is_told_in_our_words(domain, reach, state, step):
+    reach(state)
+    with pytest.raises(errors.PowerStateError) as refused:
+        domain.create_snapshot("one", memory=True)
+    assert f"is {state}" in str(refused.value)
+    assert step in refused.value.hint
+    assert "Halted" not in str(refused.value)

@@ -50,6 +50,7 @@ def test_templates_of_one_name_are_told_apart_by_their_uuids(refused, raw):
     try:
         error = refused(errors.AmbiguousNameError, template=GOLDEN)
         assert {one[0] for one in error.candidates} == {raw("VM.get_uuid", ref) for ref in (template, twin)}
+        assert all(one[0] in error.message for one in error.candidates)
     finally:
         raw._remove(twin)
 

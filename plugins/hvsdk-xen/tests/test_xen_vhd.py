@@ -91,6 +91,18 @@ def test_what_is_broken_is_refused(broken: bytes, said: str):
         read_map(io.BytesIO(broken).read)
 
 
+def signed(data: bytes, begin: int, length: int, at: int) -> bytes:
+    """Return an image whose footer or header, of this length, has the right checksum at an offset."""
+    part = changed(data[begin : begin + length], at, bytes(4))
+    return changed(data, begin + at, struct.pack(">I", ~sum(part) & 0xFFFFFFFF))
+
+
+def test_a_table_that_no_disk_has_is_not_read_into_memory():
+    huge = changed(changed(SOUND, 48, struct.pack(">Q", 64 * 2**40)), 512 + 28, struct.pack(">II", 2**32 - 1, SECTOR))
+    with pytest.raises(BrokenVhdError, match="more than a disk has"):
+        read_map(io.BytesIO(signed(signed(huge, 0, 512, 64), 512, 1024, 36)).read)
+
+
 def test_blocks_in_another_order_are_seen():
     at = 2048
     table = struct.unpack_from(">4I", SOUND, at)
@@ -110,7 +122,7 @@ def test_bits_beyond_the_disk_are_nothing():
     assert list(changed_extents(bytes([0, 0b01111111]), 9 * GRAIN)) == []
 
 
-@pytest.mark.parametrize("answer", ["*", "AA==", None, {}], ids=repr)
+@pytest.mark.parametrize("answer", ["*", "AA==", "é", None, {}], ids=repr)
 def test_a_bitmap_that_is_none_is_refused(answer: object):
     with pytest.raises(errors.OperationFailedError, match="list of changed blocks"):
         read_bitmap(answer, 9 * GRAIN)

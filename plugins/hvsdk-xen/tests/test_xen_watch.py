@@ -126,7 +126,8 @@ def test_waiting_is_one_call_and_ends_in_time(pool: Running, follower: Follower)
     began = time.monotonic()
     assert follower.next(1.0) == []
     assert 0.8 < time.monotonic() - began < 10
-    assert pool.counts() == {"event.from": 1}
+    made = {method: count for method, count in pool.counts().items() if not method.startswith("session.")}
+    assert made == {"event.from": 1}, "others may log out meanwhile"
 
 
 def test_subscribing_does_not_fetch_all_domains(pool: Running, driver: XenDriver) -> None:

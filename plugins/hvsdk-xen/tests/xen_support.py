@@ -152,7 +152,11 @@ class Raw:
         name = f"{self('VM.get_name_label', vm)} {number}"
         vdi = {"name_label": name, "name_description": "", "SR": pool["default_SR"], "virtual_size": size}
         vdi |= {"type": "user", "sharable": False, "read_only": False, "other_config": {}}
-        vbd = {"VM": vm, "VDI": self("VDI.create", vdi), "userdevice": str(number), "bootable": number == 0}
+        return self.attach(vm, self("VDI.create", vdi), number)
+
+    def attach(self, vm: str, vdi: str, number: int) -> str:
+        """Give a VM a disk that is there, and return the drive's reference."""
+        vbd = {"VM": vm, "VDI": vdi, "userdevice": str(number), "bootable": number == 0}
         vbd |= {"mode": "RW", "type": "Disk", "unpluggable": True, "empty": False, "other_config": {}} | QOS
         return str(self("VBD.create", vbd))
 
@@ -195,6 +199,16 @@ class Raw:
         guests = {vm["resident_on"] for vm in self("VM.get_all_records").values() if not vm["is_control_domain"]}
         hosts = self("host.get_all_records")
         return str(next(host["uuid"] for ref, host in hosts.items() if ref != master and ref in guests))
+
+    def lose_host_of(self, uuid: str, pool: Running) -> str:
+        """Start a VM on a host that is not the master, take the power from that host, and return its UUID."""
+        (master,) = {record["master"] for record in self("pool.get_all_records").values()}
+        ref = next(host for host in self("host.get_all") if host != master)
+        self("VM.start_on", self("VM.get_by_uuid", uuid), ref, False, False)
+        host = str(self("host.get_uuid", ref))
+        pool.act("kill-host", host=host)
+        assert eventually(lambda: not self.is_heard(host))
+        return host
 
     def is_heard(self, host: str) -> bool:
         """Return whether the pool hears a host."""
