@@ -12,6 +12,7 @@ from hvsdk import _lazy, errors
 from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
 from hvsdk._driver.base import Change, DiskReader, DiskWriter, Driver, Operation, Result, Unsupported, current_operation
+from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
 from hvsdk._driver.target import Target, TLSOptions
 from hvsdk._driver.task import BackgroundTask, Task
 from hvsdk.capability import Capability
@@ -90,9 +91,12 @@ __all__ = [
     "Operation",
     "Option",
     "PasswordCredentials",
+    "Pause",
     "PowerState",
     "Result",
     "SnapshotInfo",
+    "Steps",
+    "StepsTask",
     "StoragePoolInfo",
     "TLSOptions",
     "Target",
@@ -105,8 +109,10 @@ __all__ = [
     "domain_info_maker",
     "errors",
     "fingerprint_of",
+    "finish",
     "frozen",
     "hookimpl",
+    "in_background",
     "read_marks",
     "tls_context",
     "write_mark",

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import attrs
 import libvirt
+from hvsdk.cloud_init import seed_image
 from hvsdk.driver import BackgroundTask, Deadline, DiskSpec, DomainInfo, DomainSpec, Result, StoragePoolInfo, errors
 
-from hvsdk_kvm._cloud_init import seed_image, seed_name
+from hvsdk_kvm._cloud_init import seed_name
 from hvsdk_kvm._errors import code_of
 from hvsdk_kvm._hints import DOMAIN_HINTS, read_hints
 from hvsdk_kvm._nics import plan_nic
@@ -111,7 +112,7 @@ class CreateVerbs(Session):
                 check()
                 disks.append(attrs.evolve(disk, volume=making.volume(wish, disk.target)))
             if draft.seed is not None and plan.spec.cloud_init is not None:
-                data = seed_image(plan.spec.cloud_init, name=plan.spec.name, uuid=plan.uuid)
+                data = seed_image(plan.spec.cloud_init, name=plan.spec.name, instance=plan.uuid)
                 disks[-1] = attrs.evolve(disks[-1], volume=making.upload(draft.seed, seed_name(plan.uuid), data))
             check()
             _define(self, attrs.evolve(plan, disks=disks))

@@ -7,10 +7,11 @@ import json
 
 import pycdlib
 import pytest
+from hvsdk.cloud_init import seed_image
 from hvsdk.driver import CloudInit
 from making_support import ODD_NAMES, UUID
 
-from hvsdk_kvm._cloud_init import seed_image, seed_name
+from hvsdk_kvm._cloud_init import seed_name
 
 
 def contents(image: bytes) -> tuple[str, dict[str, str]]:
@@ -32,7 +33,7 @@ def contents(image: bytes) -> tuple[str, dict[str, str]]:
 
 
 def test_the_label_and_the_names_are_those_that_cloud_init_looks_for() -> None:
-    label, files = contents(seed_image(CloudInit(user_data="#cloud-config\n"), name="web-1", uuid=UUID))
+    label, files = contents(seed_image(CloudInit(user_data="#cloud-config\n"), name="web-1", instance=UUID))
     assert label == "cidata"
     assert files.keys() == {"user-data", "meta-data"}
     assert json.loads(files["meta-data"]) == {"instance-id": UUID, "local-hostname": "web-1"}
@@ -40,13 +41,13 @@ def test_the_label_and_the_names_are_those_that_cloud_init_looks_for() -> None:
 
 def test_what_was_given_is_in_it_to_the_letter() -> None:
     given = CloudInit(user_data="#cloud-config\nx: é$(id)\n", meta_data="a: b", network_config="version: 2\n")
-    _, files = contents(seed_image(given, name="web", uuid=UUID))
+    _, files = contents(seed_image(given, name="web", instance=UUID))
     assert files == {"user-data": given.user_data, "meta-data": "a: b", "network-config": "version: 2\n"}
 
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_odd_names_become_host_names(name: str) -> None:
-    _, files = contents(seed_image(CloudInit(user_data=""), name=name, uuid=UUID))
+    _, files = contents(seed_image(CloudInit(user_data=""), name=name, instance=UUID))
     host = json.loads(files["meta-data"])["local-hostname"]
     assert 0 < len(host) < 64
     assert all(c.isascii() and (c.isalnum() or c == "-") for c in host)

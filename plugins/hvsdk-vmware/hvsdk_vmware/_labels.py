@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hvsdk.driver import Deadline, DomainInfo, Task, errors
+from hvsdk.driver import Deadline, DomainInfo, Task, errors, finish
 from pyVmomi import vim
 
 from hvsdk_vmware._bulk import object_spec
@@ -17,7 +17,6 @@ from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, write_tags, wr
 from hvsdk_vmware._fields import text
 from hvsdk_vmware._names import written
 from hvsdk_vmware._session import VmwareSession
-from hvsdk_vmware._tasks import finish
 
 __all__ = ["LabelVerbs"]
 
@@ -66,7 +65,7 @@ class LabelVerbs(VmwareSession):
 
     def write_config(self, native_id: str, spec: vim.vm.ConfigSpec, deadline: Deadline) -> None:
         """Change a domain's configuration, and return once that is done."""
-        finish(self.start_task(self.vm(native_id).ReconfigVM_Task, spec, deadline=deadline), deadline)
+        finish(self.start_task(self.vm(native_id).ReconfigVM_Task, spec, deadline=deadline), deadline.remaining())
 
     def write_extra_config(self, native_id: str, entries: Mapping[str, str], deadline: Deadline) -> None:
         """Write these keys of a domain's `extraConfig`, remove those whose value is empty, and touch no other."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hvsdk.driver import Deadline, StoragePoolInfo, VolumeInfo, errors, frozen
+from hvsdk.driver import Deadline, StoragePoolInfo, VolumeInfo, errors, finish, frozen
 from pyVmomi import vim
 
 from hvsdk_vmware._bulk import object_spec
@@ -14,7 +14,6 @@ from hvsdk_vmware._fields import Found, flag, number, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import STORES, from_root
 from hvsdk_vmware._session import VmwareSession
-from hvsdk_vmware._tasks import finish
 
 __all__ = ["PoolReads", "pool_info"]
 
@@ -55,7 +54,7 @@ class PoolReads(VmwareSession):
         task = self.start_task(search, f"[{name}]", _wish(), deadline=deadline, result=lambda folders: folders)
         made = [
             _volume(pool_id, f"[{name}] {_inside(folder.folderPath)}{file.path}", file)
-            for folder in finish(task, deadline) or ()
+            for folder in finish(task, deadline.remaining()) or ()
             for file in folder.file or ()
             if not _PARTS.search(file.path)
         ]

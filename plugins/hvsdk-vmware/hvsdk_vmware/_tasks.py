@@ -14,7 +14,7 @@ from hvsdk_vmware._bulk import object_spec, paths_of
 if TYPE_CHECKING:
     from hvsdk_vmware._session import VmwareSession
 
-__all__ = ["VmwareTask", "finish", "question_words"]
+__all__ = ["VmwareTask", "question_words"]
 
 T = TypeVar("T")
 Collector = vmodl.query.PropertyCollector
@@ -156,6 +156,13 @@ class VmwareTask(Task[T]):
         except vmodl.MethodFault:
             return  # it went with its session, and so did the collector
         self._session.collectors.give_back(collector)
+
+
+def question_words(question: vim.vm.QuestionInfo) -> str:
+    """Return a question and the answers there are."""
+    choices = getattr(question.choice, "choiceInfo", None) or ()
+    answers = "; ".join(f"{one.key}: {one.label}" for one in choices)
+    return f"{question.text} [{answers}]" if answers else str(question.text)
 
 
 def question_words(question: vim.vm.QuestionInfo) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hvsdk.driver import Deadline, NicSpec, Result, errors
+from hvsdk.driver import Deadline, NicSpec, Result, Steps, StepsTask, errors
 
 from hvsdk_xen._hardware import HardwareVerbs, Subject
 from hvsdk_xen._making import Making
 from hvsdk_xen._nics import LINK_DOWN, NicPlan, NicPlans
-from hvsdk_xen._steps import Steps, StepsTask
 
 __all__ = ["NicVerbs"]
 

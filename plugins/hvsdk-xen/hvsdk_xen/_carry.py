@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import XenAPI
+from hvsdk.driver import Steps, StepsTask, finish
 
-from hvsdk_xen._steps import Steps, StepsTask, finish
 from hvsdk_xen._verbs import FAILURES, VerbSession
 
 __all__ = ["DiskCarrier"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hvsdk.driver import Deadline, DomainInfo, Task
+from hvsdk.driver import Deadline, DomainInfo, Steps, Task
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._labels import METADATA_PREFIX
 from hvsdk_xen._making import MARK, Making
-from hvsdk_xen._steps import Steps
 from hvsdk_xen._values import NULL
 from hvsdk_xen._verbs import VerbSession
 

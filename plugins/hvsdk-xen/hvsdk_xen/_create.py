@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Result, errors
+from hvsdk.cloud_init import seed_image
+from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Result, Steps, errors
 
-from hvsdk_xen._cloud_init import SEED, SeedMaker, seed_image
+from hvsdk_xen._cloud_init import SEED, SeedMaker
 from hvsdk_xen._drives import DrivePlan, DrivePlans, drive_numbers, vbd_record
 from hvsdk_xen._hints import DOMAIN_HINTS, read_hints
 from hvsdk_xen._making import Making
 from hvsdk_xen._nics import NicPlan, NicPlans
 from hvsdk_xen._places import NoPlaceError, Places
-from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import Storage
 from hvsdk_xen._templates import Template, TemplateVerbs
 from hvsdk_xen._values import NULL

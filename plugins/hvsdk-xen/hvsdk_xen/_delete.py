@@ -7,13 +7,12 @@ from typing import Any, Literal
 
 import attrs
 import XenAPI
-from hvsdk.driver import Deadline, PowerState, Result, errors
+from hvsdk.driver import Deadline, PowerState, Result, Steps, errors, in_background
 
 from hvsdk_xen._cloud_init import SEED
 from hvsdk_xen._hardware import HardwareVerbs, Subject, has_volume
 from hvsdk_xen._login import code_of
 from hvsdk_xen._snapshots import SnapshotVerbs
-from hvsdk_xen._steps import Steps, in_background
 from hvsdk_xen._store import StoreReads, Vdi
 from hvsdk_xen._values import is_ref
 

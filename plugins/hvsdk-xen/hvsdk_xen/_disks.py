@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hvsdk.driver import Deadline, DiskSpec, Result, errors
+from hvsdk.driver import Deadline, DiskSpec, Result, Steps, StepsTask, errors
 
 from hvsdk_xen._drives import DrivePlan, DrivePlans, drive_number
 from hvsdk_xen._hardware import HardwareVerbs, Subject, has_volume
 from hvsdk_xen._making import Making
-from hvsdk_xen._steps import Steps, StepsTask
 
 __all__ = ["DiskVerbs"]
 

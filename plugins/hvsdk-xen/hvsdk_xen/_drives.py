@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from hvsdk.driver import Deadline, DiskSpec, errors
+from hvsdk.driver import Deadline, DiskSpec, Steps, errors
 
 from hvsdk_xen._hints import DISK_HINTS, read_hints
 from hvsdk_xen._making import Making
-from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import Storage, StoreReads, Vdi, is_uuid
 from hvsdk_xen._values import NULL
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import attrs
 import XenAPI
-from hvsdk.driver import Deadline, PowerState, errors
+from hvsdk.driver import Deadline, Pause, PowerState, Steps, errors
 
 from hvsdk_xen._devices import disk_ids, nic_ids
 from hvsdk_xen._login import code_of
 from hvsdk_xen._making import Making
 from hvsdk_xen._states import power_state
-from hvsdk_xen._steps import Pause, Steps
 from hvsdk_xen._values import is_ref
 from hvsdk_xen._verbs import VerbSession
 

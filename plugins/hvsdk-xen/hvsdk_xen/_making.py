@@ -13,11 +13,10 @@ from http.client import HTTPException
 from typing import Any, NoReturn, TypeVar
 
 import XenAPI
-from hvsdk.driver import BackgroundTask, Deadline, Task, current_operation, errors
+from hvsdk.driver import BackgroundTask, Deadline, Steps, StepsTask, Task, current_operation, errors, finish
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
-from hvsdk_xen._steps import Steps, StepsTask, finish
 from hvsdk_xen._values import is_ref
 from hvsdk_xen._verbs import FAILURES, VerbSession
 from hvsdk_xen._wire import UnreachableError

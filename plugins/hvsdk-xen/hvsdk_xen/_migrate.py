@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 import XenAPI
-from hvsdk.driver import Capability, Deadline, Driver, Task, errors
+from hvsdk.driver import Capability, Deadline, Driver, Steps, StepsTask, Task, errors
 
 from hvsdk_xen._carry import DiskCarrier
 from hvsdk_xen._error_table import HINTS
 from hvsdk_xen._login import code_of
 from hvsdk_xen._places import Move, NoPlaceError, Places
-from hvsdk_xen._steps import Steps, StepsTask
 from hvsdk_xen._tools import NO_TOOLS, ToolsVerbs
 from hvsdk_xen._values import is_ref
 

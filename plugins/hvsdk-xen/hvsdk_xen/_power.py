@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Deadline, DomainInfo, Target, Task, errors
+from hvsdk.driver import Deadline, DomainInfo, Pause, Steps, StepsTask, Target, Task, errors
 
 from hvsdk_xen._error_table import HINTS
 from hvsdk_xen._login import code_of
-from hvsdk_xen._steps import Pause, Steps, StepsTask
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._tools import ToolsVerbs
 from hvsdk_xen._values import as_int

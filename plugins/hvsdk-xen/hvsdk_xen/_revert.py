@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hvsdk.driver import Deadline, DomainInfo, Task
+from hvsdk.driver import Deadline, DomainInfo, Steps, Task, in_background
 
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX, LabelVerbs
-from hvsdk_xen._steps import Steps, in_background
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["RevertVerbs"]

@@ -6,13 +6,24 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import XenAPI
-from hvsdk.driver import Capability, Deadline, DomainInfo, SnapshotInfo, Task, Unsupported, errors
+from hvsdk.driver import (
+    Capability,
+    Deadline,
+    DomainInfo,
+    SnapshotInfo,
+    Steps,
+    StepsTask,
+    Task,
+    Unsupported,
+    errors,
+    finish,
+    in_background,
+)
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._login import code_of
 from hvsdk_xen._refusals import state_word
 from hvsdk_xen._revert import RevertVerbs
-from hvsdk_xen._steps import Steps, StepsTask, finish, in_background
 from hvsdk_xen._values import NULL, as_time, is_ref
 from hvsdk_xen._verbs import FAILURES
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import attrs
 import XenAPI
-from hvsdk.driver import Deadline, DomainSpec, errors
+from hvsdk.driver import Deadline, DomainSpec, Steps, errors
 
 from hvsdk_xen._fence import FenceVerbs, is_fenced
 from hvsdk_xen._labels import METADATA_PREFIX
 from hvsdk_xen._login import code_of
 from hvsdk_xen._making import MARK, Making
-from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import Named, StoreReads, is_uuid
 from hvsdk_xen._values import NULL, as_int
 from hvsdk_xen._vm_record import boot_params, labels_config, memory_limits, platform_changes, vcpu_params

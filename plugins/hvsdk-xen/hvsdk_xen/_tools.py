@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import XenAPI
-from hvsdk.driver import Deadline, Operation, current_operation, errors
+from hvsdk.driver import Deadline, Operation, Pause, Steps, current_operation, errors
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._refusals import next_step
-from hvsdk_xen._steps import Pause, Steps
 from hvsdk_xen._verbs import VerbSession
 
 __all__ = ["NO_TOOLS", "ToolsVerbs"]

@@ -13,11 +13,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from hvsdk.driver import BackgroundTask, DiskReader, DiskWriter, Result, Task, errors
+from hvsdk.driver import BackgroundTask, DiskReader, DiskWriter, Result, Task, errors, finish
 
 from hvsdk_xen._export import give_up, task_failure
 from hvsdk_xen._ranges import Ranges
-from hvsdk_xen._steps import finish
 from hvsdk_xen._tasks import XenTask
 from hvsdk_xen._verbs import VerbSession
 from hvsdk_xen._vhd import BLOCK_SIZE, SECTOR, vhd_head, vhd_length

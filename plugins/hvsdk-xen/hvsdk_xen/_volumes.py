@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hvsdk.driver import Deadline, Result, Task, VolumeInfo, VolumeSpec, errors
+from hvsdk.driver import Deadline, Result, Steps, Task, VolumeInfo, VolumeSpec, errors
 
 from hvsdk_xen._drives import vdi_record
 from hvsdk_xen._hints import VOLUME_HINTS, read_hints
 from hvsdk_xen._making import Making
 from hvsdk_xen._pools import volume_info
-from hvsdk_xen._steps import Steps
 from hvsdk_xen._store import Storage, StoreReads, Vdi
 
 __all__ = ["VolumeVerbs"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hvsdk.driver import Task, errors
 
-from hvsdk_xen._steps import StepsTask, finish, in_background
+from hvsdk.driver import StepsTask, Task, errors, finish, in_background
 
 
 class Step(Task[str]):

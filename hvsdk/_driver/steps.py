@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
-from hvsdk.driver import BackgroundTask, Deadline, Task
+from hvsdk._deadline import Deadline
+from hvsdk._driver.task import BackgroundTask, Task
 
 __all__ = ["Pause", "Steps", "StepsTask", "finish", "in_background"]
 
