@@ -163,25 +163,3 @@ def question_words(question: vim.vm.QuestionInfo) -> str:
     choices = getattr(question.choice, "choiceInfo", None) or ()
     answers = "; ".join(f"{one.key}: {one.label}" for one in choices)
     return f"{question.text} [{answers}]" if answers else str(question.text)
-
-
-def question_words(question: vim.vm.QuestionInfo) -> str:
-    """Return a question and the answers there are."""
-    choices = getattr(question.choice, "choiceInfo", None) or ()
-    answers = "; ".join(f"{one.key}: {one.label}" for one in choices)
-    return f"{question.text} [{answers}]" if answers else str(question.text)
-
-
-def finish(task: VmwareTask[T], deadline: Deadline) -> T | None:
-    """See a short task through on this thread, for verbs that have no task of their own to hand over.
-
-    Raises:
-        TimeoutError: It was not done in time.
-    """
-    while True:
-        done, _, result = task.poll()
-        if done:
-            return result
-        if deadline.expired:
-            raise TimeoutError("the task was not done in time")
-        task.wait(min(1.0, deadline.remaining()))
