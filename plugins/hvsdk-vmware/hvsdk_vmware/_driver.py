@@ -14,6 +14,7 @@ from hvsdk_vmware._networks import NetworkReads
 from hvsdk_vmware._nodes import NodeReads
 from hvsdk_vmware._pools import PoolReads
 from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
+from hvsdk_vmware._stats import StatsReads
 
 __all__ = ["VmwareDriver"]
 
@@ -26,6 +27,7 @@ class VmwareDriver(
     PoolReads,
     PowerVerbs,
     LabelVerbs,
+    StatsReads,
 ):
     """One connection to a vCenter or an ESXi host."""
 
