@@ -37,7 +37,7 @@ class Console(Record):
     _left_out: ClassVar[frozenset[str]] = frozenset({"password", "token"})
 
     kind: str
-    """`vnc spice rdp webmks rfb-connect serial`."""
+    """`vnc spice rdp webmks mks rfb-connect serial`."""
     url: str | None = None
     host: str | None = None
     port: int | None = None
@@ -46,7 +46,7 @@ class Console(Record):
     password: str | None = attrs.field(default=None, repr=False)
     token: str | None = attrs.field(default=None, repr=False)
     fingerprint: str | None = None
-    """`"sha256:…"` of the certificate to expect there."""
+    """`"sha256:…"` of the certificate to expect there; `"sha1:…"` from products that tell no better."""
     expires_at: datetime | None = None
 
     def to_dict(self, *, secrets: bool = False) -> dict[str, Any]:

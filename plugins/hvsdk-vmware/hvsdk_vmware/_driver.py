@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from hvsdk.driver import Capability, Operation, errors
 
+from hvsdk_vmware._console import ConsoleReads
 from hvsdk_vmware._errors import translate
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._limits import LimitReads
@@ -27,6 +28,7 @@ class VmwareDriver(
     PoolReads,
     PowerVerbs,
     LabelVerbs,
+    ConsoleReads,
     StatsReads,
 ):
     """One connection to a vCenter or an ESXi host."""

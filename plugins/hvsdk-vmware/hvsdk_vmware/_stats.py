@@ -60,7 +60,7 @@ class StatsReads(ViewReads):
         return [stats_of(vm, figures.get(vm.id), now) for vm in vms]
 
     def _running(self, deadline: Deadline) -> list[Found]:
-        found = {}
+        found: dict[str, Found] = {}
         for page in self.read_view({vim.VirtualMachine: _PATHS}, deadline=deadline):
             found.update((vm.id, vm) for vm in page if _state(vm) is PowerState.RUNNING)
         return list(found.values())
@@ -120,7 +120,7 @@ class StatsReads(ViewReads):
 
     def _query(self, native_ids: Sequence[str], counters: dict[str, Counter], deadline: Deadline) -> list[Any]:
         """Ask for figures, and return the answer as it was written: pyvmomi's objects of it take ten times as long."""
-        stub, info = self.stub, vim.PerformanceManager.QueryPerf.info
+        stub, info = self.stub, getattr(vim.PerformanceManager, _METHOD).info
         specs = [query_spec(self.vm(key), counters) for key in native_ids]
         with within(deadline):
             answer = stub.send(_METHOD, stub.write(self._performance, info, (specs,)), info.result)
@@ -146,7 +146,7 @@ def stats_of(vm: Found, measured: Measured | None, now: datetime) -> DomainStats
     """
     values, on = vm.values, _state(vm) is PowerState.RUNNING
     vcpus = number(values, "summary.config.numCpu")
-    rates: dict[str, float | None] = dict.fromkeys(counter.field for counter in COUNTERS)
+    rates: dict[str, Any] = dict.fromkeys(counter.field for counter in COUNTERS)
     if measured is not None:
         rates |= measured.rates
     share = rates["cpu_ratio"]
