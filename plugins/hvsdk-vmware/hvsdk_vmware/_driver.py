@@ -10,24 +10,26 @@ from hvsdk_vmware._console import ConsoleReads
 from hvsdk_vmware._errors import translate
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._limits import LimitReads
-from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._networks import NetworkReads
 from hvsdk_vmware._nodes import NodeReads
 from hvsdk_vmware._pools import PoolReads
 from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
+from hvsdk_vmware._screenshot import ScreenshotReads
 from hvsdk_vmware._stats import StatsReads
+from hvsdk_vmware._watch import WatchReads
 
 __all__ = ["VmwareDriver"]
 
 
 class VmwareDriver(
     LimitReads,
-    ListingReads,
+    WatchReads,
     NodeReads,
     NetworkReads,
     PoolReads,
     PowerVerbs,
     LabelVerbs,
+    ScreenshotReads,
     ConsoleReads,
     StatsReads,
 ):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-__all__ = ["HOSTS", "NETWORKS", "STORES", "from_domain", "from_root"]
+__all__ = ["HOSTS", "NETWORKS", "STORES", "from_domain", "from_root", "from_store"]
 
 Collector = vmodl.query.PropertyCollector
 HOSTS, NETWORKS, STORES = "hostFolder", "networkFolder", "datastoreFolder"
@@ -36,3 +36,17 @@ def from_domain() -> list[Any]:
         _way("datacenter", vim.Datacenter, "parent", "above"),
         _way("networks", vim.VirtualMachine, "network"),
     ]
+
+
+def from_store() -> list[Any]:
+    """Return the ways from a datastore to the folders that it is in, and its datacenter."""
+    return [
+        _way("up", vim.Datastore, "parent", "above"),
+        _way("above", vim.Folder, "parent", "above", "datacenter"),
+        _way("datacenter", vim.Datacenter, "parent", "above"),
+    ]
+
+
+def to_datacenter() -> list[Any]:
+    """Return the ways from a domain, by its datastores, to its datacenter: in a vApp it has no folder that leads there."""
+    return [_way("stores", vim.VirtualMachine, "datastore", "up"), *from_store()]
