@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from hvsdk._device_lookup import disk_id_of, find_disk, find_nic, must_be, nic_id_of, no_disk
 from hvsdk._handle import Handle
 from hvsdk._operation import CONFIG, Doing
-from hvsdk.capability import Capability
-from hvsdk.enums import PowerState
-from hvsdk.errors import InvalidSpecError, PowerStateError
+from hvsdk._while_running import refuse_running
+from hvsdk.errors import InvalidSpecError
 
 if TYPE_CHECKING:
     from hvsdk._verbs import Outcome
     from hvsdk.models import Applied, CpuTopology, Disk, DiskSpec, DomainInfo, Nic, NicSpec
 
 __all__ = ["DeviceVerbs"]
-
-
-WHILE_RUNNING: Final = {
-    "attach_disk": Capability.HOTPLUG_DISK,
-    "detach_disk": Capability.HOTPLUG_DISK,
-    "resize_disk": Capability.RESIZE_DISK_RUNNING,
-    "attach_nic": Capability.HOTPLUG_NIC,
-    "detach_nic": Capability.HOTPLUG_NIC,
-}
-"""What a verb needs of a domain that runs."""
-RUNS: Final = frozenset({PowerState.RUNNING, PowerState.PAUSED})
-
-
-def _plugs(verb: str) -> Callable[[Doing], None]:
-    """Return the check that the domain does not run, where the product cannot do this to one that runs."""
-
-    def check(doing: Doing) -> None:
-        reason = doing.host._why_not(WHILE_RUNNING[verb], doing.info)
-        if reason is None:
-            return
-        info = doing.look(CONFIG)
-        if info.power_state in RUNS:
-            raise PowerStateError(
-                f"{doing.operation.verb} is not possible while {doing.subject} is {info.power_state}: {reason}",
-                state=info.power_state,
-                backend=doing.host.backend,
-                host=doing.host.url,
-                hint="shut it down first",
-            )
-
-    return check
 
 
 class DeviceVerbs(Handle):
@@ -124,7 +92,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_disk(self._info.native_id, disk, deadline=limit),
             arguments={"size_bytes": disk.size_bytes, "source": disk.source, "pool": disk.pool},
             timeout=timeout,
-            before=_plugs("attach_disk"),
+            before=refuse_running,
             after=_until(lambda info, made: find_disk(info, made), found, "there"),
         )
         return found[0]
@@ -142,7 +110,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_disk(self._info.native_id, disk_id, deadline=limit),
             arguments={"disk": disk_id},
             timeout=timeout,
-            before=_plugs("detach_disk"),
+            before=refuse_running,
             reached=lambda info: find_disk(info, disk_id) is None,
             after=_gone(lambda info: find_disk(info, disk_id) is None, f"rid of disk {disk_id}"),
         )
@@ -156,10 +124,9 @@ class DeviceVerbs(Handle):
         from hvsdk._units import parse_size
 
         disk_id, size_bytes = disk_id_of(self, disk), parse_size(size)
-        runs = _plugs("resize_disk")
 
         def check(doing: Doing) -> None:
-            runs(doing)
+            refuse_running(doing)
             now = find_disk(doing.look(CONFIG), disk_id)
             if now is None:
                 raise no_disk(self, disk_id)
@@ -191,7 +158,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.attach_nic(self._info.native_id, nic, deadline=limit),
             arguments={"network": nic.network, "mac": nic.mac},
             timeout=timeout,
-            before=_plugs("attach_nic"),
+            before=refuse_running,
             after=_until(lambda info, made: find_nic(info, made), found, "there"),
         )
         return found[0]
@@ -209,7 +176,7 @@ class DeviceVerbs(Handle):
             lambda driver, limit: driver.detach_nic(self._info.native_id, nic_id, deadline=limit),
             arguments={"nic": nic_id},
             timeout=timeout,
-            before=_plugs("detach_nic"),
+            before=refuse_running,
             reached=lambda info: find_nic(info, nic_id) is None,
             after=_gone(lambda info: find_nic(info, nic_id) is None, f"rid of adapter {nic_id}"),
         )

@@ -131,8 +131,8 @@ class Reads(Handle):
         Raises:
             InvalidSpecError: There is no such verb; the hint has the nearest names.
         """
-        from hvsdk._domain_devices import RUNS, WHILE_RUNNING
         from hvsdk._power import RULES, VARIANT_RULES, Verdict, advice
+        from hvsdk._while_running import RUNS, WHILE_RUNNING
 
         capability = capability_named(verb)
         name = capability.value

@@ -10,6 +10,7 @@ from hvsdk._driver.base import Driver
 from hvsdk._operation import CONFIG, Doing, check_allowed, check_capability, operate
 from hvsdk._power import RULES
 from hvsdk._verbs import carry_out
+from hvsdk._while_running import refuse_running
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.errors import (
@@ -157,6 +158,7 @@ def clone(
     needs = (Capability.CLONE, Capability.CLONE_LINKED) if linked else (Capability.CLONE,)
     arguments = {"name": name, "linked": linked}
     with operate(domain.host, "clone", needs=needs, info=domain.info, arguments=arguments, timeout=timeout) as doing:
+        refuse_running(doing)
         try:
             outcome = carry_out(
                 doing,

@@ -70,6 +70,8 @@ class Capability(StrEnum):
     SNAPSHOT_MEMORY = "snapshot_memory"
     SNAPSHOT_QUIESCE = "snapshot_quiesce"
     CLONE_LINKED = "clone_linked"
+    CLONE_RUNNING = "clone_running"
+    """A domain that runs can be cloned; the clone's disks are those of one moment."""
     MIGRATE_LIVE = "migrate_live"
     MIGRATE_NODE = "migrate_node"
     """A domain can be moved to a named node, also within one connection."""

@@ -63,6 +63,7 @@ ON_DOMAIN: Final[dict[Capability, Callable[[Domain, Names], object]]] = {
 WHILE_RUNNING: Final[dict[Capability, Callable[[Domain, Names], object]]] = {
     C.SNAPSHOT_RUNNING: lambda domain, names: domain.create_snapshot(names("snapshot")),
     C.SNAPSHOT_MEMORY: lambda domain, names: domain.create_snapshot(names("snapshot"), memory=True),
+    C.CLONE_RUNNING: lambda domain, names: domain.clone(names("clone")),
     C.HOTPLUG_DISK: lambda domain, names: domain.attach_disk(DiskSpec(size="8MiB")),
     C.HOTPLUG_NIC: lambda domain, names: domain.attach_nic(NicSpec()),
     C.RESIZE_DISK_RUNNING: lambda domain, names: domain.resize_disk(domain.info.disks[0].id, "32MiB"),
@@ -97,6 +98,7 @@ PAIRS: Final = (
     (C.SNAPSHOT_MEMORY, C.CREATE_SNAPSHOT),
     (C.SNAPSHOT_QUIESCE, C.CREATE_SNAPSHOT),
     (C.CLONE_LINKED, C.CLONE),
+    (C.CLONE_RUNNING, C.CLONE),
     (C.MIGRATE_LIVE, C.MIGRATE),
     (C.MIGRATE_NODE, C.MIGRATE),
     (C.MIGRATE_STORAGE, C.MIGRATE),

@@ -45,6 +45,7 @@ class FakeDriver(
             Capability.SNAPSHOT_MEMORY,
             Capability.SNAPSHOT_QUIESCE,
             Capability.CLONE_LINKED,
+            Capability.CLONE_RUNNING,
             Capability.MIGRATE_LIVE,
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,
