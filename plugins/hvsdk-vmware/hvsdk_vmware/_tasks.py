@@ -76,6 +76,11 @@ class VmwareTask(Task[T]):
             self._collector = self._filter = None
             self._version, self._seen = "", False
 
+    @property
+    def over(self) -> bool:
+        """Whether the server has said how it ended: what failed otherwise may still be carried out."""
+        return self._end is not None
+
     def cancel(self) -> None:
         if self._end is not None:
             return
