@@ -6,14 +6,18 @@ from typing import ClassVar
 
 from hvsdk.driver import Capability, Operation, errors
 
+from hvsdk_vmware._changed_blocks import ChangedBlocksReads
+from hvsdk_vmware._clone import CloneVerbs
 from hvsdk_vmware._console import ConsoleReads
 from hvsdk_vmware._errors import translate
+from hvsdk_vmware._fence import FenceVerbs
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._limits import LimitReads
 from hvsdk_vmware._networks import NetworkReads
 from hvsdk_vmware._nodes import NodeReads
 from hvsdk_vmware._pools import PoolReads
 from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
+from hvsdk_vmware._revert import RevertVerbs
 from hvsdk_vmware._screenshot import ScreenshotReads
 from hvsdk_vmware._stats import StatsReads
 from hvsdk_vmware._watch import WatchReads
@@ -23,6 +27,10 @@ __all__ = ["VmwareDriver"]
 
 class VmwareDriver(
     LimitReads,
+    CloneVerbs,
+    FenceVerbs,
+    RevertVerbs,
+    ChangedBlocksReads,
     WatchReads,
     NodeReads,
     NetworkReads,
@@ -38,11 +46,15 @@ class VmwareDriver(
     max_in_flight = 8
     variants: ClassVar[frozenset[Capability]] = frozenset(
         {
+            Capability.CLONE_LINKED,
             Capability.GUEST_INFO,
             Capability.MULTIPROCESS,
+            Capability.SNAPSHOT_MEMORY,
+            Capability.SNAPSHOT_QUIESCE,
+            Capability.SNAPSHOT_RUNNING,
         }
     )
-    unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE
+    unguarded: ClassVar[frozenset[str]] = GUARDED_BY_CORE | {"clone"}
 
     @staticmethod
     def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:

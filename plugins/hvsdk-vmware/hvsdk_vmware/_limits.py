@@ -12,10 +12,13 @@ __all__ = ["LimitReads"]
 
 C = Capability
 _TEMPLATE = (
-    *(C.START, C.SHUTDOWN, C.POWER_OFF, C.REBOOT, C.RESET, C.SUSPEND, C.RESUME, C.RECONFIGURE, C.CONSOLE, C.SCREENSHOT),
-    *(C.CREATE_SNAPSHOT, C.REVERT_SNAPSHOT, C.ATTACH_DISK, C.DETACH_DISK, C.RESIZE_DISK, C.ATTACH_NIC, C.DETACH_NIC),
-    *(C.SET_NIC_LINK, C.INSERT_MEDIA, C.EJECT_MEDIA, C.SET_AUTOSTART),
+    *(C.SHUTDOWN, C.POWER_OFF, C.REBOOT, C.RESET, C.SUSPEND, C.RECONFIGURE, C.CONSOLE, C.SCREENSHOT, C.CREATE_SNAPSHOT),
+    *(C.ATTACH_DISK, C.DETACH_DISK, C.RESIZE_DISK, C.ATTACH_NIC, C.DETACH_NIC, C.SET_NIC_LINK),
+    *(C.INSERT_MEDIA, C.EJECT_MEDIA, C.SET_AUTOSTART, C.SET_TAGS, C.SET_METADATA),
 )
+"""What a template does not do; of what is written on it vSphere lets only name and notes be changed."""
+_NOT_FENCED = (C.START, C.RESUME, C.REVERT_SNAPSHOT, C.FENCE)
+"""What is refused in words of its own where a fence made the domain a template."""
 
 
 class LimitReads(AboutReads):
@@ -24,7 +27,11 @@ class LimitReads(AboutReads):
     def domain_limits(self, info: DomainInfo) -> Mapping[Capability, Unsupported]:
         limits = dict(super().domain_limits(info))
         if info.is_template:
-            _add(limits, (("it is a template; clone() makes a domain of it", one) for one in _TEMPLATE))
+            mark = info.fenced if info.has("config") else None
+            reason = f"it is fenced: {mark.reason}" if mark else "it is a template; clone() makes a domain of it"
+            _add(limits, ((reason, one) for one in _TEMPLATE))
+            if info.has("config") and mark is None:
+                _add(limits, ((reason, one) for one in _NOT_FENCED))
         return limits
 
 

@@ -1,0 +1,70 @@
+"""Templates: what a domain is as one, and where it can become a domain, or a copy of it one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+from hvsdk.driver import Capability, Deadline, errors
+from pyVmomi import vim
+
+from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._fields import Values, text
+from hvsdk_vmware._snapshot_tree import TreeReads
+
+__all__ = ["PLACE_KEY", "Place", "TemplateReads"]
+
+PLACE_KEY = "hvsdk-fenced-from"
+"""Key of `extraConfig` with the resource pool and host of a domain that a fence made a template: a template has no pool."""
+_LONGEST_ID = 100
+
+
+@attrs.frozen
+class Place:
+    """Where a domain was when it was fenced; ids, `""` where there was none."""
+
+    pool: str = ""
+    host: str = ""
+
+    def write(self) -> str:
+        """Return it as it is stored."""
+        return json.dumps({"pool": self.pool, "host": self.host})
+
+    @classmethod
+    def read(cls, stored: str) -> Place:
+        """Return what is stored; what somebody else wrote there counts as nothing."""
+        try:
+            found = json.loads(stored)
+            pool, host = str(found.get("pool") or ""), str(found.get("host") or "")
+        except (ValueError, AttributeError, RecursionError):
+            return cls()
+        return cls(pool[:_LONGEST_ID], host[:_LONGEST_ID])
+
+
+class TemplateReads(TreeReads):
+    """Finds places for domains."""
+
+    def place_of_template(self, values: Values, deadline: Deadline) -> tuple[vim.ResourcePool, vim.HostSystem]:
+        """Return where a copy of a template runs: on its host, in the topmost pool of that.
+
+        Args:
+            values: With `runtime.host`.
+        """
+        host = text(values, "runtime.host")
+        compute = self.property_of(vim.HostSystem(host, self.stub), "parent", deadline) if host else ""
+        pool = self.property_of(vim.ComputeResource(compute, self.stub), "resourcePool", deadline) if compute else ""
+        if not pool:
+            raise errors.UnsupportedError(
+                "no resource pool of the template's host is shown to this user", capability=Capability.CLONE
+            )
+        return vim.ResourcePool(pool, self.stub), vim.HostSystem(host, self.stub)
+
+    def is_there(self, mo: Any, deadline: Deadline) -> bool:
+        """Whether an object of an inventory is there and shown to this user."""
+        return bool(self.property_of(mo, "name", deadline))
+
+    def property_of(self, mo: Any, path: str, deadline: Deadline) -> str:
+        """Return a property of an object as a text, `""` when either is not there."""
+        found = self.read_all([object_spec(mo)], {type(mo): (path,)}, deadline=deadline)
+        return text(found[0].values, path) if found else ""
