@@ -32,6 +32,7 @@ type world struct {
 	leases   *leaseBook
 	disks    *diskStore
 	moments  *momentBook
+	told     *toldBook
 	over     chan struct{} // closed when the server ends
 	closing  sync.Once
 }
@@ -46,6 +47,7 @@ func newWorld(wanted options) (*world, error) {
 		pending:  newQuestionBook(),
 		leases:   newLeaseBook(),
 		moments:  newMomentBook(),
+		told:     newToldBook(),
 		over:     make(chan struct{}),
 	}
 	site.disks = newDiskStore(wanted.seed)

@@ -9,6 +9,7 @@ from hvsdk.driver import Capability, Operation, errors
 from hvsdk_vmware._changed_blocks import ChangedBlocksReads
 from hvsdk_vmware._clone import CloneVerbs
 from hvsdk_vmware._console import ConsoleReads
+from hvsdk_vmware._delete import DeleteVerbs
 from hvsdk_vmware._errors import translate
 from hvsdk_vmware._fence import FenceVerbs
 from hvsdk_vmware._labels import LabelVerbs
@@ -28,6 +29,7 @@ __all__ = ["VmwareDriver"]
 class VmwareDriver(
     LimitReads,
     CloneVerbs,
+    DeleteVerbs,
     FenceVerbs,
     RevertVerbs,
     ChangedBlocksReads,

@@ -108,15 +108,19 @@ class Stub(SoapStubAdapterBase):
             raise errors.InvalidSpecError(f"{info.wsdlName} has more than {_LONGEST_CALL >> 20} MiB of arguments")
         return body.replace(b"\r", b"&#13;")  # XML readers make a line feed of it else
 
-    def send(self, method: str, body: bytes, result: Any = object) -> Answer:
-        """Send a call that is written, and return its answer; a fault only when it is no expired session."""
+    def send(self, method: str, body: bytes, result: Any = object, *, again: bool = True) -> Answer:
+        """Send a call that is written, and return its answer; a fault only when it is no expired session.
+
+        Args:
+            again: Whether it may be sent again when the connection breaks, as far as `may_repeat` knows.
+        """
         deadline = _limit.get() or Deadline(self._seconds)
         generation = self.generation
-        answer = self._exchange(method, body, deadline)
+        answer = self._exchange(method, body, deadline, again)
         if self.renew is None or method in _OUTSIDE_SESSIONS or not self._says_expired(answer, result):
             return answer
         self.renew(generation, deadline)
-        return self._exchange(method, body, deadline)
+        return self._exchange(method, body, deadline, again)
 
     def _says_expired(self, answer: Answer, result: Any) -> bool:
         """Whether the session has ended: reads of properties go on without one then, and say so for each property."""
@@ -126,7 +130,7 @@ class Stub(SoapStubAdapterBase):
             return _NOT_SHOWN.search(answer.body) is not None
         return isinstance(self._decode(answer, result), vim.fault.NotAuthenticated)
 
-    def _exchange(self, method: str, body: bytes, deadline: Deadline) -> Answer:
+    def _exchange(self, method: str, body: bytes, deadline: Deadline, again: bool) -> Answer:
         self.used_at = time.monotonic()
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
@@ -142,7 +146,7 @@ class Stub(SoapStubAdapterBase):
                 try:
                     answer = exchange(connection, _PATH, body, headers)
                 except (ConnectionError, BadStatusLine, IncompleteRead):
-                    if fresh or not may_repeat(method):
+                    if fresh or not again or not may_repeat(method):
                         raise
                     connection.end()
                     continue

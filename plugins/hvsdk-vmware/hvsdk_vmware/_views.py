@@ -12,9 +12,14 @@ from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Found
 from hvsdk_vmware._session import VmwareSession
 
-__all__ = ["ViewReads"]
+__all__ = ["ViewReads", "way_into_view"]
 
 Collector = vmodl.query.PropertyCollector
+
+
+def way_into_view() -> Any:
+    """Return the way from a view to all that is in it."""
+    return Collector.TraversalSpec(name="view", type=vim.view.ContainerView, path="view", skip=False)
 
 
 class ViewReads(VmwareSession):
@@ -31,10 +36,9 @@ class ViewReads(VmwareSession):
         """Yield all objects of these kinds, page by page; some again, should the session end meanwhile."""
         kinds = tuple(properties)
         for last in (False, True):
-            view = self._view_of(kinds, deadline)
-            way = Collector.TraversalSpec(name="view", type=vim.view.ContainerView, path="view", skip=False)
+            view = self.view_of(kinds, deadline)
             try:
-                begin = [object_spec(view, [way], skip=True)]
+                begin = [object_spec(view, [way_into_view()], skip=True)]
                 yield from self.read(begin, properties, deadline=deadline, leave_out_missing=False)
             except vmodl.fault.ManagedObjectNotFound:
                 self._views.pop(kinds, None)  # it went with its session
@@ -43,7 +47,8 @@ class ViewReads(VmwareSession):
             else:
                 return
 
-    def _view_of(self, kinds: tuple[type, ...], deadline: Deadline) -> Any:
+    def view_of(self, kinds: tuple[type, ...], deadline: Deadline) -> Any:
+        """Return the view of these kinds, of the present session."""
         generation = self.stub.generation
         known = self._views.get(kinds)
         if known is not None and known[0] == generation:
