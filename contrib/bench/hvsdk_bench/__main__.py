@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 
-from hvsdk_bench import _calls, _imports, _listing, _memory, _xen
+from hvsdk_bench import _calls, _imports, _listing, _memory, _vmware, _xen
 from hvsdk_bench._measure import Row
 
-PARTS = ("imports", "listing", "memory", "calls", "xen")
+PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware")
+VMWARE = (200, 2_000, 10_000)
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -23,6 +24,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         "memory": lambda: _memory.rows(arguments.over_socket),
         "calls": lambda: _calls.rows(arguments.runs),
         "xen": lambda: _xen.rows(arguments.runs, few=arguments.over_socket, many=arguments.in_process),
+        "vmware": lambda: _vmware.rows(arguments.runs, arguments.vmware or VMWARE),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
@@ -45,6 +47,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10, help="how often each side runs (%(default)s)")
     parser.add_argument("--over-socket", type=int, default=1_000, metavar="DOMAINS")
     parser.add_argument("--in-process", type=int, default=10_000, metavar="DOMAINS")
+    parser.add_argument(
+        "--vmware",
+        type=int,
+        action="append",
+        metavar="DOMAINS",
+        help=f"sizes of vCenters {VMWARE}; may be given several times",
+    )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given several times")
     arguments = parser.parse_args()
     if not arguments.json:
