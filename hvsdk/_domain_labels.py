@@ -124,6 +124,7 @@ class LabelVerbs(Handle):
 
         Raises:
             InvalidSpecError: The reason is blank.
+            PowerStateError: The product fences only what is off.
         """
         from hvsdk._fencing import fence
 

@@ -90,6 +90,10 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, HardwareReads, LabelVerbs, Listin
             )
         return vim.Folder(folder, self.stub)
 
+    def made_with(self, instance: str) -> list[str]:
+        """Return the domains with this UUID of vSphere's own: the copy that was given it, if it is there."""
+        return self._with_uuid(instance, True, self.soon())
+
     def cards_by_hand(self, native_id: str, before: Values, deadline: Deadline) -> list[Any]:
         """Return changes that give new MACs to those adapters whose MACs were chosen by hand: vSphere copies those."""
         if not any(child(device, "addressType").lower() == "manual" for device in before.get(DEVICES, NOTHING)):
@@ -168,7 +172,7 @@ class _Copying:
         """Remove what was made; a ground stays as long as a copy may be there that lies on it."""
         lost = isinstance(exc, (*_LOST, errors.ConnectError)) and not isinstance(exc, UnreachableError)
         try:
-            if asked and self._made is None and lost and not self._find():
+            if asked and self._made is None and not self._find(LATE_SECONDS if lost else 0.0) and lost:
                 exc.add_note("hvsdk: it is not known whether the clone was made: look for it by its name")
                 return
             if self._made is not None:
@@ -179,11 +183,11 @@ class _Copying:
         if self._ground is not None:
             self._driver.remove_again(self._ground, exc)
 
-    def _find(self) -> bool:
-        """Find the copy whose making was not told to its end."""
-        limit = Deadline(LATE_SECONDS)
+    def _find(self, seconds: float) -> bool:
+        """Find the copy whose making did not come to its end, or was not told to."""
+        limit = Deadline(seconds)
         while True:
-            found = list(self._driver.find_domains(self._uuid, deadline=self._driver.soon()))
+            found = self._driver.made_with(self._uuid)
             if found:
                 self._made = found[0]
                 return True

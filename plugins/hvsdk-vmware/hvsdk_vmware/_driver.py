@@ -10,6 +10,7 @@ from hvsdk_vmware._changed_blocks import ChangedBlocksReads
 from hvsdk_vmware._clone import CloneVerbs
 from hvsdk_vmware._console import ConsoleReads
 from hvsdk_vmware._delete import DeleteVerbs
+from hvsdk_vmware._disk_io import DiskIoVerbs
 from hvsdk_vmware._errors import translate
 from hvsdk_vmware._fence import FenceVerbs
 from hvsdk_vmware._labels import LabelVerbs
@@ -33,6 +34,7 @@ class VmwareDriver(
     FenceVerbs,
     RevertVerbs,
     ChangedBlocksReads,
+    DiskIoVerbs,
     WatchReads,
     NodeReads,
     NetworkReads,
@@ -49,6 +51,9 @@ class VmwareDriver(
     variants: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.CLONE_LINKED,
+            Capability.CLONE_RUNNING,
+            Capability.DISK_RANDOM_READ,
+            Capability.DISK_READ_SNAPSHOT,
             Capability.GUEST_INFO,
             Capability.MULTIPROCESS,
             Capability.SNAPSHOT_MEMORY,

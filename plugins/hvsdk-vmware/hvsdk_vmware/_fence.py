@@ -74,7 +74,9 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
             raise errors.PowerStateError(
                 f"fence is not possible: {info.name!r} is {info.power_state}, and vCenter fences what is off",
                 state=info.power_state,
-                hint="shutdown() or power_off() it first",
+                hint="shut it down first"
+                if info.power_state is not PowerState.SUSPENDED
+                else "resume() and shut it down first, or power_off(discard_memory=True)",
             )
         place = self.read_vm(native_id, (_HOST, _POOL), deadline).values
         entries = {PLACE_KEY: Place(text(place, _POOL), text(place, _HOST)).write()}
@@ -138,10 +140,12 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         """Begin what a template refuses, and say so in hvsdk's words."""
         try:
             yield begin()
-        except vmodl.fault.NotSupported as exc:
+        except vim.fault.InvalidPowerState:
+            raise
+        except (vmodl.fault.NotSupported, vim.fault.InvalidState) as exc:
             self._explain(native_id, exc)
 
-    def _explain(self, native_id: str, exc: vmodl.fault.NotSupported) -> NoReturn:
+    def _explain(self, native_id: str, exc: vmodl.MethodFault) -> NoReturn:
         info = self.get_domain(native_id, _CONFIG, deadline=self.soon())
         code = type(exc).__name__
         if info.fenced is not None:
