@@ -25,14 +25,18 @@ class Hint:
     def check(self, key: str, value: Any) -> Any:
         """Return a value that the key takes, else raise `InvalidSpecError`."""
         right = isinstance(value, self.type) and (self.type is bool or not isinstance(value, bool))
-        if right and (not self.choices or value in self.choices) and (self.type is not int or value >= self.least):
-            if self.type is not Mapping or all(isinstance(part, str) for pair in value.items() for part in pair):
-                return value
+        if right and (not self.choices or value in self.choices) and self._fits(value):
+            return value
         words = {bool: "True or False", int: f"a number from {self.least}", Mapping: "texts by their keys"}
         raise errors.InvalidSpecError(
             f"the hint {key!r} cannot be {value!r}",
             hint=f"it takes {' '.join(self.choices) or words.get(self.type, 'a text')}",
         )
+
+    def _fits(self, value: Any) -> bool:
+        if self.type is Mapping:
+            return all(isinstance(part, str) for pair in value.items() for part in pair)
+        return self.type is not int or value >= self.least
 
 
 RECONFIGURE_HINTS: Final[Mapping[str, Hint]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 from hvsdk.driver import Capability, Deadline, errors
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Values, text
@@ -18,6 +18,7 @@ __all__ = ["PLACE_KEY", "Place", "TemplateReads"]
 PLACE_KEY = "hvsdk-fenced-from"
 """Key of `extraConfig` with the resource pool and host of a domain that a fence made a template: a template has no pool."""
 _LONGEST_ID = 100
+Collector = vmodl.query.PropertyCollector
 
 
 @attrs.frozen
@@ -52,13 +53,19 @@ class TemplateReads(TreeReads):
             values: With `runtime.host`.
         """
         host = text(values, "runtime.host")
-        compute = self.property_of(vim.HostSystem(host, self.stub), "parent", deadline) if host else ""
-        pool = self.property_of(vim.ComputeResource(compute, self.stub), "resourcePool", deadline) if compute else ""
+        pool = self._topmost_pool(vim.HostSystem(host, self.stub), deadline) if host else ""
         if not pool:
             raise errors.UnsupportedError(
                 "no resource pool of the template's host is shown to this user", capability=Capability.CLONE
             )
         return vim.ResourcePool(pool, self.stub), vim.HostSystem(host, self.stub)
+
+    def _topmost_pool(self, host: vim.HostSystem, deadline: Deadline) -> str:
+        """Return the pool of a host, or of the cluster that it is in; `""` when it is not shown to this user."""
+        way = Collector.TraversalSpec(name="compute", type=vim.HostSystem, path="parent", skip=False)
+        wish: dict[type, tuple[str, ...]] = {vim.ComputeResource: ("resourcePool",)}
+        found = self.read_all([object_spec(host, [way])], wish, deadline=deadline)
+        return text(found[0].values, "resourcePool") if found else ""
 
     def is_there(self, mo: Any, deadline: Deadline) -> bool:
         """Whether an object of an inventory is there and shown to this user."""

@@ -1,0 +1,66 @@
+"""Which other domains use a domain's disks, as far as this connection sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hvsdk.driver import Deadline, errors
+from pyVmomi import vim, vmodl
+
+from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, kind_of, text
+from hvsdk_vmware._hardware import HardwareReads, Subject, chain_of, directory_of
+from hvsdk_vmware._names import shown
+
+__all__ = ["SharedFileReads", "own_files"]
+
+_PATHS = ("name", "config.hardware.device", "layoutEx.file")
+
+
+def own_files(disks: Iterable[Any]) -> set[str]:
+    """Return the files that are nobody's but these disks', as their places say: what a linked clone lies on is not."""
+    found: set[str] = set()
+    for disk in disks:
+        top, *below = chain_of(disk) or [""]
+        found.add(top)
+        for file in below:
+            if directory_of(file) != directory_of(top):
+                break
+            found.add(file)
+    return found - {""}
+
+
+class SharedFileReads(HardwareReads):
+    """Looks at all domains on the datastores that a domain is on."""
+
+    def refuse_shared(self, vm: Subject, what: str, deadline: Deadline) -> None:
+        """Refuse to touch disks that others have too, or lie on; in one call.
+
+        Raises:
+            BusyError: There is one.
+        """
+        ours = own_files(vm.disks)
+        stores = vm.values.get("datastore") or ()
+        if not ours or not stores:
+            return
+        way = vmodl.query.PropertyCollector.TraversalSpec(name="vms", type=vim.Datastore, path="vm", skip=False)
+        begin = [object_spec(store, [way], skip=True) for store in stores]
+        for page in self.read(begin, {vim.VirtualMachine: _PATHS}, deadline=deadline):
+            for other in page:
+                both = ours.intersection(_files_of(other)) if other.id != vm.native_id else None
+                if both:
+                    raise errors.BusyError(
+                        f"{vm.name!r} was not {what}: {min(both)} is a disk of {shown(text(other.values, 'name'))!r}"
+                        f" ({other.id}), or its disk lies on it",
+                        lasting=True,
+                        hint="delete that domain first, or detach the disk there; disks='keep' leaves all volumes",
+                    )
+
+
+def _files_of(other: Found) -> Iterator[str]:
+    for device in other.values.get("config.hardware.device", NOTHING):
+        if kind_of(device) == "VirtualDisk":
+            yield from (file.text or "" for file in device.iter(NS + "fileName"))
+    for file in children(other.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
+        yield child(file, "name")
