@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from hvsdk.driver import Backend, Option, hookimpl
 
-__all__ = ["OPTIONS", "hvsdk_backends"]
+if TYPE_CHECKING:
+    from hvsdk import Domain
+
+__all__ = ["OPTIONS", "answer", "hvsdk_backends"]
 
 OPTIONS = {
+    "disk_io": Option(
+        help="how disks are read: from an export lease, from their files, or as suits each",
+        default="auto",
+        choices=("auto", "lease", "datastore"),
+    ),
     "keep_alive": Option(
         help="seconds after which an idle session is kept from expiring; 0: never", type=float, default=600.0
     ),
@@ -32,3 +41,25 @@ def hvsdk_backends() -> Iterable[Backend]:
             default_ports={"vmware": 443, "vsphere": 443, "esxi": 443, "vmware+http": 80},
         )
     ]
+
+
+def answer(domain: Domain, choice: str, *, timeout: float = 20.0) -> None:
+    """Answer the question that a domain waits with; whatever waited for it goes on.
+
+    `domain.details["vmware.question"]` has its text and the choices. Nothing is ever answered unasked: which answer is right
+    depends on what was done to the domain. Hooks are told of it as `native`, and a host that is read-only refuses it.
+
+    Args:
+        domain: A domain of a vCenter or an ESXi host.
+        choice: A key of the choices, such as `"button.uuid.copiedTheVM"`, or its label.
+        timeout: Seconds in which the question is to be gone.
+
+    Raises:
+        NotFoundError: It asks nothing, or somebody else was faster.
+        InvalidSpecError: The question has no such choice.
+        OutcomeUnknownError: The connection broke while it was answered.
+        OperationTimeoutError: The question was still there when the time ran out.
+    """
+    from hvsdk_vmware._questions import answer_question
+
+    answer_question(domain, choice, timeout)

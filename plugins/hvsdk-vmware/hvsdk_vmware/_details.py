@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sys import intern
 
-from hvsdk.driver import FrozenDict
+from hvsdk.driver import FrozenDict, frozen
 
 from hvsdk_vmware._fields import NOTHING, Element, Sharing, Values, child, children, flag, number, text
 
@@ -41,10 +41,10 @@ def details(values: Values, sharing: Sharing) -> FrozenDict[str, object]:
     return sharing.known(found)
 
 
-def question_of(asked: Element | None) -> str | None:
-    """Return a question that a domain waits with, and the answers there are, as `key: text`."""
+def question_of(asked: Element | None) -> FrozenDict[str, object] | None:
+    """Return a question that a domain waits with: its `id`, its `text`, and by their keys the `choices` there are."""
     if asked is None or not child(asked, "id"):
         return None
     choices = next(iter(children(asked, "choice")), NOTHING)
-    answers = [f"{child(one, 'key')}: {child(one, 'label')}" for one in children(choices, "choiceInfo")]
-    return f"{child(asked, 'text')} [{'; '.join(answers)}]" if answers else child(asked, "text")
+    labels = {child(one, "key"): child(one, "label") for one in children(choices, "choiceInfo")}
+    return frozen({"id": child(asked, "id"), "text": child(asked, "text"), "choices": labels})

@@ -138,7 +138,7 @@ class VmwareTask(Task[T]):
                 f"the domain waits for an answer: {question_words(question)}",
                 lasting=True,
                 native_code=str(question.id),
-                hint="answer it in vSphere's client, or with native(); what was begun goes on then",
+                hint="hvsdk_vmware.answer(domain, choice) answers it, and vSphere's client; what was begun goes on then",
             )
 
     def _finish(self, state: str) -> None:

@@ -52,7 +52,7 @@ class WatchReads(ListingReads):
         if subscription is not self._subscription or subscription.generation != self.stub.generation:
             return (), None
         try:
-            self._take(subscription, seconds, deadline)
+            self._take_updates(subscription, seconds, deadline)
         except vmodl.fault.RequestCanceled:
             pass  # by `close`
         except (*_GONE, *_CUT):
@@ -87,16 +87,16 @@ class WatchReads(ListingReads):
 
     def _subscribe(self, deadline: Deadline) -> Subscription:
         """Begin to collect changes, and read all that there is."""
-        self._let_go(deadline)
+        self._end_watch(deadline)
         for last in (False, True):
             try:
-                return self._begin(deadline)
+                return self._begin_watch(deadline)
             except _GONE:  # the session ended meanwhile
                 if last:
                     raise
         raise AssertionError("unreachable")
 
-    def _begin(self, deadline: Deadline) -> Subscription:
+    def _begin_watch(self, deadline: Deadline) -> Subscription:
         collector = self.call(self.content.propertyCollector.CreatePropertyCollector, deadline=deadline)
         subscription = Subscription(collector, self.stub.generation)
         view = self.view_of(tuple(WATCHED), deadline)
@@ -104,19 +104,19 @@ class WatchReads(ListingReads):
             propSet=paths_of(WATCHED), objectSet=[object_spec(view, [way_into_view()], skip=True)]
         )
         self.call(collector.CreateFilter, wish, False, deadline=deadline)
-        self._take(subscription, 0.0, deadline)
+        self._take_updates(subscription, 0.0, deadline)
         subscription.changes()
         self._subscription = subscription
         return subscription
 
-    def _let_go(self, deadline: Deadline) -> None:
+    def _end_watch(self, deadline: Deadline) -> None:
         """Give up the collector of a subscription before this one, if it is still there."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None and subscription.generation == self.stub.generation:
             with contextlib.suppress(vmodl.MethodFault):
                 self.call(subscription.collector.DestroyPropertyCollector, deadline=deadline)
 
-    def _take(self, subscription: Subscription, seconds: float, deadline: Deadline) -> None:
+    def _take_updates(self, subscription: Subscription, seconds: float, deadline: Deadline) -> None:
         """Take note of what is new; wait for it so many seconds if there is nothing."""
         limit = min(seconds, deadline.remaining() - min(_SPARE_SECONDS, self.target.timeout / 2))
         whole = max(0, round(limit))
@@ -124,14 +124,14 @@ class WatchReads(ListingReads):
             self._closing.wait(limit)  # the server counts whole seconds
         more = True
         while more:
-            answer = self._updates(subscription, whole, deadline)
+            answer = self._ask_updates(subscription, whole, deadline)
             if answer is None:
                 return
             subscription.see(updates_in(answer))
             subscription.version = child(answer, "version")
             more, whole = child(answer, "truncated") == "true", 0
 
-    def _updates(self, subscription: Subscription, seconds: int, deadline: Deadline) -> Element | None:
+    def _ask_updates(self, subscription: Subscription, seconds: int, deadline: Deadline) -> Element | None:
         """Ask once; `None` when nothing is new."""
         stub = self.stub
         size = max(1, int(self.target.options.get("page_size") or 1000))

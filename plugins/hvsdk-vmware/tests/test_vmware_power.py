@@ -120,6 +120,6 @@ def test_a_question_is_reported_with_its_text_and_answers(center: Running, raw: 
     with pytest.raises(errors.BusyError, match=r"moved or copied\?.*copied") as caught:
         domain.start(timeout=20)
     assert caught.value.lasting
-    assert "moved or copied?" in domain.refresh().details["vmware.question"]
+    assert domain.refresh().details["vmware.question"]["text"] == "moved or copied?"
     raw.vm(domain.native_id).AnswerVM(question, "button.uuid.copiedTheVM")
     domain.wait_for("running", timeout=20)
