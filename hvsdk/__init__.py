@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
     from hvsdk._context import context
     from hvsdk._domain import Domain
     from hvsdk._domain_list import DomainList
-    from hvsdk._driver.base import Operation
+    from hvsdk._driver.operation import Operation
     from hvsdk._event import Event
     from hvsdk._host import Host
     from hvsdk._outcome import Outcome
@@ -134,7 +134,7 @@ __getattr__, __dir__ = _lazy.attach(
         "hvsdk._context": ("context",),
         "hvsdk._domain": ("Domain",),
         "hvsdk._domain_list": ("DomainList",),
-        "hvsdk._driver.base": ("Operation",),
+        "hvsdk._driver.operation": ("Operation",),
         "hvsdk._event": ("Event",),
         "hvsdk._host": ("Host",),
         "hvsdk._outcome": ("Outcome",),

@@ -17,9 +17,9 @@ from hvsdk.errors import ConnectError, HvsdkError, InvalidSpecError, OperationFa
 
 if TYPE_CHECKING:
     from hvsdk._door import Connection
-    from hvsdk._driver.base import DiskReader as DriverReader
-    from hvsdk._driver.base import DiskWriter as DriverWriter
-    from hvsdk._driver.base import Operation
+    from hvsdk._driver.disk_io import DiskReader as DriverReader
+    from hvsdk._driver.disk_io import DiskWriter as DriverWriter
+    from hvsdk._driver.operation import Operation
     from hvsdk._driver.task import Task
     from hvsdk._host import Host
     from hvsdk.models import Extent

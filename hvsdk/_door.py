@@ -15,7 +15,8 @@ from hvsdk import _worker
 from hvsdk._connection import Connection, close_after
 from hvsdk._deadline import Deadline
 from hvsdk._door_opening import TIMEOUT, Gone, Opening
-from hvsdk._driver.base import Driver, Operation
+from hvsdk._driver.base import Driver
+from hvsdk._driver.operation import Operation
 from hvsdk.errors import AuthenticationError, ConnectionLostError, HostClosedError, HvsdkError, SessionExpiredError
 
 __all__ = ["Connection", "Door", "NoAnswer", "cause_of"]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from hvsdk._connection import log
-from hvsdk._driver.base import Driver, Operation, current_operation
+from hvsdk._driver.base import Driver
+from hvsdk._driver.operation import Operation, current_operation
 from hvsdk.errors import ConnectionLostError, HostClosedError, HvsdkError, OperationTimeoutError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hvsdk._plugins import Implementation, plugins
 from hvsdk.errors import VetoError
 
 if TYPE_CHECKING:
-    from hvsdk._driver.base import Operation
+    from hvsdk._driver.operation import Operation
     from hvsdk._driver.target import Target
     from hvsdk._event import Event
     from hvsdk._outcome import Outcome

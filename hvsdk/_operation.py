@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hvsdk import _context, _hook_calls
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer, cause_of
-from hvsdk._driver.base import Driver, Operation
+from hvsdk._driver.base import Driver
+from hvsdk._driver.operation import Operation
 from hvsdk._names import READS
 from hvsdk.capability import Capability
 from hvsdk.errors import (

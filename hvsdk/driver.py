@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from hvsdk import _lazy, errors
 from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
-from hvsdk._driver.base import Change, DiskReader, DiskWriter, Driver, Operation, Result, Unsupported, current_operation
+from hvsdk._driver.base import Change, Driver, Result, Unsupported
+from hvsdk._driver.disk_io import DiskReader, DiskWriter
+from hvsdk._driver.operation import Operation, current_operation
 from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
 from hvsdk._driver.target import Target, TLSOptions
 from hvsdk._driver.task import BackgroundTask, Task

@@ -16,7 +16,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
-    from hvsdk._driver.base import Operation
+    from hvsdk._driver.operation import Operation
     from hvsdk._driver.target import Target
     from hvsdk._event import Event
     from hvsdk._outcome import Outcome

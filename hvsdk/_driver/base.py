@@ -59,7 +59,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -68,10 +67,11 @@ from hvsdk._driver.task import Task
 from hvsdk.capability import Capability
 from hvsdk.enums import EventKind
 from hvsdk.errors import HvsdkError, UnsupportedError
-from hvsdk.models._mapping import EMPTY, frozen
 
 if TYPE_CHECKING:
     from hvsdk._deadline import Deadline
+    from hvsdk._driver.disk_io import DiskReader, DiskWriter
+    from hvsdk._driver.operation import Operation
     from hvsdk._driver.target import Target
     from hvsdk.models import (
         Applied,
@@ -94,13 +94,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
-    "DiskReader",
-    "DiskWriter",
     "Driver",
-    "Operation",
     "Result",
     "Unsupported",
-    "current_operation",
 ]
 
 T = TypeVar("T")
@@ -116,33 +112,6 @@ class Unsupported:
 
 
 @attrs.frozen(kw_only=True)
-class Operation:
-    """One thing that somebody asked for, as hooks, `translate` and the product's own log get to know it.
-
-    Attributes:
-        arguments: The verb's arguments as the caller gave them; values that may hold secrets are left out.
-        changes: Whether it changes anything.
-        parent: Id of the operation this one is part of, such as the power_off of a shutdown.
-        marks: What `hvsdk.context(…)` was given, such as `ticket`.
-    """
-
-    id: str
-    verb: str
-    backend: str = ""
-    host: str = ""
-    native_id: str | None = None
-    domain: str | None = None
-    """The domain's name, where it is known."""
-    domain_tags: frozenset[str] | None = None
-    """The domain's tags as last seen, where they are loaded."""
-    arguments: Mapping[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
-    changes: bool = False
-    actor: str | None = None
-    parent: str | None = None
-    marks: Mapping[str, str] = attrs.field(default=EMPTY, converter=frozen, hash=False)
-
-
-@attrs.frozen(kw_only=True)
 class Change:
     """What `Driver.watch` tells of one domain. The core compares it with what it knew and makes the events."""
 
@@ -152,53 +121,6 @@ class Change:
     kind: EventKind | None = None
     """Set it to `CHANGED` for a change that the summary does not show, and to `MIGRATED` or `CRASHED` where the product
     says so; else the core tells the kind from before and after."""
-
-
-class DiskReader(ABC):
-    """A disk that is being read, as `open_disk` returns it. Calls come from several threads unless the driver lacks
-    `Capability.DISK_RANDOM_READ`; then they come one at a time and in order."""
-
-    size: int
-    """Bytes, exactly what the guest sees."""
-
-    @abstractmethod
-    def extents(self) -> Iterable[Extent]:
-        """Yield all of the disk in order, holes marked as such; one extent where holes are not known."""
-
-    @abstractmethod
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes, all of them within the disk."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give it up; twice is harmless."""
-
-
-class DiskWriter(ABC):
-    """A volume that is being written, as `open_volume` returns it."""
-
-    size: int
-    """Bytes that the guest will see."""
-
-    @abstractmethod
-    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Write at `offset`; all of it lies within the volume."""
-
-    @abstractmethod
-    def zero(self, offset: int, length: int) -> None:
-        """Make a range read as zeros, without storing them where the format can."""
-
-    @abstractmethod
-    def flush(self) -> Result[None]:
-        """Return when what was written is safe, or a task where that takes long: a call has the time of one answer."""
-
-    @abstractmethod
-    def close(self) -> Result[None]:
-        """Flush and finish, or return a task for it; twice is harmless. After a failure it is tried again, or given up."""
-
-    @abstractmethod
-    def abort(self) -> None:
-        """Give it up; what was written may be lost. Twice, or after `close`, is harmless."""
 
 
 class Driver(ABC):
@@ -522,10 +444,6 @@ class Driver(ABC):
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         """Open a volume that no domain uses for writing."""
         raise _absent("open_volume")
-
-
-current_operation: ContextVar[Operation | None] = ContextVar("hvsdk_operation", default=None)
-"""The operation under way, while a driver is being called: for the product's own log, where there is a place."""
 
 
 def _absent(method: str) -> UnsupportedError:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from hvsdk._driver.base import Driver, Operation
+from hvsdk._driver.base import Driver
+from hvsdk._driver.operation import Operation
 from hvsdk.testing.fake import _errors
 from hvsdk.testing.fake._errors import FakeError
 from hvsdk.testing.fake._options import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hvsdk._driver.base import current_operation
+from hvsdk._driver.operation import current_operation
 from hvsdk.testing.fake._connection import Connection
 from hvsdk.testing.fake._errors import FakeError
 from hvsdk.testing.fake._records import domain_info

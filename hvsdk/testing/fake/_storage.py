@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hvsdk._deadline import Deadline
-from hvsdk._driver.base import DiskReader, DiskWriter
+from hvsdk._driver.disk_io import DiskReader, DiskWriter
 from hvsdk.testing.fake import _disks
 from hvsdk.testing.fake._connection import Connection
 from hvsdk.testing.fake._disks import BLOCK, Blocks, Pool, Volume
