@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import io
 import select
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import attrs
-from hvsdk.driver import Deadline
+from hvsdk.driver import Deadline, errors, fingerprint_of
 
 __all__ = ["Connection", "Endpoint", "Pool", "UnreachableError", "dial"]
 
@@ -38,6 +40,8 @@ class Endpoint:
     port: int
     context: ssl.SSLContext | None = attrs.field(default=None, eq=False, repr=False)
     """How its certificate is checked; `None` without TLS."""
+    thumbprint: str | None = None
+    """Digits of its certificate's SHA-1 or SHA-256, where a server that is trusted already told it."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -60,10 +64,26 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
         if endpoint.context is None:
             return plain
         plain.settimeout(_seconds(deadline))
-        return endpoint.context.wrap_socket(plain, server_hostname=endpoint.host)
+        encrypted = endpoint.context.wrap_socket(plain, server_hostname=endpoint.host)
     except BaseException:
         plain.close()
         raise
+    if endpoint.thumbprint is not None:
+        _check(encrypted, endpoint, endpoint.thumbprint)
+    return encrypted
+
+
+def _check(sock: ssl.SSLSocket, endpoint: Endpoint, thumbprint: str) -> None:
+    """Hold a certificate to its thumbprint, before a byte is sent."""
+    certificate = sock.getpeercert(binary_form=True) or b""
+    digest = hashlib.sha1 if len(thumbprint) == hashlib.sha1().digest_size * 2 else hashlib.sha256
+    if not hmac.compare_digest(digest(certificate).hexdigest(), thumbprint.lower()):
+        sock.close()
+        raise errors.CertificateError(
+            f"the certificate of {endpoint} is not the one that the server announced, but {fingerprint_of(certificate)}",
+            fingerprint=fingerprint_of(certificate),
+            hint="has the host got a new one? vCenter learns it when the host is connected again",
+        )
 
 
 def _seconds(deadline: Deadline) -> float | None:

@@ -1,0 +1,108 @@
+"""Where the disks of a lease are: which server, which certificate it has to show, and which disk is meant."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import ssl
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+from hvsdk.driver import TLSOptions, tls_context
+
+from hvsdk_vmware._answer import AnswerError
+from hvsdk_vmware._session import VmwareSession
+from hvsdk_vmware._wire import Endpoint
+
+__all__ = ["LeasedFile", "Slot", "file_of", "slot_of"]
+
+_ALIAS = "*"
+"""What stands for the server that was asked: a host by itself does not know by what name it is reached."""
+_KEY = re.compile(r"(?:^|/)(?P<kind>[A-Za-z]+)(?P<bus>\d{1,3}):(?P<unit>\d{1,3})$", re.ASCII)
+_SAFE = re.compile(r"/[!-~]*", re.ASCII)
+_DIGITS = re.compile(r"(?:[0-9a-fA-F]{2}){20}(?:(?:[0-9a-fA-F]{2}){12})?", re.ASCII)
+_FAMILIES = {"ide": "ide", "ahci": "sata", "sata": "sata", "nvme": "nvme"}
+
+
+@attrs.frozen
+class Slot:
+    """The place of a disk on its controller."""
+
+    family: str
+    """`scsi`, `ide`, `sata` or `nvme`."""
+    bus: int
+    unit: int
+
+
+@attrs.frozen
+class LeasedFile:
+    """What one address of a lease is."""
+
+    endpoint: Endpoint
+    path: str = attrs.field(repr=False)
+    """Path and query; whoever knows it may read, so that it is a secret."""
+    ours: bool
+    """Whether it is on the server that the session is with, which alone gets to see the session."""
+
+
+def slot_of(key: str) -> Slot | None:
+    """Return the place that a key such as `/vm-42/ParaVirtualSCSIController0:1` names, if it names one."""
+    found = _KEY.search(key)
+    if found is None:
+        return None
+    return Slot(family_of(found["kind"]), int(found["bus"]), int(found["unit"]))
+
+
+def family_of(kind: str) -> str:
+    """Return the family of a controller's type."""
+    return next((family for part, family in _FAMILIES.items() if part in kind.lower()), "scsi")
+
+
+def file_of(session: VmwareSession, device: Any) -> LeasedFile:
+    """Return where one of a lease's `deviceUrl` is.
+
+    The certificate is the one that the lease tells, since a vCenter's members have their own; where it tells none, the
+    rules of the connection hold.
+
+    Raises:
+        AnswerError: It is no address that can be trusted.
+    """
+    try:
+        parts = urlsplit(device.url)
+        port = parts.port
+    except ValueError as exc:
+        raise AnswerError("the lease has an address that is none") from exc
+    own = session.stub.pool.endpoint
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    encrypted = parts.scheme == "https"
+    if not parts.hostname or not _SAFE.fullmatch(path) or (not encrypted and own.context is not None):
+        raise AnswerError("the lease has an address that cannot be trusted")
+    host, port = _place(parts, port, own)
+    ours = (host, port) == (own.host, own.port)
+    if not encrypted:
+        return LeasedFile(Endpoint(host, port), path, ours)
+    tls = session.target.tls
+    told = _thumbprint(device) if tls.verify or tls.pins else None
+    rules = TLSOptions(verify=False, legacy=tls.legacy) if told else tls
+    return LeasedFile(Endpoint(host, port, tls_context(rules), told), path, ours)
+
+
+def _place(parts: SplitResult, port: int | None, own: Endpoint) -> tuple[str, int]:
+    if parts.hostname == _ALIAS:
+        return own.host, port or own.port
+    return parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
+
+
+def _thumbprint(device: Any) -> str | None:
+    """Return the digits of the certificate's digest: of the certificate itself where the lease has it."""
+    whole = getattr(device, "sslCertificate", None)
+    if whole:
+        try:
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(whole.strip())).hexdigest()
+        except ValueError as exc:
+            raise AnswerError("the lease has a certificate that cannot be read") from exc
+    digits = re.sub(r"[:\s]", "", device.sslThumbprint or "")
+    if digits and not _DIGITS.fullmatch(digits):
+        raise AnswerError("the lease has a thumbprint that is none")
+    return digits.lower() or None

@@ -1,0 +1,382 @@
+"""Disks are read, by each way, as they are."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import hvsdk
+import pytest
+from hvsdk.driver import Capability, DiskReader, TLSOptions, errors
+from hvsdk_simulators import Running
+from pyVmomi import vim
+from vmware_support import Raw, connect, opened, soon
+
+from hvsdk_vmware import _lease, _lease_url
+from hvsdk_vmware._driver import VmwareDriver
+
+MIB = 1 << 20
+SIZE = 16 * MIB
+PIECES = {0: b"first sector".ljust(512, b"\xa5"), MIB + 7: bytes(range(256)) * 300, SIZE - 3: b"end"}
+
+
+def expected(size: int = SIZE) -> bytes:
+    content = bytearray(size)
+    for offset, data in PIECES.items():
+        content[offset : offset + len(data)] = data
+    return bytes(content)
+
+
+def write(center: Running, native_id: str, pieces: dict[int, bytes]) -> None:
+    """Write to a domain's first disk as its guest would."""
+    for offset, data in pieces.items():
+        center.act("disk", vm=native_id, offset=offset, write=base64.b64encode(data).decode())
+
+
+def whole(reader: DiskReader, step: int = MIB + 13) -> bytes:
+    return b"".join(reader.read(at, min(step, reader.size - at)) for at in range(0, reader.size, step))
+
+
+def disk_of(driver: VmwareDriver, native_id: str) -> str:
+    return driver.get_domain(native_id, frozenset(("config",)), deadline=soon()).disks[0].id
+
+
+def called(center: Running, method: str, times: int = 1) -> None:
+    """Wait until a method has been called so often."""
+    limit = soon(10)
+    while center.counts().get(method, 0) < times:
+        assert not limit.expired, f"{method} was not called"
+        threading.Event().wait(0.02)
+
+
+def same(found: bytes, wanted: bytes) -> None:
+    assert hashlib.sha256(found).hexdigest() == hashlib.sha256(wanted).hexdigest()
+
+
+@pytest.fixture
+def filled(either: Running) -> Iterator[str]:
+    """A domain that is off, whose first disk has the pieces."""
+    raw = Raw(either)
+    made = raw.make_vm("with a disk")
+    raw.close()
+    write(either, made, PIECES)
+    yield made
+    either.clear_faults()
+    raw = Raw(either)  # a test may have cut all connections
+    raw.remove_vm(made)
+    raw.close()
+
+
+@pytest.mark.parametrize("way", ["auto", "lease", "datastore"])
+def test_each_way_reads_what_was_written(either: Running, filled: str, way: str) -> None:
+    with opened(either, options={"disk_io": way}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        assert reader.size == SIZE
+        same(whole(reader), expected())
+        reader.close()
+        reader.close()
+
+
+def test_empty_parts_are_not_sent_by_a_lease(either: Running, filled: str) -> None:
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, filled)
+        either.reset_counts()
+        reader = driver.open_disk(filled, disk, snapshot_id=None, deadline=soon())
+        same(whole(reader), expected())
+        extents = list(reader.extents())
+        reader.close()
+    assert either.bytes_sent()["/nfc"] < 600 * 1024
+    assert [(one.offset, one.length) for one in extents if not one.zero] == [
+        (0, 65536),
+        (MIB, 131072),
+        (SIZE - 65536, 65536),
+    ]
+    assert sum(one.length for one in extents) == SIZE
+
+
+def test_extents_cover_the_disk_before_it_is_read(either: Running, filled: str) -> None:
+    for way in ("lease", "datastore"):
+        with opened(either, options={"disk_io": way}) as driver:
+            reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+            assert [(one.offset, one.length, one.zero) for one in reader.extents()] == [(0, SIZE, False)]
+            reader.close()
+
+
+def test_a_lease_ends_with_its_reader(either: Running, filled: str) -> None:
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, filled)
+        either.reset_counts()
+        reader = driver.open_disk(filled, disk, snapshot_id=None, deadline=soon())
+        reader.read(0, 10)
+        reader.close()
+        assert either.counts()["HttpNfcLeaseAbort"] == 1
+        reader = driver.open_disk(filled, disk, snapshot_id=None, deadline=soon())
+        whole(reader)
+        reader.close()
+        assert either.counts()["HttpNfcLeaseComplete"] == 1
+
+
+def test_readers_of_a_domain_share_a_lease(either: Running, filled: str) -> None:
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, filled)
+        either.reset_counts()
+        readers = [driver.open_disk(filled, disk, snapshot_id=None, deadline=soon()) for _ in range(3)]
+        for reader in readers:
+            same(whole(reader), expected())
+            reader.close()
+        assert either.counts()["ExportVm"] == 1
+        assert either.counts()["HttpNfcLeaseComplete"] == 1
+        driver.open_disk(filled, disk, snapshot_id=None, deadline=soon()).close()
+        assert either.counts()["ExportVm"] == 2
+
+
+def test_a_reader_that_is_forgotten_gives_its_lease_back(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("forgotten")
+    write(center, made, PIECES)
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, made)
+        center.reset_counts()
+        driver.open_disk(made, disk, snapshot_id=None, deadline=soon()).read(0, 1)
+        gc.collect()
+        called(center, "HttpNfcLeaseAbort")
+    raw.remove_vm(made)
+
+
+def test_a_lease_is_kept_while_nobody_reads(center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lease, "_LONGEST_BEAT", 0.05)
+    made = raw.make_vm("kept")
+    write(center, made, PIECES)
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(made, disk_of(driver, made), snapshot_id=None, deadline=soon())
+        center.reset_counts()
+        called(center, "HttpNfcLeaseProgress", 2)
+        same(whole(reader), expected())
+        reader.close()
+        center.reset_counts()
+        threading.Event().wait(0.6)
+        assert "HttpNfcLeaseProgress" not in center.counts()
+    raw.remove_vm(made)
+
+
+def test_leases_are_asked_for_well_before_they_end() -> None:
+    assert [_lease._beat_seconds(one) for one in (300, 100, 4, 0, -5, None)] == [60.0, 25.0, 1.0, 0.25, 0.25, 0.25]
+
+
+def test_a_lease_that_is_refused_says_why_and_is_aborted(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("refused")
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, made)
+        center.fault("ExportVm:error=FileLocked")
+        with pytest.raises(vim.fault.FileLocked):
+            driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+        center.clear_faults()
+        center.fault("/nfc:http-500")
+        center.reset_counts()
+        with pytest.raises(errors.OperationFailedError, match="HTTP 500"):
+            driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+        assert center.counts()["HttpNfcLeaseAbort"] == 1
+        center.clear_faults()
+        driver.open_disk(made, disk, snapshot_id=None, deadline=soon()).close()
+    raw.remove_vm(made)
+
+
+def test_a_connection_that_is_closed_ends_its_leases(either: Running, filled: str) -> None:
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        either.reset_counts()
+    assert either.counts()["HttpNfcLeaseAbort"] == 1
+    with pytest.raises(errors.OperationFailedError, match="closed"):
+        reader.read(0, 1)
+    reader.close()
+
+
+def test_a_file_is_read_at_any_place_by_many_threads(either: Running, filled: str) -> None:
+    content = expected()
+    with opened(either, options={"disk_io": "datastore"}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        wrong: list[int] = []
+
+        def work(number: int) -> None:
+            for place in range(20):
+                at = (number * 7919 + place * 104729) * 37 % (SIZE - 5000)
+                if reader.read(at, 5000) != content[at : at + 5000]:
+                    wrong.append(at)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        assert reader.read(SIZE - 3, 3) == b"end"
+        assert reader.read(7, 0) == b""
+        reader.close()
+        with pytest.raises(errors.OperationFailedError, match="closed"):
+            reader.read(0, 1)
+
+
+def test_going_back_begins_a_stream_anew(either: Running, filled: str) -> None:
+    content = expected()
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        for offset, length in ((SIZE - 5, 5), (MIB, 4096), (0, 512), (MIB + 100, 3), (7, 0), (2 * MIB, MIB)):
+            assert reader.read(offset, length) == content[offset : offset + length]
+        reader.close()
+
+
+@pytest.mark.parametrize("way", ["lease", "datastore"])
+def test_what_breaks_is_read_on(either: Running, filled: str, way: str) -> None:
+    with opened(either, options={"disk_io": way}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        either.fault("/folder:half-answer:2")
+        either.act("hang-up")
+        same(whole(reader, 5 * MIB), expected())
+        reader.close()
+
+
+def test_a_stream_that_breaks_in_the_middle_is_begun_anew(either: Running, filled: str) -> None:
+    noise = hashlib.shake_256(b"seed").digest(4 * MIB)
+    write(either, filled, {2 * MIB: noise})
+    with opened(either, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(filled, disk_of(driver, filled), snapshot_id=None, deadline=soon())
+        found = [reader.read(0, 3 * MIB)]
+        either.act("hang-up")
+        found.append(reader.read(3 * MIB, SIZE - 3 * MIB))
+        reader.close()
+    content = bytearray(expected())
+    content[2 * MIB : 6 * MIB] = noise
+    same(b"".join(found), bytes(content))
+
+
+def test_the_host_of_a_lease_has_to_show_the_certificate_that_was_announced(
+    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = raw.make_vm("certificate")
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, made)
+        told = _lease_url._thumbprint
+        seen: list[str | None] = []
+
+        def other(device: Any) -> str | None:
+            seen.append(told(device))
+            return "00" * 20
+
+        monkeypatch.setattr(_lease_url, "_thumbprint", other)
+        center.reset_counts()
+        with pytest.raises(errors.CertificateError, match="not the one that the server announced"):
+            driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+        assert seen
+        assert len(seen[0] or "") in (40, 64)
+        assert "/nfc" not in center.counts()
+        assert center.counts()["HttpNfcLeaseAbort"] == 1
+    raw.remove_vm(made)
+
+
+def test_an_address_without_a_thumbprint_is_held_to_the_connections_rules(
+    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = raw.make_vm("no thumbprint")
+    monkeypatch.setattr(_lease_url, "_thumbprint", lambda device: None)
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        disk = disk_of(driver, made)
+        driver.open_disk(made, disk, snapshot_id=None, deadline=soon()).close()
+        driver.target = attrs.evolve(driver.target, tls=TLSOptions(pins=("sha256:" + "0" * 64,)))
+        with pytest.raises(errors.CertificateError):
+            driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+    raw.remove_vm(made)
+
+
+def test_a_suspended_domain_is_read_from_its_file(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("suspended")
+    write(center, made, PIECES)
+    raw.reach(made, "suspended")
+    with connect(center) as host:
+        domain = host.domain(made)
+        with domain.open_disk(domain.info.disks[0]) as reader:
+            same(b"".join(data for _, data in reader.chunks()), expected())
+    raw.remove_vm(made)
+
+
+def test_what_cannot_be_read_in_any_way_says_why(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("in no way")
+    raw.reach(made, "suspended")
+    center.fault("/folder:http-500")
+    with connect(center) as host:
+        domain = host.domain(made)
+        with pytest.raises(errors.OperationFailedError, match=r"InvalidPowerState.*HTTP 500"):
+            domain.open_disk(domain.info.disks[0])
+    center.clear_faults()
+    raw.remove_vm(made)
+
+
+def test_a_disk_or_snapshot_that_is_not_there_is_not_opened(either: Running, filled: str) -> None:
+    with opened(either) as driver:
+        with pytest.raises(errors.DiskNotFoundError):
+            driver.open_disk(filled, "no-such'disk<x>", snapshot_id=None, deadline=soon())
+        with pytest.raises(errors.SnapshotNotFoundError):
+            driver.open_disk(filled, disk_of(driver, filled), snapshot_id="snapshot-77777", deadline=soon())
+        with pytest.raises(errors.DomainNotFoundError):
+            driver.open_disk("vm-777777", "2000", snapshot_id=None, deadline=soon())
+
+
+def test_disks_are_read_at_any_place_where_that_is_chosen(center: Running) -> None:
+    for way, possible in (("auto", False), ("lease", False), ("datastore", True)):
+        with connect(center, disk_io=way) as host:
+            assert host.supports(Capability.DISK_RANDOM_READ) is possible
+
+
+@pytest.fixture
+def snapshot_of(center: Running, raw: Raw) -> Iterator[Callable[[], tuple[str, str, str]]]:
+    """Makes a domain that runs, with a snapshot that has the pieces, and another disk content since."""
+    made: list[str] = []
+
+    def make() -> tuple[str, str, str]:
+        vm = raw.make_vm(f"snapshot {len(made)}")
+        made.append(vm)
+        write(center, vm, PIECES)
+        raw.reach(vm, "running")
+        snapshot = raw.done(raw.vm(vm).CreateSnapshot_Task("s", "", False, False))
+        write(center, vm, {5 * MIB: b"written since"})
+        return vm, snapshot._moId, str(raw.vm(vm).config.hardware.device[-1].key)
+
+    yield make
+    center.clear_faults()
+    for vm in made:
+        raw.remove_vm(vm)
+
+
+@pytest.mark.parametrize("way", ["auto", "lease", "datastore"])
+def test_a_snapshot_of_a_running_domain_is_read_as_it_was(
+    center: Running, snapshot_of: Callable[[], tuple[str, str, str]], way: str
+) -> None:
+    vm, snapshot, _ = snapshot_of()
+    with connect(center, disk_io=way) as host:
+        domain = host.domain(vm)
+        with domain.open_disk(domain.info.disks[0], snapshot=snapshot) as reader:
+            same(b"".join(data for _, data in reader.chunks()), expected())
+
+
+def test_a_snapshot_of_another_domain_is_not_opened(
+    center: Running, raw: Raw, snapshot_of: Callable[[], tuple[str, str, str]]
+) -> None:
+    _, snapshot, _ = snapshot_of()
+    other = raw.make_vm("other")
+    with opened(center) as driver, pytest.raises(errors.SnapshotNotFoundError):
+        driver.open_disk(other, disk_of(driver, other), snapshot_id=snapshot, deadline=soon())
+    raw.remove_vm(other)
+
+
+def test_hvsdk_reads_through_the_public_api(host: hvsdk.Host, raw: Raw, center: Running) -> None:
+    made = raw.make_vm("public")
+    write(center, made, PIECES)
+    domain = host.domain(made)
+    with domain.open_disk(domain.info.disks[0]) as reader:
+        assert reader.read(0, 12) == b"first sector"
+        with pytest.raises(errors.UnsupportedError):
+            reader.read(0, 1)
+    raw.remove_vm(made)
