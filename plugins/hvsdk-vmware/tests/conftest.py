@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +11,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 from hvsdk_simulators import Running
+from pyVmomi import vim
 from vmware_support import Raw, connect, opened
 
 from hvsdk_vmware._driver import VmwareDriver
@@ -96,6 +98,22 @@ def domain(host: hvsdk.Host, raw: Raw, center: Running) -> Iterator[hvsdk.Domain
     vm = raw.vm(one.native_id)
     if vm.name != one.name:
         raw.done(vm.Rename_Task(one.name))
+
+
+_spares = itertools.count(1)
+
+
+@pytest.fixture
+def spare(host: hvsdk.Host, raw: Raw, center: Running) -> Iterator[hvsdk.Domain]:
+    """A domain of the test's own that is off, with one disk and one adapter; what else bears its name goes with it."""
+    name = f"spare-{next(_spares)}-"
+    native_id = raw.make_vm(name + "one")
+    center.act("guest", vm=native_id, tools=True)
+    yield host.domain(native_id)
+    center.clear_faults()
+    for vm in raw.all(vim.VirtualMachine):
+        if vm.name.startswith(name):
+            raw.remove_vm(str(vm._moId))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
