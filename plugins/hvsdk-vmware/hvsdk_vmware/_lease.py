@@ -18,6 +18,7 @@ from hvsdk_vmware._bulk import object_spec, paths_of
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._keep_alive import keep_alive
 from hvsdk_vmware._session import VmwareSession
+from hvsdk_vmware._stub import notable
 
 __all__ = ["Lease", "LeaseShare", "LeaseShares"]
 
@@ -66,7 +67,7 @@ class Lease:
             if state == "ready" and isinstance(info, vim.HttpNfcLease.Info):
                 return info
             if isinstance(error, Exception):
-                raise error
+                raise notable(error)
             if state in ("error", "done"):
                 raise errors.OperationFailedError("vSphere gave no lease for the disks, and no reason")
             if deadline.remaining() <= pause:

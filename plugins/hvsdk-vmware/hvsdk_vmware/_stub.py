@@ -25,7 +25,7 @@ from pyVmomi.VmomiSupport import DataObject
 from hvsdk_vmware._answer import Answer, AnswerError, exchange
 from hvsdk_vmware._wire import Pool
 
-__all__ = ["AGENT", "BASELINE", "COOKIE", "Stub", "may_repeat", "within"]
+__all__ = ["AGENT", "BASELINE", "COOKIE", "Stub", "may_repeat", "notable", "within"]
 
 AGENT = f"hvsdk/{version('hvsdk')}"
 """The name that the server's session list has for this client."""
@@ -57,6 +57,12 @@ def within(deadline: Deadline) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
+
+
+def notable(fault: Exception) -> Exception:
+    """Return a fault of pyvmomi's that takes notes: as it comes, `add_note` fails on it."""
+    object.__setattr__(fault, "__notes__", [])
+    return fault
 
 
 def may_repeat(method: str) -> bool:
@@ -167,7 +173,7 @@ class Stub(SoapStubAdapterBase):
         if not answer.is_fault:
             return found
         if isinstance(found, Exception):
-            raise found
+            raise notable(found)
         raise AnswerError("the server's fault is none of the API's", answer.status)
 
     def _decode(self, answer: Answer, result: Any) -> Any:

@@ -10,6 +10,7 @@ from hvsdk.driver import Deadline, Task, errors
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec, paths_of
+from hvsdk_vmware._stub import notable
 
 if TYPE_CHECKING:
     from hvsdk_vmware._session import VmwareSession
@@ -149,7 +150,11 @@ class VmwareTask(Task[T]):
             self._end = (self._result(value) if self._result is not None else None,)
             return
         error = self._known.get("info.error")
-        self._end = error if isinstance(error, Exception) else errors.OperationFailedError("it failed without a reason")
+        self._end = (
+            notable(error)
+            if isinstance(error, Exception)
+            else errors.OperationFailedError("it failed without a reason")
+        )
 
     def _stop_waiting(self) -> None:
         filter_, self._filter = self._filter, None

@@ -8,7 +8,9 @@ import socket
 
 import pytest
 from hvsdk.driver import Operation, errors
+from hvsdk_simulators import Running
 from pyVmomi import VmomiSupport, vim, vmodl
+from vmware_support import Raw, finished, opened, soon
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._error_table import HINTS, LASTING, NOT_YET, OF_KIND, TABLE
@@ -101,3 +103,17 @@ def test_the_wire_is_a_lost_connection_or_none_at_all(exc: Exception) -> None:
 
 def test_bugs_pass() -> None:
     assert translate(TypeError("a bug"), START) is None
+
+
+def test_faults_take_notes(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("notes")
+    center.fault("PowerOnVM_Task:error=FileLocked:1")
+    center.fault("PowerOnVM_Task:task-error=FileLocked:1")
+    with opened(center) as driver:
+        for _ in range(2):
+            with pytest.raises(vim.fault.FileLocked) as caught:
+                finished(driver.start(made, deadline=soon()))
+            caught.value.add_note("hvsdk: noted")
+            assert caught.value.__notes__ == ["hvsdk: noted"]
+    center.clear_faults()
+    raw.remove_vm(made)
