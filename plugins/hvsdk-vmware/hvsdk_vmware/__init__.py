@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "answer", "hvsdk_backends"]
 
 OPTIONS = {
+    "detach_other_tags": Option(
+        help="whether set_tags() also takes away vCenter's tags of other categories than hvsdk's",
+        type=bool,
+        default=False,
+    ),
     "disk_io": Option(
         help="how disks are read: from an export lease, from their files, or as suits each",
         default="auto",

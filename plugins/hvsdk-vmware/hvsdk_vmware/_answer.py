@@ -10,7 +10,7 @@ import attrs
 
 from hvsdk_vmware._wire import Connection
 
-__all__ = ["ANSWER_LIMIT", "Answer", "AnswerError", "exchange"]
+__all__ = ["ANSWER_LIMIT", "Answer", "AnswerError", "exchange", "read_body"]
 
 ANSWER_LIMIT = 1 << 30
 """Bytes of one answer, unpacked; a page of a thousand VMs with all their devices is some 6 MB."""
@@ -48,13 +48,14 @@ def exchange(connection: Connection, path: str, body: bytes, headers: Mapping[st
     """
     connection.request("POST", path, body, dict(headers))
     response = connection.getresponse()
-    found = _read(response)
+    found = read_body(response)
     if response.status not in (200, 500) or (response.status == 500 and b"Fault" not in found):
         raise AnswerError(f"the server answered {response.status} {response.reason}", response.status)
     return Answer(response.status, found, tuple(response.headers.get_all("Set-Cookie") or ()))
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def read_body(response: http.client.HTTPResponse) -> bytes:
+    """Return what an answer holds, unpacked and whole."""
     size = response.length
     unpack = _unpacker(response.headers.get("Content-Encoding", ""))
     found, taken = bytearray(), 0

@@ -31,13 +31,18 @@ DETAIL_PATHS = (*_TEXTS.values(), *_FLAGS.values(), "config.uuid", "guest.toolsV
 """The properties that it takes."""
 
 
-def details(values: Values, sharing: Sharing) -> FrozenDict[str, object]:
-    """Return the details of a domain."""
+def details(values: Values, sharing: Sharing, no_tags: str | None = None) -> FrozenDict[str, object]:
+    """Return the details of a domain.
+
+    Args:
+        no_tags: Why vCenter's own tags could not be read, if so.
+    """
     found: dict[str, object] = {key: intern(text(values, path)) for key, path in _TEXTS.items()}
     found |= {key: flag(values, path) or None for key, path in _FLAGS.items()}
     found["vmware.bios_uuid"] = text(values, "config.uuid").lower()
     found["vmware.tools_version"] = number(values, "guest.toolsVersion") or None
     found["vmware.question"] = question_of(values.get("runtime.question"))
+    found["vmware.tags_unknown"] = no_tags
     return sharing.known(found)
 
 

@@ -1,7 +1,7 @@
 """Name, notes, tags, metadata and autostart.
 
-vSphere has fields for the first two. Tags and metadata lie in `extraConfig`, each key of the metadata by itself: the server
-merges what is written with what others have there. The tags of vCenter's own categories are another thing.
+vSphere has fields for the first two. Metadata lie in `extraConfig`, each key by itself: the server merges what is written
+with what others have there. Tags lie there where the server has none of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pyVmomi import vim
 
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, write_tags, write_value
-from hvsdk_vmware._fields import text
+from hvsdk_vmware._fields import options, text
 from hvsdk_vmware._names import written
-from hvsdk_vmware._session import VmwareSession
+from hvsdk_vmware._tags import TagReads
 
 __all__ = ["LabelVerbs"]
 
@@ -24,7 +24,7 @@ Autostart = vim.host.AutoStartManager
 _BY_DEFAULT = -1
 
 
-class LabelVerbs(VmwareSession):
+class LabelVerbs(TagReads):
     """`rename` to `set_autostart`."""
 
     def rename(self, native_id: str, name: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
@@ -35,7 +35,17 @@ class LabelVerbs(VmwareSession):
         self.write_config(native_id, vim.vm.ConfigSpec(annotation=notes), deadline)
 
     def set_tags(self, native_id: str, tags: frozenset[str], *, deadline: Deadline) -> None:
-        self.write_extra_config(native_id, {TAGS_KEY: write_tags(tags)}, deadline)
+        """Give it these tags; vCenter's of other categories than hvsdk's stay, unless the option says otherwise.
+
+        Those that lie in `extraConfig` move to vCenter, where it has tags of its own.
+        """
+        if not self.keeps_tags(deadline):
+            self.write_extra_config(native_id, {TAGS_KEY: write_tags(tags)}, deadline)
+            return
+        before = self._emulated_tags(native_id, deadline)
+        self.write_tags_of(native_id, tags, deadline)
+        if before:
+            self.write_extra_config(native_id, {TAGS_KEY: ""}, deadline)
 
     def set_metadata(self, native_id: str, changes: Mapping[str, str | None], *, deadline: Deadline) -> None:
         entries = {METADATA_PREFIX + key: "" if value is None else write_value(value) for key, value in changes.items()}
@@ -72,6 +82,18 @@ class LabelVerbs(VmwareSession):
         if entries:
             pairs = [vim.option.OptionValue(key=key, value=value) for key, value in entries.items()]
             self.write_config(native_id, vim.vm.ConfigSpec(extraConfig=pairs), deadline)
+
+    def _emulated_tags(self, native_id: str, deadline: Deadline) -> str:
+        """Return the tags that lie in a domain's `extraConfig`, as they are stored there.
+
+        Raises:
+            DomainNotFoundError: There is no such domain.
+        """
+        wish: dict[type, tuple[str, ...]] = {vim.VirtualMachine: ("config.extraConfig",)}
+        found = self.read_all([object_spec(self.vm(native_id))], wish, deadline=deadline)
+        if not found:
+            raise errors.DomainNotFoundError(f"there is no domain {native_id}")
+        return dict(options(found[0].values, "config.extraConfig")).get(TAGS_KEY, "")
 
     def _autostart_of(self, native_id: str, deadline: Deadline) -> Any:
         """Return what starts domains on the host of this one."""

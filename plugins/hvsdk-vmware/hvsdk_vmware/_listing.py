@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from hvsdk.driver import Deadline, DomainInfo, Target, errors
+from hvsdk.driver import BackgroundTask, Deadline, DomainInfo, Target, errors, finish
 from pyVmomi import vim
 
 from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
@@ -16,7 +16,7 @@ from hvsdk_vmware._fields import Found, Sharing, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import from_domain
 from hvsdk_vmware._records import Around, domain_paths, records, summaries
-from hvsdk_vmware._views import ViewReads
+from hvsdk_vmware._tags import TagReads
 
 __all__ = ["ListingReads"]
 
@@ -25,7 +25,7 @@ _NATIVE_ID = re.compile(r"(vm-)?\d{1,18}", re.ASCII)
 _VM = "VirtualMachine"
 
 
-class ListingReads(ViewReads):
+class ListingReads(TagReads):
     """`list_domains`, `get_domain` and `find_domains`."""
 
     def __init__(self, target: Target) -> None:
@@ -66,6 +66,8 @@ class ListingReads(ViewReads):
         for page in self.read_view(domain_wish, deadline=deadline):
             new = [one for one in page if one.id not in made]
             host_of.update((one.id, text(one.values, "runtime.host")) for one in new)
+            if "config" in include:
+                around.tags, around.no_tags = self.read_tags_of([one.id for one in new], deadline)
             made.update((info.native_id, info) for info in records(new, include, around, datetime.now(UTC), sharing))
         self._hosts, self._host_of = around.hosts, host_of
         return list(made.values())
@@ -73,9 +75,13 @@ class ListingReads(ViewReads):
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
         """Return one domain and what it refers to: one call, and one more when it has moved to another host.
 
+        A vCenter is asked for the tags at the same time.
+
         A node that was renamed since the last listing may have its former name in a summary.
         """
         around = Around(hosts=dict(self._hosts))
+        asked = "config" in include and self.is_vcenter
+        tags = BackgroundTask(lambda: self.read_tags_of([native_id], deadline)) if asked else None
         one = self._read_one(native_id, include, around, deadline)
         host = text(one.values, "runtime.host")
         if host and (host not in around.hosts or ("config" in include and host != self._host_of.get(native_id))):
@@ -85,6 +91,8 @@ class ListingReads(ViewReads):
                 add_to(around, found)
             self._hosts = {**self._hosts, **around.hosts}
         self._host_of[native_id] = host
+        if tags is not None:
+            around.tags, around.no_tags = finish(tags, deadline.remaining())
         (info,) = records([one], include, around, datetime.now(UTC), Sharing())
         return info
 

@@ -22,6 +22,7 @@ __all__ = ["HYPERVISOR", "Around", "domain_paths", "records", "summaries"]
 
 HYPERVISOR = "vmware"
 _MIB = 20
+_NO_TAGS = frozenset[str]()
 
 _SUMMARY_PATHS = (
     "name",
@@ -79,6 +80,10 @@ class Around:
     networks: dict[str, NetworkName] = attrs.field(factory=dict)
     folders: dict[str, tuple[str, str]] = attrs.field(factory=dict)
     """Names of folders and datacenters, and the id of what each is in, `""` for the root."""
+    tags: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    """vCenter's own tags by domain, as they are shown."""
+    no_tags: str | None = None
+    """Why those are not known, if so."""
     _paths: dict[str, str] = attrs.field(factory=dict, init=False)
 
     def path_of(self, folder: str) -> str | None:
@@ -154,13 +159,13 @@ def _config(one: Found, around: Around, sharing: Sharing) -> dict[str, Any]:
         "secure_boot": _secure_boot(values),
         "virtualization": "hvm",
         "autostart": around.autostart.get(one.id, False),
-        "tags": sharing.tags(map(intern, read_tags(entries.get(TAGS_KEY, "")))),
+        "tags": sharing.tags(map(intern, read_tags(entries.get(TAGS_KEY, "")) | around.tags.get(one.id, _NO_TAGS))),
         "notes": text(values, "config.annotation"),
         "metadata": metadata,
         **read_marks(metadata),
         "created_at": moment(values, _CREATED),
         "started_at": moment(values, "runtime.bootTime") if text(values, "runtime.powerState") == "poweredOn" else None,
-        "details": details(values, sharing),
+        "details": details(values, sharing, around.no_tags),
     }
 
 

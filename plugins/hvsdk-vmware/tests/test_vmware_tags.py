@@ -1,0 +1,474 @@
+"""Tags: vCenter's own where there are some, and those that lie in `extraConfig` elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import threading
+import traceback
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import hvsdk
+import pytest
+from hvsdk.driver import Deadline, PasswordCredentials, errors
+from hvsdk_simulators import Running
+from vmware_support import Raw, connect, opened, soon
+
+from hvsdk_vmware._driver import VmwareDriver
+from hvsdk_vmware._extra_config import TAGS_KEY
+from hvsdk_vmware._rest import Rest, RestAbsentError
+from hvsdk_vmware._wire import Endpoint, Pool
+
+TAGGING = "/rest/com/vmware/cis/tagging/"
+SESSION = "/rest/com/vmware/cis/session"
+HOSTILE = ("müller & söhne", '"', "a/b?c=d#e", "%2f", "Team:owner", "<x>", "x" * 80, "inside out")
+
+
+class OtherClient:
+    """Somebody else who uses vCenter's tags."""
+
+    def __init__(self, center: Running) -> None:
+        url = urlsplit(center.url)
+        self._base = f"{'https' if center.fingerprint else 'http'}://{url.hostname}:{url.port}"
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
+        login = base64.b64encode(f"{center.username}:{center.password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {login}"}
+        self._headers = {"vmware-api-session-id": self("POST", SESSION)}
+
+    def __call__(self, method: str, path: str, body: Any = None) -> Any:
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self._base + path, data, self._headers, method=method)
+        with urllib.request.urlopen(request, context=self._context, timeout=20) as response:
+            text = response.read()
+        return json.loads(text).get("value") if text.strip() else None
+
+    def make_category(self, name: str) -> str:
+        spec = {"name": name, "description": "", "cardinality": "MULTIPLE", "associable_types": []}
+        return str(self("POST", TAGGING + "category", {"create_spec": spec}))
+
+    def make_tag(self, category: str, name: str) -> str:
+        spec = {"name": name, "description": "", "category_id": category}
+        return str(self("POST", TAGGING + "tag", {"create_spec": spec}))
+
+    def attach(self, tag: str, native_id: str) -> None:
+        body = {"object_id": {"id": native_id, "type": "VirtualMachine"}}
+        self("POST", f"{TAGGING}tag-association/id:{tag}?~action=attach", body)
+
+    def attached(self, native_id: str) -> set[str]:
+        body = {"object_ids": [{"id": native_id, "type": "VirtualMachine"}]}
+        told = self("POST", f"{TAGGING}tag-association?~action=list-attached-tags-on-objects", body)
+        ids = [tag for entry in told or () for tag in entry["tag_ids"] or ()]
+        return {self("GET", f"{TAGGING}tag/id:{tag}")["name"] for tag in ids}
+
+    def categories(self) -> list[dict[str, Any]]:
+        return [self("GET", f"{TAGGING}category/id:{key}") for key in self("GET", TAGGING + "category") or ()]
+
+
+@pytest.fixture
+def own(make_center: Callable[..., Running]) -> Running:
+    """A vCenter of the test's own, whose tags nobody else has seen."""
+    return make_center()
+
+
+@pytest.fixture
+def other(own: Running) -> OtherClient:
+    return OtherClient(own)
+
+
+@pytest.fixture
+def own_host(own: Running) -> Iterator[hvsdk.Host]:
+    with connect(own) as host:
+        yield host
+
+
+def first(host: hvsdk.Host) -> hvsdk.Domain:
+    return min(host.domains(), key=lambda each: each.name).refresh()
+
+
+# ---- round trips -----------------------------------------------------------------------------------------
+
+
+def test_tags_are_vcenters_own(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    domain.set_tags({"web", "prod"})
+    assert domain.tags == {"web", "prod"}
+    assert other.attached(domain.native_id) == {"web", "prod"}
+    (category,) = other.categories()
+    assert (category["name"], category["cardinality"]) == ("hvsdk", "MULTIPLE")
+    assert category["associable_types"] == ["VirtualMachine"]
+
+
+def test_tags_are_changed_and_taken_away(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    for tags in ({"a", "b"}, {"b", "c"}, set(), {"a"}):
+        domain.set_tags(tags)
+        assert domain.tags == tags
+        assert domain.refresh().tags == tags
+    assert other.attached(domain.native_id) == {"a"}
+
+
+@pytest.mark.parametrize("tag", HOSTILE)
+def test_any_text_is_a_tag(host: hvsdk.Host, domain: hvsdk.Domain, tag: str) -> None:
+    domain.set_tags({tag})
+    assert host.domain(domain.native_id).tags == {tag}
+    domain.set_tags(set())
+    assert host.domain(domain.native_id).tags == frozenset()
+
+
+def test_a_tag_is_made_once_for_all_domains(own_host: hvsdk.Host, other: OtherClient) -> None:
+    for domain in own_host.domains():
+        domain.set_tags({"shared"})
+    assert len(other("GET", TAGGING + "tag")) == 1
+    assert {domain.name for domain in own_host.domains(tag="shared")} == {domain.name for domain in own_host.domains()}
+
+
+# ---- tags of other categories ----------------------------------------------------------------------------
+
+
+def test_tags_of_other_categories_are_shown_with_it(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    other.attach(other.make_tag(other.make_category("Backup"), "daily"), domain.native_id)
+    assert domain.refresh().tags == {"Backup:daily"}
+    assert [one.native_id for one in own_host.domains(tag="Backup:daily")] == [domain.native_id]
+
+
+def test_tags_of_other_categories_stay(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    other.attach(other.make_tag(other.make_category("Backup"), "daily"), domain.native_id)
+    domain.set_tags({"web"})
+    assert domain.tags == {"web", "Backup:daily"}
+    domain.set_tags(set())
+    assert domain.tags == {"Backup:daily"}
+
+
+def test_tags_of_other_categories_go_when_that_is_asked_for(own: Running, other: OtherClient) -> None:
+    with connect(own, detach_other_tags=True) as host:
+        domain = first(host)
+        category = other.make_category("Backup")
+        for tag in ("daily", "weekly"):
+            other.attach(other.make_tag(category, tag), domain.native_id)
+        domain.set_tags({"web", "Backup:weekly"})
+        assert domain.tags == {"web", "Backup:weekly"}
+        assert other.attached(domain.native_id) == {"web", "weekly"}
+
+
+def test_a_tag_of_another_category_is_given_by_its_full_name(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    other.make_tag(other.make_category("Backup"), "daily")
+    domain.set_tags({"Backup:daily", "Backup:never"})
+    assert domain.tags == {"Backup:daily", "Backup:never"}
+    assert other.attached(domain.native_id) == {"daily", "Backup:never"}, "there was no such tag in that category"
+
+
+def test_a_tag_that_is_gone_is_not_shown(own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    domain.set_tags({"web"})
+    (tag,) = other("GET", TAGGING + "tag")
+    other("DELETE", f"{TAGGING}tag/id:{tag}")
+    assert domain.refresh().tags == frozenset()
+
+
+# ---- emulation -------------------------------------------------------------------------------------------
+
+
+def test_a_host_by_itself_keeps_tags_in_the_configuration(esxi: Running) -> None:
+    with connect(esxi) as host:
+        domain = first(host)
+        esxi.reset_counts()
+        domain.set_tags({"web"})
+        assert domain.tags == {"web"}
+        assert not [name for name in esxi.counts() if name.startswith("/rest")]
+        domain.set_tags(set())
+        assert domain.tags == frozenset()
+
+
+def test_tags_in_the_configuration_are_shown_and_move_to_vcenter(own: Running, other: OtherClient) -> None:
+    with opened(own) as driver:
+        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
+        driver.write_extra_config(key, {TAGS_KEY: '["old"]'}, soon())
+        assert driver.get_domain(key, frozenset({"config"}), deadline=soon()).tags == {"old"}
+        driver.set_tags(key, frozenset({"old", "new"}), deadline=soon())
+        assert driver.get_domain(key, frozenset({"config"}), deadline=soon()).tags == {"old", "new"}
+        assert other.attached(key) == {"old", "new"}
+        driver.set_tags(key, frozenset(), deadline=soon())
+        assert driver.get_domain(key, frozenset({"config"}), deadline=soon()).tags == frozenset()
+
+
+def test_a_vcenter_without_the_service_keeps_tags_in_the_configuration(own: Running, host: hvsdk.Host) -> None:
+    own.fault(f"{SESSION}:error=NotAuthenticated")  # what is no tagging service answers otherwise
+    with connect(own) as one:
+        domain = first(one)
+        assert "vmware.tags_unknown" in domain.details
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------
+
+
+def test_a_service_that_is_down_hides_tags_and_nothing_else(own: Running, own_host: hvsdk.Host) -> None:
+    domain = first(own_host)
+    domain.set_tags({"web"})
+    own.fault(f"{TAGGING}tag-association:http-500")
+    assert domain.refresh().tags == frozenset()
+    assert "500" in domain.details["vmware.tags_unknown"]
+    (listed,) = own_host.domains(name=domain.name, full=True)
+    assert "500" in listed.details["vmware.tags_unknown"]
+    with pytest.raises(errors.OperationFailedError, match="500"):
+        domain.set_tags({"db"})
+    own.clear_faults()
+    assert domain.refresh().tags == {"web"}
+    assert "vmware.tags_unknown" not in domain.details
+
+
+def test_a_broken_connection_is_used_no_more(own: Running, own_host: hvsdk.Host) -> None:
+    domain = first(own_host)
+    domain.set_tags({"web"})
+    for fault in ("drop-before", "drop-after"):
+        own.fault(f"{TAGGING}tag-association:{fault}:1")
+        assert domain.refresh().tags == {"web"}
+
+
+def test_what_fails_half_way_is_taken_back(own: Running, other: OtherClient) -> None:
+    with opened(own) as driver:
+        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
+        driver.set_tags(key, frozenset({"a", "b"}), deadline=soon())
+        change = driver._tags()._change
+
+        def fail(action: str, domain: str, tags: Any, deadline: Deadline) -> None:
+            if action.startswith("detach") and "taken" not in seen:
+                seen.append("taken")
+                raise errors.OperationFailedError("no")
+            change(action, domain, tags, deadline)
+
+        seen: list[str] = []
+        driver._tags()._change = fail  # type: ignore[method-assign]
+        with pytest.raises(errors.OperationFailedError):
+            driver.set_tags(key, frozenset({"b", "c"}), deadline=soon())
+        assert other.attached(key) == {"a", "b"}
+
+
+def test_a_domain_that_is_gone_is_not_found(driver: VmwareDriver) -> None:
+    from pyVmomi import vmodl
+
+    with pytest.raises((errors.DomainNotFoundError, vmodl.fault.ManagedObjectNotFound)):
+        driver.set_tags("vm-999999", frozenset({"web"}), deadline=soon())
+
+
+# ---- round trips of the wire -----------------------------------------------------------------------------
+
+
+def test_a_listing_asks_once_for_the_tags_of_all(own: Running, own_host: hvsdk.Host) -> None:
+    for domain in own_host.domains():
+        domain.set_tags({"web", domain.name})
+    own_host.domains(include=["config"])
+    own.reset_counts()
+    own_host.domains(include=["config"])
+    assert {name: count for name, count in own.counts().items() if "/" in name} == {f"{TAGGING}tag-association": 1}
+
+
+def test_a_summary_does_not_ask_for_tags(own: Running, own_host: hvsdk.Host) -> None:
+    own_host.domains()
+    own.reset_counts()
+    own_host.domains()
+    assert not [name for name in own.counts() if "/" in name]
+
+
+# ---- the service's own protocol --------------------------------------------------------------------------
+
+
+class Service(BaseHTTPRequestHandler):
+    """A REST service that answers as it is told; `server.answers` has (status, body) by request."""
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        server: Any = self.server
+        server.seen.append((self.command, self.path, json.loads(body) if body else None, dict(self.headers)))
+        status, told = server.answer(self.command, self.path)
+        text = told if isinstance(told, bytes) else json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_DELETE = _answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., tuple[Rest, Any]]]:
+    servers: list[ThreadingHTTPServer] = []
+    pools: list[Pool] = []
+
+    def begin(answer: Callable[[str, str], tuple[int, Any]]) -> tuple[Rest, Any]:
+        server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+        server.daemon_threads = True
+        server.answer, server.seen = answer, []
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        pools.append(Pool(Endpoint("127.0.0.1", server.server_address[1])))
+        return Rest(pools[-1], lambda: PasswordCredentials(username="user@domain", password="s3cret-w0rd")), server
+
+    yield begin
+    for pool in pools:
+        pool.close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def newest(method: str, path: str) -> tuple[int, Any]:
+    """What a server says that has `/api` only."""
+    match method, path.partition("?")[0]:
+        case "POST", "/api/session":
+            return 201, "session-1"
+        case "GET", "/api/cis/tagging/category":
+            return 200, ["c1"]
+        case "POST", "/api/cis/tagging/tag" if "action=list-tags-for-category" in path:
+            return 200, ["t1", "t2"]
+        case "POST", "/api/cis/tagging/category":
+            return 201, "c2"
+        case "DELETE", "/api/session":
+            return 204, b""
+        case _:
+            return 404, b""
+
+
+def test_the_newer_dialect_is_spoken_where_the_older_is_gone(serve: Callable[..., tuple[Rest, Any]]) -> None:
+    rest, server = serve(newest)
+    assert rest.get("category", deadline=soon()) == ["c1"]
+    assert rest.tags_of_category("c1", deadline=soon()) == ["t1", "t2"]
+    assert rest.create("category", {"name": "x"}, deadline=soon()) == "c2"
+    rest.close(soon())
+    said = [(method, path, body) for method, path, body, _ in server.seen]
+    assert said == [
+        ("POST", "/rest/com/vmware/cis/session", None),
+        ("POST", "/api/session", None),
+        ("GET", "/api/cis/tagging/category", None),
+        ("POST", "/api/cis/tagging/tag?action=list-tags-for-category", {"category_id": "c1"}),
+        ("POST", "/api/cis/tagging/category", {"name": "x"}),
+        ("DELETE", "/api/session", None),
+    ]
+    assert server.seen[-1][3]["vmware-api-session-id"] == "session-1"
+
+
+def test_a_server_without_the_service_is_asked_once(serve: Callable[..., tuple[Rest, Any]]) -> None:
+    rest, server = serve(lambda method, path: (404, b""))
+    for _ in range(3):
+        with pytest.raises(RestAbsentError):
+            rest.get("category", deadline=soon())
+        assert not rest.available(soon())
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_login_that_is_refused_is_not_tried_again(serve: Callable[..., tuple[Rest, Any]], status: int) -> None:
+    rest, server = serve(lambda method, path: (status, b""))
+    for _ in range(3):
+        assert not rest.available(soon())
+    assert len(server.seen) == 1
+
+
+class Expiring:
+    """A service whose sessions end; it takes back its trust after so many logins."""
+
+    def __init__(self, logins: int) -> None:
+        self.logins = logins
+        self.expired = False
+
+    def __call__(self, method: str, path: str) -> tuple[int, Any]:
+        if path == SESSION:
+            self.logins -= 1
+            self.expired = False
+            return (200, {"value": "s"}) if self.logins >= 0 else (401, b"")
+        return (401, {"type": "com.vmware.vapi.std.errors.unauthenticated"}) if self.expired else (200, {"value": []})
+
+
+def test_an_expired_session_is_renewed_once(serve: Callable[..., tuple[Rest, Any]]) -> None:
+    service = Expiring(2)
+    rest, server = serve(service)
+    rest.get("category", deadline=soon())
+    service.expired = True
+    assert rest.get("category", deadline=soon()) == []
+    assert [path for _, path, _, _ in server.seen].count(SESSION) == 2
+
+
+def test_a_session_that_is_not_renewed_is_no_reason_to_lock_an_account(serve: Callable[..., tuple[Rest, Any]]) -> None:
+    service = Expiring(1)
+    rest, server = serve(service)
+    rest.get("category", deadline=soon())
+    for _ in range(3):
+        service.expired = True
+        with pytest.raises(errors.AuthenticationError) as caught:
+            rest.get("category", deadline=soon())
+        shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+        assert "s3cret-w0rd" not in shown
+    assert [path for _, path, _, _ in server.seen].count(SESSION) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "kind"),
+    [
+        (400, {"type": "com.vmware.vapi.std.errors.already_exists", "value": {"messages": []}}, "AlreadyExistsError"),
+        (400, {"error_type": "ALREADY_EXISTS", "messages": []}, "AlreadyExistsError"),
+        (400, {"type": "com.vmware.vapi.std.errors.invalid_argument"}, "InvalidSpecError"),
+        (403, {"type": "com.vmware.vapi.std.errors.unauthorized"}, "PermissionDeniedError"),
+        (403, b"<html>", "PermissionDeniedError"),
+        (404, b"", "NotFoundError"),
+        (503, {"type": "com.vmware.vapi.std.errors.service_unavailable"}, "OperationFailedError"),
+        (500, b"\xff not json", "OperationFailedError"),
+        (400, [1, 2], "OperationFailedError"),
+        (400, {"type": None, "value": {"messages": [None, {"default_message": 5}]}}, "OperationFailedError"),
+    ],
+)
+def test_errors_of_the_service_are_ours(
+    serve: Callable[..., tuple[Rest, Any]], status: int, told: Any, kind: str
+) -> None:
+    def answer(method: str, path: str) -> tuple[int, Any]:
+        return (200, {"value": "s"}) if path == SESSION else (status, told)
+
+    rest, _ = serve(answer)
+    with pytest.raises(errors.HvsdkError) as caught:
+        rest.create("tag", {"name": "x"}, deadline=soon())
+    assert type(caught.value).__name__ == kind
+    assert str(status) in str(caught.value)
+
+
+def test_what_the_service_says_is_passed_on(serve: Callable[..., tuple[Rest, Any]]) -> None:
+    said = {"type": "com.vmware.vapi.std.errors.error", "value": {"messages": [{"default_message": "no room"}]}}
+    rest, _ = serve(lambda method, path: (200, {"value": "s"}) if path == SESSION else (400, said))
+    with pytest.raises(errors.OperationFailedError, match="no room"):
+        rest.get("tag", deadline=soon())
+
+
+def test_a_user_who_may_not_make_tags_is_told_what_it_takes(own: Running) -> None:
+    with opened(own) as driver:
+        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
+        rest = driver._tags().rest
+
+        def refuse(part: str, spec: Any, *, deadline: Deadline) -> str:
+            raise errors.PermissionDeniedError("403")
+
+        make = rest.create
+        rest.create = refuse  # type: ignore[method-assign]
+        with pytest.raises(
+            errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateCategory.*administrator"
+        ):
+            driver.set_tags(key, frozenset({"web"}), deadline=soon())
+        make("category", {"name": "hvsdk", "cardinality": "MULTIPLE"}, deadline=soon())
+        with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateTag"):
+            driver.set_tags(key, frozenset({"web"}), deadline=soon())
+
+
+def test_closing_ends_the_rest_session(own: Running, raw: Raw) -> None:
+    with opened(own) as driver:
+        driver.list_domains(frozenset({"config"}), deadline=soon())
+        own.reset_counts()
+    assert own.counts().get(SESSION) == 1
