@@ -33,6 +33,7 @@ from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._left_out import DEVICES, refuse_left_out
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._names import written
+from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._snapshots import SnapshotVerbs
 from hvsdk_vmware._templates import PLACE_KEY, TemplateReads
 from hvsdk_vmware._wire import UnreachableError
@@ -173,12 +174,12 @@ class _Copying:
         lost = isinstance(exc, (*_LOST, errors.ConnectError)) and not isinstance(exc, UnreachableError)
         try:
             if asked and self._made is None and not self._find(LATE_SECONDS if lost else 0.0) and lost:
-                exc.add_note("hvsdk: it is not known whether the clone was made: look for it by its name")
+                add_note(exc, "it is not known whether the clone was made: look for it by its name")
                 return
             if self._made is not None:
                 self._destroy(self._made)
         except FAILURES as failure:
-            exc.add_note(f"hvsdk: the clone {self._made or self._called} could not be removed again: {failure}")
+            add_note(exc, f"the clone {self._made or self._called} could not be removed again: {failure}")
             return
         if self._ground is not None:
             self._driver.remove_again(self._ground, exc)

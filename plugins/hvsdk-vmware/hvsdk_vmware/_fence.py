@@ -34,6 +34,7 @@ from hvsdk_vmware._extra_config import METADATA_PREFIX, write_value
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
+from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._power import PowerVerbs
 from hvsdk_vmware._templates import PLACE_KEY, Place, TemplateReads
 
@@ -123,7 +124,7 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         try:
             self.write_extra_config(native_id, {_MARK: "", PLACE_KEY: ""}, self.soon())
         except FAILURES as failure:
-            exc.add_note(f"hvsdk: the domain bears the mark of a fence that was not set: {failure}; unfence() it")
+            add_note(exc, f"the domain bears the mark of a fence that was not set: {failure}; unfence() it")
 
     def _way_back(
         self, values: Values, place: Place, deadline: Deadline

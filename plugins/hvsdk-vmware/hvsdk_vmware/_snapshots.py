@@ -13,6 +13,7 @@ from hvsdk_vmware._fields import Values, flag, text
 from hvsdk_vmware._ground import GroundReads
 from hvsdk_vmware._left_out import DEVICES, LeftOutReads, refuse_left_out
 from hvsdk_vmware._names import shown, written
+from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._snapshot_tree import TREE_PATHS, TreeReads, below, find, snapshots_in
 from hvsdk_vmware._states import power_state
 
@@ -71,7 +72,7 @@ class SnapshotVerbs(GroundReads, LeftOutReads, TreeReads):
         except vmodl.fault.ManagedObjectNotFound:
             return
         except FAILURES as failure:
-            exc.add_note(f"hvsdk: snapshot {snapshot_id} was made, and could not be removed again: {failure}")
+            add_note(exc, f"snapshot {snapshot_id} was made, and could not be removed again: {failure}")
 
     def delete_snapshot(self, native_id: str, snapshot_id: str, *, children: bool, deadline: Deadline) -> Task[None]:
         """Remove a snapshot and merge its disks into those made on it; the domain's present state stays."""

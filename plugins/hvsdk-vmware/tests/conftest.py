@@ -111,9 +111,12 @@ def spare(host: hvsdk.Host, raw: Raw, center: Running) -> Iterator[hvsdk.Domain]
     center.act("guest", vm=native_id, tools=True)
     yield host.domain(native_id)
     center.clear_faults()
-    for vm in raw.all(vim.VirtualMachine):
-        if vm.name.startswith(name):
-            raw.remove_vm(str(vm._moId))
+    for other in host.domains(templates=True):
+        if other.name.startswith(name):
+            vm = raw.vm(other.native_id)
+            if vm.config.template:
+                vm.MarkAsVirtualMachine(raw.all(vim.ResourcePool)[0])
+            raw.remove_vm(other.native_id)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
