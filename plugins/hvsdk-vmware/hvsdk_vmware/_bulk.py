@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from hvsdk.driver import Deadline
+from hvsdk.driver import BackgroundTask, Deadline, finish
 from pyVmomi import vmodl
 
 from hvsdk_vmware._answer import AnswerError
@@ -21,6 +22,13 @@ Collector = vmodl.query.PropertyCollector
 _OBJECTS, _SET, _NAME, _VAL = NS + "objects", NS + "propSet", NS + "name", NS + "val"
 _OBJ, _TOKEN = NS + "obj", NS + "token"
 _FIRST, _NEXT = "RetrievePropertiesEx", "ContinueRetrievePropertiesEx"
+_ANSWERS = (f"{NS}{_FIRST}Response", f"{NS}{_NEXT}Response")
+_RETURNED = NS + "returnval"
+_EARLY_TOKEN = re.compile(rb"<returnval(?: [^<>]*)?>\s*<token>([^<>&]+)</token>")
+_HEAD = 4096
+"""Bytes of an answer in which its token is, if it has one."""
+_SLICE = 256 << 10
+"""Bytes that are parsed before another thread gets its turn: the one that takes the next page off the wire."""
 
 
 def object_spec(mo: Any, through: Sequence[Any] = (), *, skip: bool = False) -> Any:
@@ -55,16 +63,21 @@ class BulkReads(SessionCalls):
             propSet=paths_of(properties), objectSet=list(objects), reportMissingObjectsInResults=leave_out_missing
         )
         size = max(1, int(self.target.options.get("page_size") or 1000))
-        page = self._page(_FIRST, ([wish], Collector.RetrieveOptions(maxObjects=size)), deadline)
-        while page is not None:
-            token = page.findtext(_TOKEN)
+        body: bytes | None = self._fetch_page(_FIRST, ([wish], Collector.RetrieveOptions(maxObjects=size)), deadline)
+        while body is not None:
+            early = _EARLY_TOKEN.search(body, 0, _HEAD)
+            ahead = self._next_page(early[1].decode(), deadline) if early else None
             try:
-                yield [_found(element) for element in page.iterfind(_OBJECTS)]
-            except BaseException:
+                page = _parse(body)
+                token = page.findtext(_TOKEN) if page is not None and ahead is None else None
                 if token:
-                    self._give_up(token)
+                    ahead = self._next_page(token, deadline)
+                yield [_found(element) for element in page.iterfind(_OBJECTS)] if page is not None else []
+            except BaseException:
+                if ahead is not None:
+                    self._give_up_pages(ahead)
                 raise
-            page = self._page(_NEXT, (token,), deadline) if token else None
+            body = finish(ahead) if ahead is not None else None
 
     def read_all(
         self, objects: Sequence[Any], properties: Mapping[type, Iterable[str]], *, deadline: Deadline
@@ -75,25 +88,44 @@ class BulkReads(SessionCalls):
             found.update(((one.kind, one.id), one) for one in page)
         return list(found.values())
 
-    def _page(self, method: str, arguments: tuple[Any, ...], deadline: Deadline) -> Element | None:
+    def _next_page(self, token: str, deadline: Deadline) -> BackgroundTask[bytes]:
+        """Ask for the next page, which the server makes while this one is read."""
+        return BackgroundTask(lambda: self._fetch_page(_NEXT, (token,), deadline))
+
+    def _fetch_page(self, method: str, arguments: tuple[Any, ...], deadline: Deadline) -> bytes:
+        """Return an answer that is no fault, as it came."""
         stub, collector = self.stub, self.content.propertyCollector
         info = getattr(Collector, method).info
         with within(deadline):
             answer = stub.send(method, stub.write(collector, info, arguments), info.result)
         if answer.is_fault:
             stub.decode(answer, info.result)
-        try:
-            root = ElementTree.fromstring(answer.body)
-        except ElementTree.ParseError as exc:
-            raise AnswerError("the server's answer is no XML") from exc
-        return root.find(f"*/{NS}{method}Response/{NS}returnval")
+        return answer.body
 
-    def _give_up(self, token: str) -> None:
-        """Tell the server that the rest is not wanted; some do not know how to be told."""
+    def _give_up_pages(self, ahead: BackgroundTask[bytes]) -> None:
+        """Tell the server that what comes after the page that is on its way is not wanted; some do not know how."""
         with contextlib.suppress(*FAILURES):
-            self.call(
-                self.content.propertyCollector.CancelRetrievePropertiesEx, token, deadline=Deadline(self.target.timeout)
-            )
+            page = _parse(finish(ahead))
+            token = page.findtext(_TOKEN) if page is not None else None
+            if token:
+                cancel = self.content.propertyCollector.CancelRetrievePropertiesEx
+                self.call(cancel, token, deadline=Deadline(self.target.timeout))
+
+
+def _parse(body: bytes) -> Element | None:
+    """Return what a call returned; `None` for nothing."""
+    parser: ElementTree.XMLParser[Element] = ElementTree.XMLParser()
+    try:
+        with memoryview(body) as view:
+            for start in range(0, len(body), _SLICE):
+                parser.feed(view[start : start + _SLICE])
+        root = parser.close()
+    except ElementTree.ParseError as exc:
+        raise AnswerError("the server's answer is no XML") from exc
+    for answer in root.iterfind("*/*"):
+        if answer.tag in _ANSWERS:
+            return answer.find(_RETURNED)
+    return None
 
 
 def _found(element: Element) -> Found:

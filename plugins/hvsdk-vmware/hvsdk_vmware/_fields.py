@@ -79,7 +79,13 @@ def moment(values: Values, path: str) -> datetime | None:
 
 def child(element: Element, *path: str) -> str:
     """Return the text of what is inside of an object, `""` for what is not set: `child(device, "backing", "fileName")`."""
-    return element.findtext("/".join([NS + name for name in path])) or ""
+    *above, last = path
+    for name in above:
+        inner = element.find(NS + name)
+        if inner is None:
+            return ""
+        element = inner
+    return element.findtext(NS + last) or ""
 
 
 def children(element: Element, *path: str) -> list[Element]:
