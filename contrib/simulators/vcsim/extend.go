@@ -91,6 +91,10 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &poolExtra{base, one}
 	case *simulator.Folder:
 		return &folderExtra{base, one}
+	case *simulator.VirtualDiskManager:
+		return &diskManagerExtra{base, one}
+	case *simulator.HostDatastoreBrowser:
+		return &browserExtra{base, one}
 	}
 	if this.Type == "PropertyCollector" {
 		return &collectorExtra{base}

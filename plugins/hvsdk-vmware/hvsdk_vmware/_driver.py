@@ -22,6 +22,7 @@ from hvsdk_vmware._power import GUARDED_BY_CORE, PowerVerbs
 from hvsdk_vmware._revert import RevertVerbs
 from hvsdk_vmware._screenshot import ScreenshotReads
 from hvsdk_vmware._stats import StatsReads
+from hvsdk_vmware._volume_import import VolumeImports
 from hvsdk_vmware._watch import WatchReads
 
 __all__ = ["VmwareDriver"]
@@ -35,6 +36,7 @@ class VmwareDriver(
     RevertVerbs,
     ChangedBlocksReads,
     DiskIoVerbs,
+    VolumeImports,
     WatchReads,
     NodeReads,
     NetworkReads,

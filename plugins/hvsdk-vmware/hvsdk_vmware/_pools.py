@@ -15,7 +15,7 @@ from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import STORES, from_root
 from hvsdk_vmware._session import VmwareSession
 
-__all__ = ["PoolReads", "pool_info"]
+__all__ = ["PoolReads", "is_part_of_disk", "pool_info", "volume_of", "volume_query"]
 
 Browser = vim.host.DatastoreBrowser
 _PATHS = (
@@ -44,24 +44,32 @@ class PoolReads(VmwareSession):
 
     def list_volumes(self, pool_id: str, *, deadline: Deadline) -> Iterable[VolumeInfo]:
         """Return the disks and images in all folders of a datastore. The server looks for them, which may take a while."""
+        browser, name = self._browser(pool_id, deadline)
+        search = browser.SearchDatastoreSubFolders_Task
+        task = self.start_task(search, f"[{name}]", volume_query(), deadline=deadline, result=lambda folders: folders)
+        made = [
+            volume_of(pool_id, f"[{name}] {_inside(folder.folderPath)}{file.path}", file)
+            for folder in finish(task, deadline.remaining()) or ()
+            for file in folder.file or ()
+            if not is_part_of_disk(file.path)
+        ]
+        return sorted(made, key=lambda volume: volume.id)
+
+    def browser_of(self, pool_id: str, deadline: Deadline) -> Any:
+        """Return what looks for files on a datastore."""
+        return self._browser(pool_id, deadline)[0]
+
+    def _browser(self, pool_id: str, deadline: Deadline) -> tuple[Any, str]:
         store = vim.Datastore(pool_id, self.stub)
         stores = self.read_all([object_spec(store)], {vim.Datastore: ("browser", "name")}, deadline=deadline)
         if not stores:
             raise errors.StoragePoolNotFoundError(f"there is no datastore {pool_id}")
         values = stores[0].values
-        browser, name = Browser(text(values, "browser"), self.stub), text(values, "name")
-        search = browser.SearchDatastoreSubFolders_Task
-        task = self.start_task(search, f"[{name}]", _wish(), deadline=deadline, result=lambda folders: folders)
-        made = [
-            _volume(pool_id, f"[{name}] {_inside(folder.folderPath)}{file.path}", file)
-            for folder in finish(task, deadline.remaining()) or ()
-            for file in folder.file or ()
-            if not _PARTS.search(file.path)
-        ]
-        return sorted(made, key=lambda volume: volume.id)
+        return Browser(text(values, "browser"), self.stub), text(values, "name")
 
 
-def _wish() -> Any:
+def volume_query() -> Any:
+    """Return what is asked of files, and which ones are wanted."""
     details = Browser.VmDiskQuery.Details(
         diskType=True, capacityKb=True, hardwareVersion=False, controllerType=False, diskExtents=False, thin=True
     )
@@ -106,7 +114,12 @@ def _inside(folder: str) -> str:
     return f"{path}/" if path else ""
 
 
-def _volume(pool: str, path: str, file: Any) -> VolumeInfo:
+def is_part_of_disk(name: str) -> bool:
+    """Whether a file belongs to a disk, whose own file has another name."""
+    return _PARTS.search(name) is not None
+
+
+def volume_of(pool: str, path: str, file: Any) -> VolumeInfo:
     """Return the record of a file; its id is its path, such as `[datastore1] web/web.vmdk`."""
     is_disk = isinstance(file, Browser.VmDiskInfo) or file.path.lower().endswith(".vmdk")
     kilobytes = getattr(file, "capacityKb", None)

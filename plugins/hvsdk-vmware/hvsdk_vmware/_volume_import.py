@@ -1,0 +1,220 @@
+"""Putting the bytes of a disk onto a datastore.
+
+vSphere takes them through a lease for the import of a domain (`ImportVApp`), as a stream-optimised VMDK: on every kind of
+datastore, without what is empty. (A file can be put below `/folder` as well, but whole with all its zeros, not on vSAN and
+vVols, and what it replaces is lost before it has come.) So a temporary domain is imported whose disk is then detached and
+takes the volume's place; the volume is as it was until then, and has its place again when that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import IO
+from weakref import WeakSet
+
+import attrs
+from hvsdk.driver import Deadline, DiskWriter, Steps, StepsTask, Target, errors, finish
+from pyVmomi import vim, vmodl
+
+from hvsdk_vmware._calls import FAILURES
+from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile, Store
+from hvsdk_vmware._hardware import HardwareReads, file_of
+from hvsdk_vmware._import_place import ImportPlaceReads, Spec, temporary_machine
+from hvsdk_vmware._lease import Lease
+from hvsdk_vmware._lease_url import LeasedFile
+from hvsdk_vmware._lease_url import file_of as leased_file
+from hvsdk_vmware._tasks import VmwareTask
+from hvsdk_vmware._transfer import Transfer
+from hvsdk_vmware._volume_writer import VolumeWriter
+from hvsdk_vmware._volumes import FoundVolume, VolumeVerbs
+
+__all__ = ["VolumeImports"]
+
+_TYPE = "application/x-vnd.vmware-streamVmdk"
+_PIECE = 1 << 20
+_DONE = (200, 201, 204)
+_STEP_SECONDS = 3600.0
+_UNDO_SECONDS = 60.0
+_PATIENCE = 300.0
+"""Seconds for making the lease and for the last answer, which follow work of the host's."""
+_GONE = (vmodl.fault.ManagedObjectNotFound, vim.fault.FileNotFound)
+
+
+@attrs.define
+class _Import:
+    """What replaces a volume, as far as it has come."""
+
+    volume: FoundVolume
+    size: int
+    packed: IO[bytes]
+    length: int
+    moved: Callable[[int], None]
+    lease: Lease | None = None
+    vm: vim.VirtualMachine | None = None
+    disk: str | None = None
+    """Path of the new disk, when it was detached and is nobody's."""
+    aside: str | None = None
+    """Where the volume was put out of the way."""
+
+    @property
+    def store(self) -> Store:
+        return self.volume.store
+
+
+class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
+    """`open_volume`."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._writers: WeakSet[VolumeWriter] = WeakSet()
+
+    def close(self) -> None:
+        """Give up what is being written with the connection."""
+        for writer in list(self._writers):
+            writer.drop()
+        super().close()
+
+    def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
+        volume = self.find_volume(pool_id, volume_id, deadline)
+        size = volume.info.capacity_bytes
+        if volume.info.format != "vmdk":
+            raise errors.UnsupportedError(f"{volume_id} is an image, which is only read", capability="open_volume")
+        if not size:
+            raise errors.OperationFailedError(f"vSphere tells no size of the volume {volume_id}")
+        self.refuse_used(volume.store, volume_id, deadline)
+        content = None if self.is_empty(volume) else self._content_of(volume, size)
+
+        def send(packed: IO[bytes], length: int, moved: Callable[[int], None]) -> None:
+            self._replace(_Import(volume, size, packed, length, moved))
+
+        writer = VolumeWriter(size, content, send)
+        self._writers.add(writer)
+        return writer
+
+    def _content_of(self, volume: FoundVolume, size: int) -> Callable[[int, int], bytes]:
+        """Return what reads the volume as it is."""
+        inside = volume.inside.removesuffix(".vmdk") + "-flat.vmdk"
+        file = RemoteFile(self, volume.store.url(inside), volume.store.path(inside), size)
+
+        def read(offset: int, length: int) -> bytes:
+            try:
+                return file.read(offset, length)
+            except FileRefusedError as exc:
+                raise errors.UnsupportedError(
+                    f"what {volume.info.id} holds cannot be read, and so not be kept: {exc}",
+                    capability="open_volume",
+                    hint="write all of it, or make a new volume",
+                ) from exc
+
+        return read
+
+    def _replace(self, job: _Import) -> None:
+        """Replace a volume; what fails leaves it as it was, and nothing half-made."""
+        self.forget_empty(job.volume)
+        try:
+            self._upload(job)
+            finish(StepsTask(self._exchange(job)), _STEP_SECONDS)
+        except BaseException as exc:
+            self._undo(job, exc)
+            raise
+        try:
+            finish(StepsTask(self._clean_up(job)), _STEP_SECONDS)
+        except FAILURES as exc:
+            exc.add_note(f"hvsdk: {job.volume.info.id} is written, but not all that it took was removed again")
+            raise
+
+    # ---- steps -------------------------------------------------------------------------------------------
+
+    def _upload(self, job: _Import) -> None:
+        """Import the temporary domain."""
+        place = self.import_place(job.store)
+        thin = job.volume.info.details.get("vmware.thin") is not False
+        machine = temporary_machine(f"hvsdk-write-{uuid.uuid4().hex[:12]}", job.store, job.size, thin=thin)
+        spec = vim.vm.VmImportSpec(configSpec=machine)
+        begun = self.call(place.pool.ImportVApp, spec, place.folder, place.host, deadline=self.soon())
+        job.lease = lease = Lease(self, begun, self._patience())
+        job.vm = vim.VirtualMachine(str(lease.info.entity._moId), self.stub)
+        files = [one for one in lease.info.deviceUrl or () if one.disk is not False]
+        if len(files) != 1:
+            raise errors.OperationFailedError(f"the lease has {len(files)} places for one disk")
+        self._send(job, lease, leased_file(self, files[0]))
+        lease.complete()
+
+    def _send(self, job: _Import, lease: Lease, file: LeasedFile) -> None:
+        headers = {"Content-Type": _TYPE} | ({"Cookie": self.stub.cookie} if file.ours else {})
+        begun = Transfer(file.endpoint, "POST", file.path, headers, self.target.timeout, length=job.length)
+        with contextlib.closing(begun) as transfer:
+            sent = 0
+            while piece := job.packed.read(_PIECE):
+                transfer.send(piece)
+                sent += len(piece)
+                lease.percent = sent * 100 // job.length
+                job.moved(sent)
+            status = transfer.answer(self._patience())
+        if status not in _DONE:
+            raise errors.OperationFailedError(
+                f"the host does not take the disk (HTTP {status})", native_code=str(status), hint="see the host's log"
+            )
+
+    def _exchange(self, job: _Import) -> Steps[None]:
+        """Take the disk from the temporary domain, and put it in the volume's place."""
+        assert job.vm is not None, "it was imported"
+        disks = self.subject(str(job.vm._moId), self.soon()).disks
+        if len(disks) != 1:
+            raise errors.OperationFailedError(f"the domain that was imported has {len(disks)} disks")
+        path, volume = file_of(disks[0]), job.volume.info.id
+        detached = vim.vm.ConfigSpec(deviceChange=[Spec(operation="remove", device=disks[0])])
+        yield self.start_task(job.vm.ReconfigVM_Task, detached, deadline=self.soon())
+        job.disk = path
+        aside = f"{volume.removesuffix('.vmdk')}.{uuid.uuid4().hex[:12]}.old.vmdk"
+        yield self._move(job.store, volume, aside)
+        job.aside = aside
+        yield self._move(job.store, path, volume)
+        job.disk = None
+
+    def _move(self, store: Store, source: str, target: str) -> VmwareTask[None]:
+        return self.start_task(
+            self.disks.MoveVirtualDisk_Task, source, store.center, target, store.center, False, deadline=self.soon()
+        )
+
+    def _clean_up(self, job: _Import) -> Steps[None]:
+        """Remove the temporary domain with its directory, and what the volume was before."""
+        if job.vm is not None:
+            yield self.start_task(job.vm.Destroy_Task, deadline=self.soon())
+            job.vm = None
+        if job.aside is not None:
+            yield self._remove_disk(job.store, job.aside)
+
+    def _remove_disk(self, store: Store, path: str) -> VmwareTask[None]:
+        return self.start_task(self.disks.DeleteVirtualDisk_Task, path, store.center, deadline=self.soon())
+
+    def _patience(self) -> Deadline:
+        return Deadline(max(_PATIENCE, self.target.timeout))
+
+    # ---- undo --------------------------------------------------------------------------------------------
+
+    def _undo(self, job: _Import, exc: BaseException) -> None:
+        """Take back what was done, each part for itself; what stays is told in notes."""
+        if job.lease is not None:
+            job.lease.end(complete=False)  # takes the domain away, unless the import is over
+        for what, begin in self._undo_parts(job):
+            try:
+                finish(begin(), _UNDO_SECONDS)
+            except _GONE:
+                continue
+            except FAILURES as failure:
+                exc.add_note(f"hvsdk: {what}: {failure}")
+
+    def _undo_parts(self, job: _Import) -> Iterator[tuple[str, Callable[[], VmwareTask[None]]]]:
+        volume, aside, disk, vm = job.volume.info.id, job.aside, job.disk, job.vm
+        if aside is not None:
+            yield f"{volume} is {aside} now, and could not be put back", lambda: self._move(job.store, aside, volume)
+        if disk is not None:
+            yield f"{disk} was made, and could not be removed", lambda: self._remove_disk(job.store, disk)
+        if vm is not None:
+            yield (
+                f"the domain {vm._moId} was made, and could not be removed",
+                lambda: self.start_task(vm.Destroy_Task, deadline=self.soon()),
+            )

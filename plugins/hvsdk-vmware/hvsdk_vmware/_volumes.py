@@ -1,0 +1,204 @@
+"""Volumes: making them empty, finding them, and removing them."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from hvsdk.driver import Deadline, Result, Steps, StepsTask, Target, VolumeInfo, VolumeSpec, errors, finish, frozen
+from pyVmomi import vim, vmodl
+
+from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._datastore_files import Store
+from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, text
+from hvsdk_vmware._files import FileVerbs
+from hvsdk_vmware._hints import VOLUME_HINTS, read_hints
+from hvsdk_vmware._names import shown
+from hvsdk_vmware._pools import PoolReads, is_part_of_disk, volume_of, volume_query
+
+__all__ = ["DIRECTORY", "FoundVolume", "VolumeVerbs"]
+
+DIRECTORY = "hvsdk"
+"""Where volumes are made, on each datastore."""
+_LONGEST = 100
+"""Bytes of a file's name without its ending; file systems of datastores take 127 with all that is added to it."""
+_REFUSED = re.compile(r'[/\\:*?"<>|\[\]\x00-\x1f\x7f]')
+_TYPES = {"thin": "thin", "thick": "preallocated", "eager": "eagerZeroedThick"}
+_DISK = ".vmdk"
+
+
+@attrs.frozen
+class FoundVolume:
+    """A volume that is there."""
+
+    store: Store
+    info: VolumeInfo
+
+    @property
+    def inside(self) -> str:
+        """Its path without the datastore."""
+        return self.store.inside(self.info.id) or ""
+
+
+class VolumeVerbs(PoolReads, FileVerbs):
+    """`create_volume` and `delete_volume`."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._empty: set[tuple[str, str]] = set()
+        """Volumes that this connection made, and has not written to: pool and id."""
+
+    def is_empty(self, volume: FoundVolume) -> bool:
+        """Whether nobody has written to a volume, as far as that is known."""
+        return volume.info.allocated_bytes == 0 or (volume.store.id, volume.info.id) in self._empty
+
+    def forget_empty(self, volume: FoundVolume) -> None:
+        """Note that somebody writes to a volume."""
+        self._empty.discard((volume.store.id, volume.info.id))
+
+    def create_volume(self, pool_id: str, spec: VolumeSpec, *, deadline: Deadline) -> Result[VolumeInfo]:
+        """Make an empty disk in the directory `hvsdk`; sizes are rounded up to KiB, in which vSphere counts."""
+        hints = read_hints(spec.hints, VOLUME_HINTS)
+        if spec.format not in (None, "vmdk"):
+            raise errors.InvalidSpecError(f"vSphere's volumes are of the format vmdk, not {spec.format}")
+        _check_name(spec.name)
+        store = self.store(pool_id, deadline)
+        return StepsTask(self._create(store, spec.name, -(-spec.size_bytes // 1024), hints.get("provisioning", "thin")))
+
+    def _create(self, store: Store, name: str, kilobytes: int, provisioning: str) -> Steps[VolumeInfo]:
+        self._make_directory(store)
+        path = store.path(f"{DIRECTORY}/{name}{_DISK}")
+        wish = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
+            diskType=_TYPES[provisioning], adapterType="lsiLogic", capacityKb=kilobytes
+        )
+        yield self.start_task(self.disks.CreateVirtualDisk_Task, path, store.center, wish, deadline=self.soon())
+        self._empty.add((store.id, path))
+        return VolumeInfo(
+            id=path,
+            name=f"{name}{_DISK}",
+            pool=store.id,
+            capacity_bytes=kilobytes << 10,
+            format="vmdk",
+            path=path,
+            details=frozen({"vmware.thin": provisioning == "thin"}),
+        )
+
+    def _make_directory(self, store: Store) -> None:
+        with contextlib.suppress(vim.fault.FileAlreadyExists):
+            if store.plain_folders:
+                manager = self.content.fileManager
+                assert manager is not None, "every server has one"
+                self.call(manager.MakeDirectory, store.path(DIRECTORY), store.center, False, deadline=self.soon())
+                return
+            namespace = self.content.datastoreNamespaceManager
+            assert namespace is not None, "every server that has such datastores has one"
+            datastore = vim.Datastore(store.id, self.stub)
+            self.call(namespace.CreateDirectory, datastore, DIRECTORY, None, deadline=self.soon())
+
+    @property
+    def disks(self) -> vim.VirtualDiskManager:
+        """What makes, moves and removes disks that no domain has."""
+        manager = self.content.virtualDiskManager
+        assert manager is not None, "every server has one"
+        return manager
+
+    def delete_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> Result[None]:
+        """Remove a disk or an image that no domain of this connection has.
+
+        That a disk lies on it shows only where that disk is a domain's. Of ISO images vSphere does not refuse any.
+        """
+        store = self.store(pool_id, deadline)
+        inside = volume_inside(store, volume_id)
+        self.refuse_used(store, volume_id, deadline)
+        return StepsTask(self._delete(store, volume_id, is_disk=inside.lower().endswith(_DISK)))
+
+    def _delete(self, store: Store, path: str, *, is_disk: bool) -> Steps[None]:
+        manager = self.content.fileManager
+        assert manager is not None, "every server has one"
+        self._empty.discard((store.id, path))
+        call = self.disks.DeleteVirtualDisk_Task if is_disk else manager.DeleteDatastoreFile_Task
+        try:
+            yield self.start_task(call, path, store.center, deadline=self.soon())
+        except vim.fault.FileNotFound as exc:
+            raise _no_volume(store, path) from exc
+
+    # ---- finding -----------------------------------------------------------------------------------------
+
+    def find_volume(self, pool_id: str, volume_id: str, deadline: Deadline) -> FoundVolume:
+        """Return a volume by its id; the server looks into its directory.
+
+        Raises:
+            VolumeNotFoundError: There is none.
+        """
+        store = self.store(pool_id, deadline)
+        directory, name = posixpath.split(volume_inside(store, volume_id))
+        browser = self.browser_of(pool_id, deadline)
+        search = browser.SearchDatastore_Task
+        task = self.start_task(
+            search, store.path(directory), volume_query(), deadline=deadline, result=lambda found: found
+        )
+        try:
+            found = finish(task, deadline.remaining())
+        except vim.fault.FileNotFound as exc:
+            raise _no_volume(store, volume_id) from exc
+        for file in (found.file if found is not None else None) or ():
+            if file.path == name:
+                return FoundVolume(store, volume_of(pool_id, volume_id, file))
+        raise _no_volume(store, volume_id)
+
+    def refuse_used(self, store: Store, path: str, deadline: Deadline) -> None:
+        """Refuse a file that a domain has in a disk or a drive, now or in a snapshot, or that lies below one; in one call.
+
+        Raises:
+            BusyError: There is one.
+        """
+        way = vmodl.query.PropertyCollector.TraversalSpec(name="vms", type=vim.Datastore, path="vm", skip=False)
+        begin = [object_spec(vim.Datastore(store.id, self.stub), [way], skip=True)]
+        wish: dict[type, tuple[str, ...]] = {
+            vim.VirtualMachine: ("name", "config.hardware.device", "layoutEx.file"),
+        }
+        for one in self.read_all(begin, wish, deadline=deadline):
+            if path in _files_of(one):
+                raise errors.BusyError(
+                    f"the volume {path} has to stay: {shown(text(one.values, 'name'))!r} ({one.id}) has it",
+                    lasting=True,
+                    hint="detach it there first, or delete that domain",
+                )
+
+
+def _files_of(one: Found) -> Iterator[str]:
+    for device in one.values.get("config.hardware.device", NOTHING):
+        yield from (file.text or "" for file in device.iter(NS + "fileName"))
+    for file in children(one.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
+        yield child(file, "name")
+
+
+def volume_inside(store: Store, volume_id: str) -> str:
+    """Return a volume's path without its datastore.
+
+    Raises:
+        VolumeNotFoundError: It cannot be that of a volume: files that belong to a disk are none.
+    """
+    inside = store.inside(volume_id)
+    if inside is None or is_part_of_disk(inside) or not inside.lower().endswith((_DISK, ".iso")):
+        raise _no_volume(store, volume_id)
+    return inside
+
+
+def _no_volume(store: Store, volume_id: Any) -> errors.VolumeNotFoundError:
+    return errors.VolumeNotFoundError(f"the datastore {shown(store.name)!r} has no volume {volume_id}")
+
+
+def _check_name(name: str) -> None:
+    bare = name.strip(" .")
+    if bare != name or not bare or _REFUSED.search(name) or len(name.encode("utf-8", "replace")) > _LONGEST:
+        raise errors.InvalidSpecError(
+            f"no file on a datastore is called {name!r}",
+            hint=f'names have up to {_LONGEST} bytes, none of / \\ : * ? " < > | [ ] and no blank or dot at their ends',
+        )
+    if is_part_of_disk(f"{name}{_DISK}"):
+        raise errors.InvalidSpecError(f"{name!r} would be taken for a part of another disk")
