@@ -12,7 +12,8 @@ from hvsdk_simulators import Running
 from hvsdk_vmware._around import AROUND_PATHS
 from hvsdk_vmware._records import domain_paths
 from libcloud.compute.drivers.vsphere import VSphereNodeDriver
-from pyVmomi import SoapStubAdapter, vim, vmodl
+from pyVmomi import vim, vmodl
+from pyVmomi.SoapAdapter import SoapStubAdapter
 
 PAGE = 1000
 VERSION = "vim.version.v8_0_2_0"
@@ -33,10 +34,11 @@ class Raw:
 
     def __init__(self, center: Running) -> None:
         host, port, certificate = _address(center)
-        self._stub = SoapStubAdapter(
+        self._stub: Any = SoapStubAdapter(
             host=host, port=port, version=VERSION, sslContext=ssl.create_default_context(cadata=certificate)
         )
-        self.content: Any = vim.ServiceInstance("ServiceInstance", self._stub).RetrieveContent()
+        service: Any = vim.ServiceInstance("ServiceInstance", self._stub)
+        self.content: Any = service.RetrieveContent()
         self.content.sessionManager.Login(center.username, center.password)
         self._views: dict[frozenset[type], Any] = {}
 
@@ -121,7 +123,8 @@ def libcloud(center: Running) -> Any:
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(certificate)
         file.flush()
-        return VSphereNodeDriver(host, center.username, center.password, port, ca_cert=file.name)
+        driver: Any = VSphereNodeDriver
+        return driver(host, center.username, center.password, port, ca_cert=file.name)
 
 
 def _address(center: Running) -> tuple[str, int, str]:
