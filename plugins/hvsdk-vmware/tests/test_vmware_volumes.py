@@ -104,8 +104,10 @@ def test_other_formats_and_unknown_hints_are_refused(make: Make) -> None:
 
 @pytest.mark.parametrize(
     "volume",
-    ["", "x", "[other] hvsdk/a.vmdk", "[STORE] ", "[STORE] hvsdk/gone.vmdk", "[STORE] no such/dir/a.vmdk"]
-    + ["[STORE] hvsdk/a-flat.vmdk", "[STORE] ../../etc/passwd", "[STORE] a.vmx", "[STORE] <x>'.iso"],
+    [
+        *("", "x", "[other] hvsdk/a.vmdk", "[STORE] ", "[STORE] hvsdk/gone.vmdk", "[STORE] no such/dir/a.vmdk"),
+        *("[STORE] hvsdk/a-flat.vmdk", "[STORE] ../../etc/passwd", "[STORE] a.vmx", "[STORE] <x>'.iso"),
+    ],
 )
 def test_what_is_no_volume_is_not_found(each: VmwareDriver, pool: str, make: Make, volume: str) -> None:
     there = make().id
