@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
-from http.client import HTTPException
+from collections.abc import Mapping
 from typing import Any
 
-from hvsdk.driver import (
-    FENCE_KEY,
-    BackgroundTask,
-    Capability,
-    Deadline,
-    DomainInfo,
-    Steps,
-    StepsTask,
-    Task,
-    Unsupported,
-    errors,
-    finish,
-)
-from pyVmomi import vim, vmodl
+from hvsdk.driver import FENCE_KEY, Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
+from pyVmomi import vim
 
-from hvsdk_vmware._answer import AnswerError
-from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._extra_config import METADATA_PREFIX
 from hvsdk_vmware._fields import NOTHING, Values, child, options, text
 from hvsdk_vmware._ground import GROUND
-from hvsdk_vmware._hardware import HardwareReads
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._left_out import DEVICES, refuse_left_out
 from hvsdk_vmware._listing import ListingReads
+from hvsdk_vmware._making import Making
 from hvsdk_vmware._names import written
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._snapshots import SnapshotVerbs
 from hvsdk_vmware._templates import PLACE_KEY, TemplateReads
-from hvsdk_vmware._wire import UnreachableError
+from hvsdk_vmware._undo_create import NewDomain, UndoCreate
 
 __all__ = ["CloneVerbs"]
 
-UNDO_SECONDS = 60.0
-LATE_SECONDS = 5.0
-"""How long is looked for what a server may still make whose answer was lost."""
-_LOOK_AGAIN_SECONDS = 0.25
-_LOST = (ConnectionError, HTTPException, AnswerError, TimeoutError)
+CONFIG = frozenset({"config"})
 _OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
 """Marks such as a fence or where a domain came from, which a copy must not bear."""
 _FULL, _LINKED = "moveAllDiskBackingsAndDisallowSharing", "createNewChildDiskBacking"
@@ -52,10 +31,10 @@ _EXTRA = "config.extraConfig"
 _BEFORE = ("name", "parent", "parentVApp", "config.template", "runtime.host", _EXTRA, DEVICES)
 
 
-class CloneVerbs(TemplateReads, SnapshotVerbs, HardwareReads, LabelVerbs, ListingReads):
+class CloneVerbs(TemplateReads, SnapshotVerbs, UndoCreate, LabelVerbs, ListingReads):
     """`clone`."""
 
-    def host_limits(self, *, deadline: Deadline) -> dict[Capability, Unsupported]:
+    def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
         limits = dict(super().host_limits(deadline=deadline))
         if not self.is_vcenter:
             for capability in (Capability.CLONE, Capability.CLONE_LINKED):
@@ -73,7 +52,8 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, HardwareReads, LabelVerbs, Listin
         before = self.read_vm(native_id, _BEFORE, deadline).values
         if linked:
             refuse_left_out(before, Capability.CLONE_LINKED)
-        return _CloneTask(_Copying(self, native_id, called, before), linked=linked, deadline=deadline)
+        copying = _Copying(self, native_id, called, before)
+        return copying.making.begin(lambda: copying.steps(linked))
 
     def folder_of(self, values: Values, deadline: Deadline) -> vim.Folder:
         """Return the folder that a domain is in, or the vApp it belongs to.
@@ -91,9 +71,19 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, HardwareReads, LabelVerbs, Listin
             )
         return vim.Folder(folder, self.stub)
 
-    def made_with(self, instance: str) -> list[str]:
-        """Return the domains with this UUID of vSphere's own: the copy that was given it, if it is there."""
-        return self._with_uuid(instance, True, self.soon())
+    def with_tags_of(self, native_id: str, copy: DomainInfo) -> DomainInfo:
+        """Give a copy the tags of its original: vCenter copies none of its own.
+
+        Those that this user may not give are left out, as when a copy is made in vSphere's client.
+        """
+        tags = self.get_domain(native_id, CONFIG, deadline=self.soon()).tags
+        if tags == copy.tags:
+            return copy
+        try:
+            self.set_tags(copy.native_id, tags, deadline=self.soon())
+        except errors.PermissionDeniedError:
+            return copy
+        return self.get_domain(copy.native_id, CONFIG, deadline=self.soon())
 
     def cards_by_hand(self, native_id: str, before: Values, deadline: Deadline) -> list[Any]:
         """Return changes that give new MACs to those adapters whose MACs were chosen by hand: vSphere copies those."""
@@ -111,117 +101,65 @@ class _Copying:
     """One clone: what was made for it so far."""
 
     def __init__(self, driver: CloneVerbs, native_id: str, called: str, before: Values) -> None:
-        self.stop = threading.Event()
+        self.making = Making()
         self._driver = driver
         self._native_id = native_id
         self._called = called
         self._before = before
-        self._uuid = str(uuid.uuid4())
+        self._new = NewDomain(str(uuid.uuid4()), set())
         self._ground: str | None = None
-        self._made: str | None = None
+        self._copy_may_be_there = False
 
-    def steps(self, linked: bool, deadline: Deadline) -> Steps[DomainInfo]:
-        asked = False
-        try:
-            spec = self._spec(linked, deadline)
-            if linked:
-                told = "a linked clone lies on it: it can be deleted when that is gone"
-                ground = yield from self._driver.making_snapshot(self._native_id, GROUND, told, deadline)
-                self._ground = ground.id
-                spec.snapshot = self._driver.snapshot(ground.id)
-            self._check()
-            folder = self._driver.folder_of(self._before, self._driver.soon())
-            asked = True
-            begin = self._driver.vm(self._native_id).Clone
-            self._made = yield self._driver.start_task(
-                begin, folder, self._called, spec, deadline=self._driver.soon(), asking=self._native_id, result=_id_of
-            )
-            self._check()
-            info = self._driver.get_domain(self._made, frozenset({"config"}), deadline=self._driver.soon())
-            self._check()
-        except BaseException as exc:
-            self._take_back(exc, asked=asked)
-            raise
-        return info
-
-    def _spec(self, linked: bool, deadline: Deadline) -> vim.vm.CloneSpec:
-        driver, values = self._driver, self._before
-        pool, host = (
-            driver.place_of_template(values, deadline) if text(values, "config.template") == "true" else (None, None)
+    def steps(self, linked: bool) -> Steps[DomainInfo]:
+        driver, making = self._driver, self.making
+        making.takes_back("the snapshot that it was to lie on", self._drop_ground)
+        making.takes_back(f"domain {self._called!r}", self._drop_copy)
+        spec = self._spec(linked)
+        folder = driver.folder_of(self._before, driver.soon())
+        if linked:
+            told = "a linked clone lies on it: it can be deleted when that is gone"
+            ground = yield from driver.making_snapshot(self._native_id, GROUND, told, driver.soon())
+            self._ground = ground.id
+            spec.snapshot = driver.snapshot(ground.id)
+        making.check()
+        self._new.asked = self._copy_may_be_there = True
+        begin = driver.vm(self._native_id).Clone
+        self._new.native_id = yield driver.start_task(
+            begin, folder, self._called, spec, deadline=driver.soon(), asking=self._native_id, result=_id_of
         )
+        making.check()
+        info = driver.get_domain(self._new.native_id, CONFIG, deadline=driver.soon())
+        return driver.with_tags_of(self._native_id, info)
+
+    def _spec(self, linked: bool) -> vim.vm.CloneSpec:
+        driver, values = self._driver, self._before
+        pool = host = None
+        if text(values, "config.template") == "true":
+            pool, host = driver.place_of_template(values, driver.soon())
         entries = [
             vim.option.OptionValue(key=key, value="")
             for key, _ in options(values, _EXTRA)
             if key.startswith(_OF_ONE_DOMAIN) or key == PLACE_KEY
         ]
         config = vim.vm.ConfigSpec(
-            instanceUuid=self._uuid,
+            instanceUuid=self._new.uuid,
             extraConfig=entries,
-            deviceChange=driver.cards_by_hand(self._native_id, values, deadline),
+            deviceChange=driver.cards_by_hand(self._native_id, values, driver.soon()),
         )
         location = vim.vm.RelocateSpec(pool=pool, host=host, diskMoveType=_LINKED if linked else _FULL)
         return vim.vm.CloneSpec(location=location, config=config, template=False, powerOn=False)
 
-    def _check(self) -> None:
-        """Stop here when the caller has given up."""
-        if self.stop.is_set():
-            raise BackgroundTask.cancelled()
+    def _drop_copy(self, exc: BaseException) -> None:
+        self._driver.remove_made(self._new, exc)
+        self._copy_may_be_there = False
 
-    # ---- taking back -------------------------------------------------------------------------------------
-
-    def _take_back(self, exc: BaseException, *, asked: bool) -> None:
-        """Remove what was made; a ground stays as long as a copy may be there that lies on it."""
-        lost = isinstance(exc, (*_LOST, errors.ConnectError)) and not isinstance(exc, UnreachableError)
-        try:
-            if asked and self._made is None and not self._find(LATE_SECONDS if lost else 0.0) and lost:
-                add_note(exc, "it is not known whether the clone was made: look for it by its name")
-                return
-            if self._made is not None:
-                self._destroy(self._made)
-        except FAILURES as failure:
-            add_note(exc, f"the clone {self._made or self._called} could not be removed again: {failure}")
+    def _drop_ground(self, exc: BaseException) -> None:
+        """Remove the snapshot again, but not from under a copy."""
+        if self._ground is None:
             return
-        if self._ground is not None:
-            self._driver.remove_again(self._ground, exc)
-
-    def _find(self, seconds: float) -> bool:
-        """Find the copy whose making did not come to its end, or was not told to."""
-        limit = Deadline(seconds)
-        while True:
-            found = self._driver.made_with(self._uuid)
-            if found:
-                self._made = found[0]
-                return True
-            if limit.expired:
-                return False
-            time.sleep(_LOOK_AGAIN_SECONDS)
-
-    def _destroy(self, made: str) -> None:
-        limit = Deadline(UNDO_SECONDS)
-        while True:
-            try:
-                destroy = self._driver.vm(made).Destroy_Task
-                finish(self._driver.start_task(destroy, deadline=self._driver.soon()), UNDO_SECONDS)
-            except vmodl.fault.ManagedObjectNotFound:
-                return
-            except vim.fault.TaskInProgress:
-                if limit.expired:
-                    raise
-                time.sleep(_LOOK_AGAIN_SECONDS)
-            else:
-                return
-
-
-class _CloneTask(StepsTask[DomainInfo]):
-    """The steps of a clone, which are taken back when the caller gives up between two of them."""
-
-    def __init__(self, copying: _Copying, *, linked: bool, deadline: Deadline) -> None:
-        self._copying = copying
-        super().__init__(copying.steps(linked, deadline))
-
-    def cancel(self) -> None:
-        self._copying.stop.set()
-        super().cancel()
+        if self._copy_may_be_there:
+            raise errors.OperationFailedError(f"snapshot {self._ground} stays: the copy may lie on it")
+        self._driver.remove_again(self._ground, exc)
 
 
 def _id_of(made: Any) -> str:

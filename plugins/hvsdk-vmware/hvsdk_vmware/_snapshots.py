@@ -81,9 +81,9 @@ class SnapshotVerbs(GroundReads, LeftOutReads, TreeReads):
         if children:
             doomed += below(snapshots_in(values), snapshot_id)
         self.refuse_ground(native_id, doomed, deadline)
-        return StepsTask(self._remove(native_id, doomed[0], children, deadline))
+        return StepsTask(self._remove_snapshot(native_id, doomed[0], children, deadline))
 
-    def _remove(self, native_id: str, doomed: SnapshotInfo, children: bool, deadline: Deadline) -> Steps[None]:
+    def _remove_snapshot(self, native_id: str, doomed: SnapshotInfo, children: bool, deadline: Deadline) -> Steps[None]:
         remove = self.snapshot(doomed.id).Remove
         yield self.start_task(remove, children, True, deadline=deadline, asking=native_id)
         if not flag(self.read_vm(native_id, (_NEEDED,), self.soon()).values, _NEEDED):
