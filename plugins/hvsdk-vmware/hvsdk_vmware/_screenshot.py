@@ -66,7 +66,7 @@ class ScreenshotReads(VmwareSession):
         try:
             found = self._fetch(f"/folder/{quote(file[2])}", query, deadline)
         finally:
-            self._remove(path, center)
+            self._remove_picture(path, center)
         if found is None:
             raise errors.OperationFailedError(
                 f"the picture was taken, but the server does not hand out {path}",
@@ -110,7 +110,7 @@ class ScreenshotReads(VmwareSession):
             raise errors.OperationFailedError("the server does not show which datacenter the domain is in")
         return vim.Datacenter(center.id, self.stub), _path_of(center, known)
 
-    def _remove(self, path: str, center: vim.Datacenter) -> None:
+    def _remove_picture(self, path: str, center: vim.Datacenter) -> None:
         """Remove the file; whoever may not keeps it, and has the picture all the same."""
         files = self.content.fileManager
         assert files is not None, "every server has one"
