@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -131,6 +134,8 @@ func (w *world) doLater(outer *longTask, r *http.Request, next http.Handler, del
 	if outer.over() {
 		return
 	}
+	leave := w.enterAgain(r, next)
+	defer leave()
 	recorder := httptest.NewRecorder()
 	next.ServeHTTP(recorder, r)
 	if inner, found := taskOf(recorder.Body.Bytes()); found {
@@ -138,4 +143,35 @@ func (w *world) doLater(outer *longTask, r *http.Request, next http.Handler, del
 		return
 	}
 	outer.end(nil, new(types.SystemError), "the call was refused: "+recorder.Body.String())
+}
+
+// enterAgain gives a request a session of the server's own if its session has ended: work that was begun goes on. It
+// returns what ends that one.
+func (w *world) enterAgain(r *http.Request, next http.Handler) func() {
+	cookie, err := r.Cookie(soap.SessionCookieName)
+	if err != nil || w.hasSession(strings.Trim(cookie.Value, `"`)) {
+		return func() {}
+	}
+	send := func(body string) *http.Response {
+		call := r.Clone(context.Background())
+		call.Body = io.NopCloser(strings.NewReader(
+			`<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>` + body + `</Body></Envelope>`))
+		recorder := httptest.NewRecorder()
+		next.ServeHTTP(recorder, call)
+		return recorder.Result()
+	}
+	manager := `<_this type="SessionManager">` + w.registry().SessionManager().Self.Value + `</_this>`
+	var password strings.Builder
+	_ = xml.EscapeText(&password, []byte(w.options.password))
+	r.Header.Del("Cookie")
+	answer := send(`<Login xmlns="urn:vim25">` + manager + `<userName>` + w.options.username() + `</userName><password>` +
+		password.String() + `</password></Login>`)
+	for _, one := range answer.Cookies() {
+		r.AddCookie(one)
+	}
+	return func() { send(`<Logout xmlns="urn:vim25">` + manager + `</Logout>`) }
+}
+
+func (w *world) hasSession(key string) bool {
+	return slices.ContainsFunc(w.sessions(), func(one types.UserSession) bool { return one.Key == key })
 }

@@ -1,0 +1,377 @@
+"""What goes wrong between a client and a server in years of service: restarts, broken wires, expired sessions, silence."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import hvsdk
+import pytest
+from hvsdk import PowerState
+from hvsdk.driver import Operation, errors
+from hvsdk_simulators import Running
+from hvsdk_testbed.proxy import FaultProxy
+from vmware_support import Raw, connect, opened, soon
+
+from hvsdk_vmware._driver import VmwareDriver
+
+EVERYTHING = frozenset(("config", "guest"))
+
+
+def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
+    deadline = soon(seconds)
+    while not happens():
+        if deadline.expired:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def own(make_center: Callable[..., Running]) -> Running:
+    """A vCenter of the test's own."""
+    return make_center()
+
+
+@pytest.fixture
+def proxy(own: Running) -> Iterator[FaultProxy]:
+    """Stands between the client and the vCenter of the test's own."""
+    port = urlsplit(own.url).port
+    assert port is not None
+    with FaultProxy(port) as proxy:
+        yield proxy
+
+
+def through(proxy: FaultProxy, center: Running, **more: Any) -> hvsdk.Host:
+    """Connect through the proxy."""
+    url = urlsplit(center.url)
+    there = f"{url.scheme}://{url.username}@127.0.0.1:{proxy.port}"
+    return hvsdk.connect(there, **{"password": center.password, "verify": center.fingerprint, "timeout": 10.0} | more)
+
+
+def some(host: hvsdk.Host) -> hvsdk.Domain:
+    """Return a domain that is off."""
+    return next(one for one in host.domains() if one.power_state == "shutoff")
+
+
+def test_parts_of_the_driver_do_not_hide_each_others_private_methods() -> None:
+    homes = defaultdict(list)
+    for cls in VmwareDriver.__mro__:
+        if cls.__module__.startswith("hvsdk_vmware"):
+            for name, value in vars(cls).items():
+                if callable(value) and name.startswith("_") and not name.startswith("__"):
+                    homes[name].append(cls.__name__)
+    assert {name: classes for name, classes in homes.items() if len(classes) > 1} == {}
+
+
+# ---- restarts --------------------------------------------------------------------------------------------
+
+
+def test_a_restart_between_calls_is_not_noticed(own: Running) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        own.act("restart")
+        assert len(host.domains()) == 4
+        own.act("restart")
+        domain.start()
+        own.act("restart")
+        assert domain.refresh().power_state == "running"
+        own.act("restart")
+        domain.set_tags({"after"})
+        assert domain.tags == {"after"}
+        own.act("restart")
+        assert {node.name for node in host.nodes()}
+
+
+def test_a_restart_during_a_task_has_its_outcome_read(own: Running) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        own.fault("PowerOnVM_Task:task-slow=1:1")
+        restart = threading.Timer(0.3, lambda: own.act("restart"))
+        restart.start()
+        with contextlib.suppress(errors.OutcomeUnknownError):
+            domain.start(timeout=20)  # its task is gone: its state tells, unless it is too early for that
+        restart.join()
+        assert eventually(lambda: domain.refresh().power_state == "running")
+
+
+def test_a_server_that_is_gone_is_said_to_be_and_taken_up_again(own: Running, proxy: FaultProxy) -> None:
+    with through(proxy, own) as host:
+        assert host.domains()
+        proxy.refuse()
+        with pytest.raises(errors.ConnectError):
+            host.domains()
+        proxy.repair()
+        assert host.domains()
+
+
+# ---- broken wires ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 2000, 20_000])
+def test_a_listing_that_breaks_off_anywhere_is_read_again(own: Running, proxy: FaultProxy, count: int) -> None:
+    with through(proxy, own) as host:
+        whole = host.domains(full=True)
+        proxy.cut_after(count)
+        assert host.domains(full=True) == whole
+
+
+def test_connections_that_all_break_are_made_anew(own: Running, proxy: FaultProxy) -> None:
+    with through(proxy, own) as host:
+        domain = some(host)
+        for _ in range(3):
+            proxy.drop()
+            assert domain.refresh().power_state == "shutoff"
+        proxy.drop()
+        domain.start()
+        assert domain.power_state == "running"
+        assert len(own.sessions()) == 1, "the session outlives its connections"
+
+
+def test_a_watch_goes_on_after_its_connection_broke(own: Running, proxy: FaultProxy) -> None:
+    client = Raw(own)
+    with through(proxy, own) as host, host.watch() as watch:
+        domain = some(host)
+        for name in ("one", "two"):
+            proxy.drop()
+            client.rename(domain.native_id, name)
+            event = watch.get(timeout=20)
+            while event is not None and (event.after is None or event.after.name != name):
+                event = watch.get(timeout=20)
+            assert event is not None
+    client.close()
+
+
+# ---- silence ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["domains", "nodes", "networks", "storage_pools", "info"])
+def test_a_server_that_freezes_holds_up_no_read_longer_than_its_limit(
+    own: Running, proxy: FaultProxy, read: str
+) -> None:
+    with through(proxy, own, timeout=1.0) as host:
+        host.domains()
+        proxy.freeze()
+        began = time.monotonic()
+        with pytest.raises(errors.OperationTimeoutError):
+            getattr(host, read)()
+        assert time.monotonic() - began < 8
+        proxy.repair()
+        assert getattr(host, read)()
+
+
+def test_a_change_without_an_answer_has_an_unknown_outcome(own: Running, proxy: FaultProxy) -> None:
+    with through(proxy, own, timeout=1.0) as host:
+        domain = some(host)
+        freeze = threading.Timer(0.2, proxy.freeze)
+        own.fault("PowerOnVM_Task:slow=0.5:1")
+        freeze.start()
+        with pytest.raises((errors.OutcomeUnknownError, errors.OperationTimeoutError)):
+            domain.start(timeout=3)
+        freeze.join()
+        proxy.repair()
+        assert eventually(lambda: domain.refresh().power_state == "running")
+
+
+def test_closing_a_host_whose_server_is_frozen_ends(own: Running, proxy: FaultProxy) -> None:
+    host = through(proxy, own, timeout=1.0)
+    host.domains()
+    proxy.freeze()
+    began = time.monotonic()
+    host.close()
+    assert time.monotonic() - began < 8
+    proxy.repair()
+
+
+# ---- sessions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "CreateContainerView",
+        "RetrievePropertiesEx",
+        "FindAllByUuid",
+        "PowerOnVM_Task",
+        "CreatePropertyCollector",
+        "CreateFilter",
+        "WaitForUpdatesEx",
+        "DestroyPropertyFilter",
+        "ReconfigVM_Task",
+        "RetrieveServiceContent",
+    ],
+)
+def test_a_session_that_ends_in_the_middle_of_a_call_is_renewed(own: Running, method: str) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        own.reset_counts()
+        own.fault(f"{method}:session-expired:1")
+        host.info()
+        host.domains(full=True)
+        assert host.domain(str(domain.uuid)) == domain
+        own.fault("PowerOnVM_Task:task-slow=0.3:1")
+        domain.start()
+        domain.set_notes("noted")
+        assert (domain.power_state, domain.notes) == ("running", "noted")
+        assert own.counts()[method] >= 1
+        assert own.counts()["Login"] <= 2
+
+
+def test_a_session_that_ends_between_pages_is_renewed(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=9)
+    with connect(center, page_size=2) as host:
+        whole = host.domains()
+        center.fault("ContinueRetrievePropertiesEx:session-expired:1")
+        assert host.domains() == whole
+        assert len(whole) == 9
+
+
+def test_a_host_that_nobody_uses_any_more_is_logged_out(own: Running) -> None:
+    host = connect(own)
+    host.domains()
+    assert len(own.sessions()) == 1
+    del host
+
+    def gone() -> bool:
+        gc.collect()
+        return own.sessions() == []
+
+    assert eventually(gone)
+
+
+def test_an_interpreter_that_ends_logs_out(own: Running) -> None:
+    code = (
+        "import hvsdk, sys\n"
+        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
+        "watch = host.watch()\n"
+        "assert host.domains()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert eventually(lambda: own.sessions() == [])
+
+
+def test_a_forked_child_leaves_its_parents_session_alone(own: Running) -> None:
+    code = (
+        "import hvsdk, os, sys\n"
+        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
+        "before = len(host.domains(full=True))\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    fine = len(host.domains(full=True)) == before\n"
+        "    host.close()\n"
+        "    os._exit(0 if fine else 1)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert len(host.domains(full=True)) == before\n"
+        "sys.exit(os.waitstatus_to_exitcode(status))\n"
+    )
+    assert hasattr(os, "fork")
+    own.reset_counts()
+    done = subprocess.run(
+        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert own.counts()["Login"] == 2, "one each, and none was renewed"
+    assert eventually(lambda: own.sessions() == [])
+
+
+def test_failed_logins_leave_no_session(own: Running) -> None:
+    with pytest.raises(errors.AuthenticationError):
+        connect(own, password="wrong")
+    own.fault("RetrieveServiceContent:drop-before")
+    with pytest.raises(errors.ConnectError):
+        connect(own).domains()
+    assert own.sessions() == []
+
+
+# ---- many at once ----------------------------------------------------------------------------------------
+
+
+def test_many_threads_share_one_host_and_one_session(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=12, hosts=2)
+    failures: list[BaseException] = []
+    with connect(center) as host:
+        domains = host.domains()
+
+        def work(number: int) -> None:
+            try:
+                domain = host.domain(domains[number % len(domains)].native_id)
+                domain.set_notes(f"by {number}")
+                assert len(host.domains(full=True)) == 12
+                domain.set_metadata({f"key{number}": str(number)})
+                assert domain.refresh().metadata[f"key{number}"] == str(number)
+            except BaseException as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(24)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            if number == 12:
+                center.act("expire-sessions")
+        for thread in threads:
+            thread.join(60)
+        assert failures == []
+        assert len(center.sessions()) == 1
+    assert center.sessions() == []
+
+
+# ---- odd domains -----------------------------------------------------------------------------------------
+
+
+def test_a_template_says_what_it_cannot_do(host: hvsdk.Host) -> None:
+    template = next(one for one in host.domains(templates=True) if one.is_template)
+    assert template.native_id not in {one.native_id for one in host.domains()}
+    for verb in ("start", "suspend", "reset", "shutdown"):
+        with pytest.raises(errors.UnsupportedError, match="template"):
+            getattr(template, verb)()
+    assert "template" in str(template.why_not("start"))
+
+
+@pytest.mark.parametrize("state", ["inaccessible", "orphaned", "disconnected", "invalid"])
+def test_a_domain_that_vsphere_cannot_see_is_not_touched(own: Running, state: str) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        own.act("inaccessible", vm=domain.native_id, state=state)
+        own.reset_counts()
+        for verb in ("start", "power_off", "suspend"):
+            with pytest.raises(errors.PowerStateError) as caught:
+                getattr(domain, verb)(timeout=5)
+            assert caught.value.state in (PowerState.UNKNOWN, None)
+        assert domain.refresh().power_state == PowerState.UNKNOWN
+
+
+def test_a_domain_that_is_removed_meanwhile_is_not_found(own: Running) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        client = Raw(own)
+        client.remove_vm(domain.native_id)
+        client.close()
+        for use in (domain.refresh, domain.start, lambda: domain.set_notes("x"), lambda: host.domain(domain.native_id)):
+            with pytest.raises(errors.DomainNotFoundError):
+                use()
+
+
+def test_reading_is_no_more_than_a_user_may(own: Running) -> None:
+    with opened(own) as driver:
+        own.fault("RetrievePropertiesEx:error=NoPermission:1")
+        with pytest.raises(Exception, match="NoPermission") as caught:
+            list(driver.list_domains(EVERYTHING, deadline=soon()))
+        error = driver.translate(caught.value, Operation(id="1", verb="list_domains"))
+        assert isinstance(error, errors.PermissionDeniedError)
