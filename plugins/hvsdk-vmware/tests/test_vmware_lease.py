@@ -1,0 +1,374 @@
+"""Leases: addresses that can be trusted, streams that cannot, and servers that answer as they should not."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any
+
+import attrs
+import pytest
+from hvsdk.driver import Deadline, TLSOptions, errors
+from hvsdk_simulators import Running
+from pyVmomi import vim
+from vmware_support import opened, soon
+
+from hvsdk_vmware._answer import AnswerError
+from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile
+from hvsdk_vmware._lease import LeaseShares
+from hvsdk_vmware._lease_url import LeasedFile, Slot, file_of, slot_of
+from hvsdk_vmware._readers import LeaseStream
+from hvsdk_vmware._vmdk import GRAIN, BrokenVmdkError
+from hvsdk_vmware._vmdk_writer import vmdk_pieces
+from hvsdk_vmware._wire import Endpoint, Pool
+
+MIB = 1 << 20
+Url = vim.HttpNfcLease.DeviceUrl
+GRAINS = {number: bytes([number % 251 + 1]) * GRAIN for number in (0, 1, 5, 9, 63)}
+STREAM = b"".join(vmdk_pieces(4 * MIB, GRAINS.items()))
+
+
+def plain() -> bytes:
+    content = bytearray(4 * MIB)
+    for number, data in GRAINS.items():
+        content[number * GRAIN : (number + 1) * GRAIN] = data
+    return bytes(content)
+
+
+# ---- addresses -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "slot"),
+    [
+        ("/vm-4681/ParaVirtualSCSIController0:1", Slot("scsi", 0, 1)),
+        ("/vm-42/VirtualLsiLogicController3:15", Slot("scsi", 3, 15)),
+        ("/vm-42/VirtualIDEController1:0", Slot("ide", 1, 0)),
+        ("/vm-42/VirtualAHCIController0:2", Slot("sata", 0, 2)),
+        ("/vm-42/VirtualNVMEController0:0", Slot("nvme", 0, 0)),
+        ("/vm-42/nvram", None),
+        ("disk-0.vmdk", None),
+        ("", None),
+        ("/vm-1/Controller99999999:0", None),
+    ],
+)
+def test_a_key_names_a_place_on_a_controller(key: str, slot: Slot | None) -> None:
+    assert slot_of(key) == slot
+
+
+def test_a_star_is_the_server_that_was_asked(center: Running) -> None:
+    with opened(center) as driver:
+        own = driver.stub.pool.endpoint
+        found = file_of(driver, Url(url="https://*/ha-nfc/52f3/disk-0.vmdk"))
+        assert (found.endpoint.host, found.endpoint.port, found.ours) == (own.host, own.port, True)
+        assert found.path == "/ha-nfc/52f3/disk-0.vmdk"
+        other = file_of(driver, Url(url="https://esx-1.example/nfc/52f3/disk-0.vmdk?a=b%20c"))
+        assert (other.endpoint.host, other.endpoint.port, other.ours) == ("esx-1.example", 443, False)
+        assert other.path == "/nfc/52f3/disk-0.vmdk?a=b%20c"
+        assert "52f3" not in repr(other)
+        assert file_of(driver, Url(url="https://[2001:db8::1]:8443/nfc/x")).endpoint.host == "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://esx-1.example/nfc/x", "ftp://esx/nfc/x", "https:///nfc/x", "https://esx", "nfc/x", ""),
+        *(
+            "https://esx:99999/x",
+            "https://esx/nfc/x y",
+            "https://esx/nfc/\r\nX: y",
+            "https://esx/größe",
+            "https://[::1/x",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_trusted_is_refused(center: Running, url: str) -> None:
+    with opened(center) as driver, pytest.raises(AnswerError):
+        file_of(driver, Url(url=url))
+
+
+def test_a_thumbprint_is_what_the_certificate_is_held_to(center: Running) -> None:
+    certificate = ssl.get_server_certificate(("127.0.0.1", int(center.url.rpartition(":")[2].partition("/")[0])))
+    der = ssl.PEM_cert_to_DER_cert(certificate)
+    colons = ":".join(f"{byte:02X}" for byte in hashlib.sha1(der).digest())
+    with opened(center) as driver:
+        found = file_of(driver, Url(url="https://*/x", sslThumbprint=colons))
+        assert found.endpoint.thumbprint == hashlib.sha1(der).hexdigest()
+        whole = Url(url="https://*/x", sslThumbprint=colons)
+        object.__setattr__(whole, "sslCertificate", certificate)
+        assert file_of(driver, whole).endpoint.thumbprint == hashlib.sha256(der).hexdigest()
+        assert file_of(driver, Url(url="https://*/x")).endpoint.thumbprint is None
+        for wrong in ("AB:CD", "zz" * 20, "00" * 21):
+            with pytest.raises(AnswerError, match="thumbprint"):
+                file_of(driver, Url(url="https://*/x", sslThumbprint=wrong))
+        driver.target = attrs.evolve(driver.target, tls=TLSOptions(verify=False))
+        assert file_of(driver, Url(url="https://*/x", sslThumbprint=colons)).endpoint.thumbprint is None
+
+
+# ---- a server that answers what it is told to ------------------------------------------------------------------------------
+
+
+@attrs.define
+class Liar:
+    """Answers each request with the next of the answers, the last one for good."""
+
+    port: int
+    answers: list[bytes]
+    asked: list[bytes] = attrs.field(factory=list)
+
+
+@pytest.fixture
+def liar() -> Iterator[Callable[..., Liar]]:
+    with ExitStack() as stack:
+
+        def start(*answers: bytes) -> Liar:
+            class Handler(StreamRequestHandler):
+                def handle(self) -> None:
+                    while True:
+                        head = b""
+                        while not head.endswith(b"\r\n\r\n"):
+                            line = self.rfile.readline()
+                            if not line:
+                                return
+                            head += line
+                        made.asked.append(head)
+                        self.wfile.write(made.answers[0] if len(made.answers) == 1 else made.answers.pop(0))
+                        return
+
+            server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+            server.daemon_threads = True
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            made = Liar(server.server_address[1], list(answers))
+            return made
+
+        yield start
+
+
+@attrs.define
+class Session:
+    """What a reader needs of a driver: a server, and no session that could be renewed."""
+
+    pool: Pool
+    generation: int = 0
+    renew: Any = None
+    cookie: str = 'vmware_soap_session="x"'
+
+    @property
+    def stub(self) -> Session:
+        return self
+
+    @property
+    def target(self) -> Session:
+        return self
+
+    timeout: float = 5.0
+
+    def soon(self) -> Deadline:
+        return Deadline(5.0)
+
+
+def answer(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def part(begin: int, end: int, size: int, body: bytes, **more: Any) -> bytes:
+    return answer("206 Partial Content", body, f"Content-Range: bytes {begin}-{end}/{size}", **more)
+
+
+def remote(liar: Liar, size: int = 1000) -> tuple[RemoteFile, Pool]:
+    pool = Pool(Endpoint("127.0.0.1", liar.port))
+    session: Any = Session(pool)
+    return RemoteFile(session, "/folder/a-flat.vmdk?dcPath=x&dsName=y", "[y] a-flat.vmdk", size), pool
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (answer("200 OK", b"x" * 1000), "does not send parts"),
+        (answer("403 Forbidden"), "Datastore.FileManagement"),
+        (answer("404 Not Found", b"<html>"), "vSAN"),
+        (answer("416 Range Not Satisfiable"), "shorter"),
+        (answer("500 Internal Server Error"), "cannot read"),
+        (answer("401 Unauthorized"), "session"),
+        (answer("302 Found", b"", "Location: https://evil.example/"), "HTTP 302"),
+        (part(999, 999, 1001, b"x"), "has 1001 bytes"),
+    ],
+)
+def test_a_file_that_is_refused_says_why(liar: Callable[..., Liar], bad: bytes, words: str) -> None:
+    file, pool = remote(liar(bad))
+    with pytest.raises(FileRefusedError, match=words):
+        file.check(soon())
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        part(0, 9, 1000, b"x" * 10),
+        part(10, 20, 1000, b"x" * 11),
+        answer("206 Partial Content", b"x" * 10),
+        answer("206 Partial Content", b"x" * 10, "Content-Range: bytes */1000"),
+        answer("206 Partial Content", b"x" * 10, "Content-Range: bytes 10-19/" + "9" * 50),
+        part(10, 19, 1000, b"x" * 12),
+    ],
+)
+def test_another_part_than_was_asked_for_is_refused(liar: Callable[..., Liar], bad: bytes) -> None:
+    file, pool = remote(liar(bad))
+    with pytest.raises(AnswerError):
+        file.read(10, 10)
+    pool.close()
+
+
+def test_a_part_that_breaks_off_goes_on_where_it_broke(liar: Callable[..., Liar]) -> None:
+    server = liar(
+        part(10, 19, 1000, b"abc", length=10), part(13, 19, 1000, b"defg", length=7), part(17, 19, 1000, b"hij")
+    )
+    file, pool = remote(server)
+    assert file.read(10, 10) == b"abcdefghij"
+    ranges = [line for head in server.asked for line in head.split(b"\r\n") if line.startswith(b"Range")]
+    assert ranges == [b"Range: bytes=10-19", b"Range: bytes=13-19", b"Range: bytes=17-19"]
+    pool.close()
+
+
+def test_a_part_that_never_comes_is_not_asked_for_for_ever(liar: Callable[..., Liar]) -> None:
+    server = liar(part(10, 19, 1000, b"", length=10))
+    file, pool = remote(server)
+    with pytest.raises(Exception, match="IncompleteRead"):
+        file.read(10, 10)
+    assert len(server.asked) == 3
+    pool.close()
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------------
+
+
+class Given:
+    """Counts what is given back."""
+
+    lease = None
+
+    def __init__(self) -> None:
+        self.given: list[bool] = []
+
+    def give_back(self, share: Any, *, complete: bool) -> None:
+        self.given.append(complete)
+
+
+def stream(liar: Liar, size: int = 4 * MIB) -> tuple[LeaseStream, Given]:
+    session: Any = Session(Pool(Endpoint("127.0.0.1", liar.port)))
+    shares: Any = Given()
+    file = LeasedFile(Endpoint("127.0.0.1", liar.port), "/nfc/1/disk-0.vmdk", ours=False)
+    return LeaseStream(session, file, size, shares, shares, soon()), shares
+
+
+def test_a_stream_is_read_and_given_back_once(liar: Callable[..., Liar]) -> None:
+    server = liar(answer("200 OK", STREAM))
+    found, shares = stream(server)
+    assert found.read(0, 4 * MIB) == plain()
+    found.close()
+    found.close()
+    assert shares.given == [True]
+    assert b"Cookie" not in server.asked[0], "another host than the one that the session is with does not get to see it"
+
+
+@pytest.mark.parametrize("length", [70_000, 66_600, len(STREAM) - 1, len(STREAM) - 600])
+def test_a_stream_that_breaks_off_is_begun_anew(liar: Callable[..., Liar], length: int) -> None:
+    server = liar(answer("200 OK", STREAM[:length], length=len(STREAM)), answer("200 OK", STREAM))
+    found, shares = stream(server)
+    assert found.read(0, 4 * MIB) == plain()
+    found.close()
+    assert shares.given == [True]
+    assert len(server.asked) == 2
+
+
+def test_a_stream_that_always_breaks_ends_as_an_error(liar: Callable[..., Liar]) -> None:
+    server = liar(answer("200 OK", STREAM[:66_600], length=len(STREAM)))
+    found, shares = stream(server)
+    with pytest.raises(errors.ConnectionLostError, match="broke"):
+        found.read(0, 4 * MIB)
+    assert len(server.asked) == 3
+    found.close()
+    assert shares.given == [False]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"KDMV",
+        b"<html>no disk</html>".ljust(2000),
+        STREAM[:12] + struct.pack("<Q", 2**40) + STREAM[20:],
+        STREAM[:12] + struct.pack("<Q", 1024) + STREAM[20:],
+    ],
+)
+def test_a_stream_that_is_none_is_not_opened(liar: Callable[..., Liar], body: bytes) -> None:
+    with pytest.raises(Exception, match=r"VMDK|IncompleteRead"):
+        stream(liar(answer("200 OK", body)))
+
+
+def test_a_grain_beyond_the_disk_is_not_believed(liar: Callable[..., Liar]) -> None:
+    bad = STREAM.replace(struct.pack("<Q", 63 * 128), struct.pack("<Q", 63 * 128 + 2**33))
+    assert bad != STREAM
+    found, _ = stream(liar(answer("200 OK", bad)))
+    with pytest.raises(BrokenVmdkError):
+        found.read(0, 4 * MIB)
+    found.close()
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500 Internal Server Error", "302 Found", "206 Partial Content"])
+def test_a_stream_that_is_refused_says_so(liar: Callable[..., Liar], status: str) -> None:
+    with pytest.raises(errors.OperationFailedError, match=f"HTTP {status[:3]}"):
+        stream(liar(answer(status, STREAM)))
+
+
+# ---- sharing ---------------------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """A lease that notes how it ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[bool] = []
+
+    def end(self, *, complete: bool, deadline: Deadline | None = None) -> None:
+        self.ended.append(complete)
+
+
+def test_a_lease_ends_with_its_last_user() -> None:
+    shares, leases = LeaseShares(), [Kept(), Kept()]
+    begin: Any = iter(leases).__next__
+    one, two = shares.take("vm-1", begin), shares.take("vm-1", begin)
+    assert one is two
+    shares.give_back(one, complete=True)
+    assert leases[0].ended == []
+    shares.give_back(two, complete=False)
+    assert leases[0].ended == [False]
+    three = shares.take("vm-1", begin)
+    assert (three.users, leases[1].ended) == (1, [])
+    shares.end_all(soon())
+    assert leases[1].ended == [False]
+
+
+def test_a_lease_that_is_not_given_is_tried_again() -> None:
+    shares, lease = LeaseShares(), Kept()
+    answers: list[Any] = [errors.BusyError("not now"), lease]
+
+    def begin() -> Any:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    with pytest.raises(errors.BusyError):
+        shares.take("vm-1", begin)
+    share = shares.take("vm-1", begin)
+    shares.give_back(share, complete=True)
+    assert lease.ended == [True]
