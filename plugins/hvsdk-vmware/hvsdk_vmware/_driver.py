@@ -15,6 +15,7 @@ from hvsdk_vmware._errors import translate
 from hvsdk_vmware._fence import FenceVerbs
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._limits import LimitReads
+from hvsdk_vmware._migrate import MigrateVerbs
 from hvsdk_vmware._networks import NetworkReads
 from hvsdk_vmware._nodes import NodeReads
 from hvsdk_vmware._pools import PoolReads
@@ -30,6 +31,7 @@ __all__ = ["VmwareDriver"]
 
 class VmwareDriver(
     LimitReads,
+    MigrateVerbs,
     CloneVerbs,
     DeleteVerbs,
     FenceVerbs,
@@ -58,6 +60,9 @@ class VmwareDriver(
             Capability.DISK_READ_SNAPSHOT,
             Capability.GUEST_INFO,
             Capability.MULTIPROCESS,
+            Capability.MIGRATE_STORAGE,
+            Capability.MIGRATE_NODE,
+            Capability.MIGRATE_LIVE,
             Capability.SNAPSHOT_MEMORY,
             Capability.SNAPSHOT_QUIESCE,
             Capability.SNAPSHOT_RUNNING,

@@ -173,6 +173,10 @@ class Connection(http.client.HTTPConnection):
             except OSError as exc:
                 raise UnreachableError(exc.errno, exc.strerror or str(exc)) from exc
 
+    def certificate(self) -> bytes | None:
+        """Return the certificate that the server has shown, in DER; `None` without TLS."""
+        return self._plain.getpeercert(binary_form=True) if isinstance(self._plain, ssl.SSLSocket) else None
+
     def ready(self) -> bool:
         """Whether it can be used again: the server has neither closed it nor said anything unasked."""
         fresh = time.monotonic() - self.used_at < _IDLE_SECONDS
@@ -214,6 +218,12 @@ class Pool:
             kept = True
         finally:
             self._give_back(connection, keep=kept)
+
+    def certificate(self, deadline: Deadline) -> bytes | None:
+        """Return the server's certificate in DER, `None` without TLS; where no connection is open, one is made."""
+        with self.lend(deadline) as connection:
+            connection.begin()
+            return connection.certificate()
 
     def _take(self) -> Connection | None:
         while True:
