@@ -1,5 +1,5 @@
-"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a pool of Xen hosts that a
-simulator stands in for."""
+"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a pool of Xen hosts and a
+vCenter that simulators stand in for."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ import hvsdk_simulators
 from hvsdk_testbed.embed import prepare_root, temporary_root
 
 import hvsdk
+from hvsdk_demo._talk import say
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """Two hosts, and a directory for what the guests write."""
+    """The hosts, and a directory for what the guests write."""
 
     kvm: hvsdk.Host
     xen: hvsdk.Host
+    vmware: hvsdk.Host | None
+    """Only where there is Go to build the simulator with."""
     logs: Path
 
 
 @contextlib.contextmanager
 def workbench() -> Iterator[Workbench]:
-    """Lend both hosts; at the end every guest is off and gone, also after Ctrl-C, and so is the directory."""
+    """Lend the hosts; at the end every guest is off and gone, also after Ctrl-C, and so is the directory."""
     with temporary_root() as root:
         os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{root}/libvirt.log")  # else warnings come on stderr
         try:
@@ -36,14 +39,28 @@ def workbench() -> Iterator[Workbench]:
                 hvsdk.connect(prepare_root(root), virt_type="qemu") as kvm,
                 hvsdk_simulators.start("xapi", domains=4, hosts=2, seed=1) as pool,
                 hvsdk.connect(pool.url, password=pool.password, verify=pool.fingerprint) as xen,
+                _vmware() as vmware,
             ):
                 try:
-                    yield Workbench(kvm, xen, root)
+                    yield Workbench(kvm, xen, vmware, root)
                 finally:
                     with _uninterrupted():
                         _remove_all(kvm)
         finally:
             _end_guests(root)
+
+
+@contextlib.contextmanager
+def _vmware() -> Iterator[hvsdk.Host | None]:
+    """Lend a vCenter, and none where its simulator cannot be built."""
+    try:
+        server = hvsdk_simulators.start("vcsim", domains=4, hosts=2, seed=6)
+    except hvsdk_simulators.BuildError as error:
+        say(f"VMware is left out: {str(error).splitlines()[0]}")
+        yield None
+        return
+    with server, hvsdk.connect(server.url, password=server.password, verify=server.fingerprint) as host:
+        yield host
 
 
 def _remove_all(host: hvsdk.Host) -> None:

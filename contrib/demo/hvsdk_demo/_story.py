@@ -27,7 +27,9 @@ def tell(bench: Workbench, output: Path) -> None:
         snapshot_and_revert(web, web_line)
         hot_plug(web)
         shut_down(db, db_line)
-    same_on_xen(bench.xen)
+    same_elsewhere(bench.xen, "Xen")
+    if bench.vmware is not None:
+        same_elsewhere(bench.vmware, "VMware")
     show_table(bench)
 
 
@@ -70,10 +72,12 @@ def boot(*guests: tuple[hvsdk.Domain, Console]) -> None:
 
 
 def show_table(bench: Workbench) -> None:
-    """List both hosts in one table."""
-    heading("One table: real guests, and those of a pool of Xen hosts")
-    typed("kvm.domains() + xen.domains()")
-    say(bench.kvm.domains() + bench.xen.domains())
+    """List all hosts in one table."""
+    what = "those of a pool of Xen hosts" if bench.vmware is None else "those of a pool of Xen hosts and of a vCenter"
+    heading(f"One table: real guests, and {what}")
+    typed("kvm.domains() + xen.domains()" + (" + vmware.domains()" if bench.vmware is not None else ""))
+    found = bench.kvm.domains() + bench.xen.domains()
+    say(found + bench.vmware.domains() if bench.vmware is not None else found)
 
 
 def take_screenshot(domain: hvsdk.Domain, path: Path) -> None:
@@ -124,13 +128,13 @@ def shut_down(domain: hvsdk.Domain, console: Console) -> None:
     say(f"{console.wait(f'{domain.name} off', timeout=10)[0]}: the guest said so itself, and is {domain.power_state}")
 
 
-def same_on_xen(host: hvsdk.Host) -> None:
-    """Drive a domain of the Xen pool with the same verbs."""
-    heading("The same verbs on Xen")
-    domain = host.domains(state="running")[0]
-    typed('snap = xen_domain.create_snapshot("before-upgrade", memory=True)')
+def same_elsewhere(host: hvsdk.Host, product: str) -> None:
+    """Drive a domain of a simulated product with the same verbs."""
+    heading(f"The same verbs on {product}")
+    domain = next(one for one in host.domains(state="running", include=("guest",)) if one.agent == "running")
+    typed('snap = domain.create_snapshot("before-upgrade", memory=True)')
     snapshot = domain.create_snapshot("before-upgrade", memory=True)
-    typed("xen_domain.shutdown(timeout=60)")
+    typed("domain.shutdown(timeout=60)")
     domain.shutdown(timeout=60)
     say(f"{domain.name} on {domain.host!r} is {domain.power_state}")
     typed("snap.revert(); snap.delete()")
