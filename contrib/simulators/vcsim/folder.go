@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vmware/govmomi/object"
@@ -21,7 +22,34 @@ func (e *folderExtra) CreateVMTask(ctx *simulator.Context, req *types.CreateVM_T
 	if failure := e.creatable(req); failure != nil {
 		return &methods.CreateVM_TaskBody{Fault_: simulator.Fault("", failure)}
 	}
+	if escaped := escapedName(req.Config.Name); escaped != req.Config.Name {
+		return e.createEscaped(ctx, req, escaped)
+	}
 	return e.folder.CreateVMTask(ctx, req)
+}
+
+// createEscaped makes a virtual machine whose name has escapes by another name first: the library makes all its devices
+// twice else.
+func (e *folderExtra) createEscaped(
+	ctx *simulator.Context, req *types.CreateVM_Task, escaped string,
+) soap.HasFault {
+	task := simulator.CreateTask(e.folder, "createVm", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		req.Config.Name = fmt.Sprintf("new-%p", req)
+		body := e.folder.CreateVMTask(ctx, req).(*methods.CreateVM_TaskBody)
+		inner := e.world.registry().Get(body.Res.Returnval).(*simulator.Task)
+		inner.Wait()
+		if inner.Info.Error != nil {
+			return nil, inner.Info.Error.Fault
+		}
+		made := inner.Info.Result.(types.ManagedObjectReference)
+		ctx.Update(e.world.registry().Get(made), []types.PropertyChange{
+			{Name: "name", Val: escaped},
+			{Name: "config.name", Val: escaped},
+			{Name: "summary.config.name", Val: escaped},
+		})
+		return made, nil
+	})
+	return &methods.CreateVM_TaskBody{Res: &types.CreateVM_TaskResponse{Returnval: task.Run(ctx)}}
 }
 
 func (e *folderExtra) creatable(req *types.CreateVM_Task) types.BaseMethodFault {
@@ -48,9 +76,11 @@ func (e *folderExtra) creatable(req *types.CreateVM_Task) types.BaseMethodFault 
 	if _, err := e.world.localPath(config.Files.VmPathName); err != nil {
 		return &types.InvalidDatastorePath{DatastorePath: config.Files.VmPathName}
 	}
+	config.Name = plainName(config.Name) // the library escapes it
 	if taken := e.taken(escapedName(config.Name), types.ManagedObjectReference{}); taken != nil {
 		return taken
 	}
+	e.world.placeFiles(config)
 	return nil
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from hvsdk_simulators import Running
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 from vmware_support import Raw
 
 __all__ = ["files_below", "read_file", "write_file"]
@@ -19,9 +20,25 @@ def files_below(raw: Raw, folder: str = "") -> set[str]:
     found: list[tuple[str, str]] = []
     for store in raw.all(vim.Datastore):
         spec = vim.host.DatastoreBrowser.SearchSpec(matchPattern=["*"])
-        for one in raw.done(store.browser.SearchDatastoreSubFolders_Task(f"[{store.name}]", spec)):
+        for one in _folders(raw, store.browser.SearchDatastoreSubFolders_Task(f"[{store.name}]", spec)):
             found += [(one.folderPath.replace("]/", "] ").rstrip("/"), file.path) for file in one.file]
     return {f"{where}/{name}" for where, name in found if not folder or where.endswith(f"] {folder}")}
+
+
+def _folders(raw: Raw, task: Any) -> Any:
+    """Return what a search finds; pyvmomi does not take all that the stand-in tells of its task."""
+    collector = vmodl.query.PropertyCollector
+    wish = collector.FilterSpec(
+        objectSet=[collector.ObjectSpec(obj=task)],
+        propSet=[collector.PropertySpec(type=vim.Task, pathSet=["info.state", "info.result"])],
+    )
+    for _ in range(400):
+        (found,) = raw.content.propertyCollector.RetrieveContents([wish])
+        known = {entry.name: entry.val for entry in found.propSet}
+        if known["info.state"] in ("success", "error"):
+            return known["info.result"]
+        time.sleep(0.02)
+    raise AssertionError("the search did not end")
 
 
 def read_file(center: Running, raw: Raw, path: str) -> bytes:

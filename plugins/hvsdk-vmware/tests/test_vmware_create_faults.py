@@ -1,0 +1,118 @@
+"""What is left when the making of a domain stops half-way: nothing new, and all that was there before."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hvsdk
+import pytest
+from hvsdk.driver import CloudInit, DiskSpec, DomainSpec, errors
+from hvsdk_simulators import Running
+from pyVmomi import vim
+from vmware_files import files_below
+from vmware_support import Raw, connect
+
+_numbers = itertools.count(1)
+CLOUD = CloudInit(user_data="#cloud-config\n")
+
+
+@pytest.fixture
+def either_raw(either: Running) -> Iterator[Raw]:
+    """Another client of the vCenter, then of the ESXi host."""
+    client = Raw(either)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def on(either: Running) -> Iterator[hvsdk.Host]:
+    """A host on the vCenter, then on the ESXi host."""
+    with connect(either) as host:
+        yield host
+
+
+def _everything(raw: Raw) -> tuple[set[str], set[str]]:
+    return {str(vm._moId) for vm in raw.all(vim.VirtualMachine)}, files_below(raw)
+
+
+@contextmanager
+def _nothing_new(raw: Raw) -> Iterator[None]:
+    before = _everything(raw)
+    yield
+    assert _everything(raw) == before
+
+
+def _spec(**fields: Any) -> DomainSpec:
+    return DomainSpec(
+        **{"name": f"half-{next(_numbers)}", "memory": "64MiB", "disks": [DiskSpec(size="16MiB")]} | fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "fields", "error"),
+    [
+        ("CreateVM_Task:task-error=NoDiskSpace,full:1", {}, errors.InsufficientResourcesError),
+        ("CreateVM_Task:error=NoPermission,no:1", {}, errors.PermissionDeniedError),
+        ("ReconfigVM_Task:task-error=NoDiskSpace,full:1", {"cloud_init": CLOUD}, errors.InsufficientResourcesError),
+        ("/folder:http-500:1", {"cloud_init": CLOUD}, errors.OperationFailedError),
+        ("/folder:drop-before:1", {"cloud_init": CLOUD}, errors.HvsdkError),
+    ],
+)
+def test_a_step_that_fails_leaves_nothing(
+    on: hvsdk.Host, either: Running, either_raw: Raw, fault: str, fields: dict[str, Any], error: type[Exception]
+) -> None:
+    with _nothing_new(either_raw):
+        either.fault(fault)
+        with pytest.raises(error):
+            on.create_domain(_spec(**fields))
+
+
+def test_a_lost_answer_leaves_nothing(on: hvsdk.Host, either: Running, either_raw: Raw) -> None:
+    with _nothing_new(either_raw):
+        either.fault("CreateVM_Task:drop-after:1")
+        with pytest.raises(errors.OperationFailedError, match="removed again"):
+            on.create_domain(_spec())
+
+
+def test_a_request_that_is_lost_is_of_unknown_outcome(on: hvsdk.Host, either: Running, either_raw: Raw) -> None:
+    with _nothing_new(either_raw):
+        either.fault("CreateVM_Task:drop-before:1")
+        with pytest.raises(errors.OutcomeUnknownError):
+            on.create_domain(_spec(), timeout=30)
+
+
+def test_given_up_it_is_taken_back(on: hvsdk.Host, either: Running, either_raw: Raw) -> None:
+    stop = threading.Event()
+    with _nothing_new(either_raw):
+        either.fault("CreateVM_Task:task-slow=1:1")
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(errors.CancelledError):
+            on.create_domain(_spec(), cancel=stop)
+
+
+def test_a_volume_that_was_there_stays_when_the_rest_is_taken_back(
+    on: hvsdk.Host, either: Running, either_raw: Raw
+) -> None:
+    first = on.create_domain(_spec())
+    source = first.disks[0].source
+    first.delete(disks="keep")
+    with _nothing_new(either_raw):
+        either.fault("ReconfigVM_Task:task-error=NoDiskSpace,full:1")
+        with pytest.raises(errors.InsufficientResourcesError):
+            on.create_domain(_spec(disks=[DiskSpec(source=source), DiskSpec(size="16MiB")], cloud_init=CLOUD))
+    again = on.create_domain(_spec(disks=[DiskSpec(source=source)]))
+    assert again.disks[0].source == source
+    again.delete(disks="delete")
+
+
+def test_a_copy_that_fails_leaves_nothing(on: hvsdk.Host, either: Running, either_raw: Raw) -> None:
+    first = on.create_domain(_spec())
+    with _nothing_new(either_raw):
+        either.fault("CopyVirtualDisk_Task:task-error=NoDiskSpace,full:1")
+        with pytest.raises(errors.InsufficientResourcesError):
+            on.create_domain(_spec(disks=[DiskSpec(source=first.disks[0].source, copy=True)]))
+    first.delete(disks="delete")
