@@ -50,6 +50,11 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, UndoCreate, LabelVerbs, ListingRe
         """
         called = written(name)
         before = self.read_vm(native_id, _BEFORE, deadline).values
+        if linked and text(before, "config.template") == "true":
+            raise errors.UnsupportedError(
+                "clone_linked is not possible of a template: it takes no snapshot, on which a linked clone lies",
+                capability=Capability.CLONE_LINKED,
+            )
         if linked:
             refuse_left_out(before, Capability.CLONE_LINKED)
         copying = _Copying(self, native_id, called, before)
@@ -76,11 +81,11 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, UndoCreate, LabelVerbs, ListingRe
 
         Those that this user may not give are left out, as when a copy is made in vSphere's client.
         """
-        tags = self.get_domain(native_id, CONFIG, deadline=self.soon()).tags
-        if tags == copy.tags:
+        tags = self.read_tags_of([native_id], self.soon())[0].get(native_id)
+        if not tags:
             return copy
         try:
-            self.set_tags(copy.native_id, tags, deadline=self.soon())
+            self.write_tags_of(copy.native_id, tags, self.soon())
         except errors.PermissionDeniedError:
             return copy
         return self.get_domain(copy.native_id, CONFIG, deadline=self.soon())
