@@ -31,6 +31,7 @@ _PATHS = (
 )
 _PARTS = re.compile(r"-(flat|delta|sesparse|ctk|rdmp?)\.vmdk$", re.IGNORECASE)
 """Names of the files that belong to a disk's own."""
+_ENDING = ".vmdk"
 
 
 class PoolReads(VmwareSession):
@@ -119,9 +120,14 @@ def is_part_of_disk(name: str) -> bool:
     return _PARTS.search(name) is not None
 
 
+def _called(file: str, *, is_disk: bool) -> str:
+    """Return what a volume is called: disks without their files' ending, which all of them have."""
+    return file[: -len(_ENDING)] if is_disk and file.lower().endswith(_ENDING) else file
+
+
 def volume_of(pool: str, path: str, file: Any) -> VolumeInfo:
     """Return the record of a file; its id is its path, such as `[datastore1] web/web.vmdk`."""
-    is_disk = isinstance(file, Browser.VmDiskInfo) or file.path.lower().endswith(".vmdk")
+    is_disk = isinstance(file, Browser.VmDiskInfo) or file.path.lower().endswith(_ENDING)
     kilobytes = getattr(file, "capacityKb", None)
     size = getattr(file, "fileSize", None)
     modified = getattr(file, "modification", None)
@@ -131,7 +137,7 @@ def volume_of(pool: str, path: str, file: Any) -> VolumeInfo:
     }
     return VolumeInfo(
         id=path,
-        name=file.path.rpartition("/")[2],
+        name=_called(file.path.rpartition("/")[2], is_disk=is_disk),
         pool=pool,
         capacity_bytes=kilobytes << 10 if kilobytes else None if is_disk else size,
         allocated_bytes=size,

@@ -79,7 +79,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
         self._empty.add((store.id, path))
         return VolumeInfo(
             id=path,
-            name=f"{name}{_DISK}",
+            name=name,
             pool=store.id,
             capacity_bytes=kilobytes << 10,
             format="vmdk",
