@@ -36,6 +36,7 @@ _NOT_A_REASON = (
 )
 """Faults of a check that say nothing about the place; a host in the wrong state is a place all the same."""
 _NO_CHECK = (vmodl.fault.NotSupported, vmodl.fault.MethodNotFound, vmodl.fault.NotImplemented)
+_CHECK, _MOVE = "CheckRelocate_Task", "RelocateVM_Task"
 _LOOKS, _PAUSE = 20, 0.5
 """How often, and every how many seconds, the target is asked for a domain that has arrived."""
 
@@ -74,7 +75,7 @@ class MigrateVerbs(RelocationSpecs, Targets, ListingReads):
             move = self._plan(vm, there, node, pool, deadline)
             if not move:
                 return native_id
-            task = self._relocate("RelocateVM_Task", self.vm(native_id), vm, there, move, deadline)
+            task = self._relocate(_MOVE, self.vm(native_id), vm, there, move, deadline)
         except NoPlaceError as exc:
             raise errors.UnsupportedError(
                 f"domain {vm.name!r} cannot migrate: {exc}", capability=Capability.MIGRATE
@@ -101,7 +102,7 @@ class MigrateVerbs(RelocationSpecs, Targets, ListingReads):
         if checker is None:
             return None
         try:
-            task = self._relocate("CheckRelocate_Task", checker, vm, there, move, deadline)
+            task = self._relocate(_CHECK, checker, vm, there, move, deadline)
             found = finish(task, deadline.remaining())
         except _NO_CHECK:
             return None
@@ -117,16 +118,20 @@ class MigrateVerbs(RelocationSpecs, Targets, ListingReads):
     ) -> VmwareTask[Any]:
         """Begin a move, or the check of one; what fails has no frame in its traceback whose variables show a password."""
         try:
-            spec = self.relocation(vm, there, move, deadline)
-            if method == "CheckRelocate_Task":
-                return self.start_task(
-                    asked.CheckRelocate_Task, self.vm(vm.native_id), spec, deadline=deadline, result=_listed
-                )
-            return self.start_task(
-                asked.RelocateVM_Task, spec, deadline=deadline, result=lambda _: vm.native_id, asking=vm.native_id
-            )
+            return self._begin(method, asked, vm, there, move, deadline)
         except Exception as exc:
             raise exc.with_traceback(None)  # noqa: B904
+
+    def _begin(
+        self, method: str, asked: Any, vm: Subject, there: MigrateVerbs, move: Move, deadline: Deadline
+    ) -> VmwareTask[Any]:
+        spec = self.relocation(vm, there, move, deadline)
+        if method == _CHECK:
+            subject = self.vm(vm.native_id)
+            return self.start_task(asked.CheckRelocate_Task, subject, spec, deadline=deadline, result=_listed)
+        return self.start_task(
+            asked.RelocateVM_Task, spec, deadline=deadline, result=lambda _: vm.native_id, asking=vm.native_id
+        )
 
     def _arrive(self, task: Task[Any], there: MigrateVerbs, vm: Subject) -> Steps[str]:
         """See a move to another vCenter through, and find the domain there: its UUID stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hvsdk.driver import Deadline
@@ -12,14 +13,15 @@ from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Found, text
 from hvsdk_vmware._hardware import Subject
 from hvsdk_vmware._login import credentials_of
+from hvsdk_vmware._names import shown
 from hvsdk_vmware._session import VmwareSession
 from hvsdk_vmware._targets import Card, Move, NoPlaceError
 
 __all__ = ["RelocationSpecs"]
 
-_KINDS: dict[type, tuple[str, ...]] = {
-    vim.Network: ("name",),
-    vim.dvs.DistributedVirtualPortgroup: ("name", "key", "config.distributedVirtualSwitch"),
+_GROUP, _SWITCH = "DistributedVirtualPortgroup", "config.distributedVirtualSwitch"
+_GROUP_PATHS: Mapping[type, Iterable[str]] = {
+    vim.dvs.DistributedVirtualPortgroup: ("key", _SWITCH),
     vim.DistributedVirtualSwitch: ("uuid",),
 }
 
@@ -48,34 +50,37 @@ class RelocationSpecs(VmwareSession):
     def _wiring(self, vm: Subject, there: VmwareSession, move: Move, deadline: Deadline) -> list[Any]:
         if not move.wires:
             return []
-        backings = _backings(there, set(move.wires.values()), deadline)
+        groups = _groups(there, {one.id for one in move.wires.values() if one.kind == _GROUP}, deadline)
         changes = []
         for card in vm.devices:
             if isinstance(card, Card) and card.key in move.wires:
-                card.backing = backings[move.wires[card.key]]
+                card.backing = _backing(move.wires[card.key], groups)
                 changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=card))
         return changes
 
 
-def _backings(there: VmwareSession, networks: set[str], deadline: Deadline) -> dict[str, Any]:
-    """Return for each of the target's networks what connects an adapter to it."""
-    switch = vmodl.query.PropertyCollector.TraversalSpec(
-        type=vim.dvs.DistributedVirtualPortgroup, path="config.distributedVirtualSwitch", skip=False
+def _groups(there: VmwareSession, ids: set[str], deadline: Deadline) -> dict[str, Found]:
+    """Return distributed port groups of the target's, and their switches, by id."""
+    if not ids:
+        return {}
+    way = vmodl.query.PropertyCollector.TraversalSpec(
+        type=vim.dvs.DistributedVirtualPortgroup, path=_SWITCH, skip=False
     )
-    objects = [object_spec(vim.Network(one, there.stub), [switch]) for one in sorted(networks)]
-    found = {one.id: one for one in there.read_all(objects, _KINDS, deadline=deadline)}
-    return {one: _backing(found[one], found) for one in networks if one in found}
+    objects = [object_spec(vim.dvs.DistributedVirtualPortgroup(one, there.stub), [way]) for one in sorted(ids)]
+    return {one.id: one for one in there.read_all(objects, _GROUP_PATHS, deadline=deadline)}
 
 
-def _backing(network: Found, found: dict[str, Found]) -> Any:
+def _backing(network: Found, groups: Mapping[str, Found]) -> Any:
+    """Return what connects an adapter to a network of the target's."""
     name = text(network.values, "name")
     if network.kind == "Network":
         return Card.NetworkBackingInfo(deviceName=name)
-    switch = found.get(text(network.values, "config.distributedVirtualSwitch"))
-    if switch is None:
-        raise NoPlaceError(f"network {name!r} is of a kind that an adapter cannot be put on by a move")
+    group = groups.get(network.id)
+    switch = groups.get(text(group.values, _SWITCH)) if group is not None else None
+    if group is None or switch is None:
+        raise NoPlaceError(f"network {shown(name)!r} there is of a kind that no adapter is put on by a move")
     port = vim.dvs.PortConnection(
-        portgroupKey=text(network.values, "key") or network.id, switchUuid=text(switch.values, "uuid")
+        portgroupKey=text(group.values, "key") or group.id, switchUuid=text(switch.values, "uuid")
     )
     return Card.DistributedVirtualPortBackingInfo(port=port)
 

@@ -34,7 +34,7 @@ class Move:
     """Resource pool, where the cluster is another one."""
     folder: str | None = None
     """Where the datacenter is another one."""
-    wires: Mapping[int, str] = attrs.field(factory=dict)
+    wires: Mapping[int, Found] = attrs.field(factory=dict)
     """Networks by the keys of adapters whose own network is not there."""
 
     def __bool__(self) -> bool:
@@ -84,7 +84,7 @@ class Targets(HardwareReads, Placement):
         named = _store(known, pool) if pool is not None else None
         hosts = [_node(known, node)] if node is not None else known.usable_hosts()
         reason = "no node is connected there that is not in maintenance"
-        fitting: list[tuple[int, Found, Found, dict[int, str]]] = []
+        fitting: list[tuple[int, Found, Found, dict[int, Found]]] = []
         for host in hosts:
             try:
                 store = _roomiest(known, host, named)
@@ -179,14 +179,14 @@ def _pool(known: Inventory, host: Found) -> str:
     return pool
 
 
-def _wires(vm: Subject, here: Inventory, there: Inventory, host: Found, *, stays: bool) -> dict[int, str]:
+def _wires(vm: Subject, here: Inventory, there: Inventory, host: Found, *, stays: bool) -> dict[int, Found]:
     """Return for each adapter the target's network of the same name, for those whose own network is not there.
 
     Args:
         stays: Whether networks are the same ones at the target, as within a datacenter.
     """
     seen = [there.all[one] for one in _ids(host, "network") if one in there.all and there.all[one].kind in _NETWORKS]
-    wires: dict[int, str] = {}
+    wires: dict[int, Found] = {}
     for card in vm.devices:
         if not isinstance(card, Card):
             continue
@@ -200,7 +200,7 @@ def _wires(vm: Subject, here: Inventory, there: Inventory, host: Found, *, stays
         same = [one for one in seen if _name(one) == name]
         if len(same) != 1:
             raise NoPlaceError(f"node {_name(host)!r} has {'several networks' if same else 'no network'} {name!r}")
-        wires[card.key] = same[0].id
+        wires[card.key] = same[0]
     return wires
 
 
