@@ -121,6 +121,7 @@ func loseVM(site *world, arguments func(any) error) (any, error) {
 		return nil, err
 	}
 	site.locked(vm, func(ctx *simulator.Context) {
+		site.summaries.tell(ctx, vm)
 		changes := []types.PropertyChange{
 			{Name: "runtime.connectionState", Val: state},
 			{Name: "summary.runtime.connectionState", Val: state},
@@ -132,6 +133,7 @@ func loseVM(site *world, arguments func(any) error) (any, error) {
 			vm.Summary.Config = types.VirtualMachineConfigSummary{Name: vm.Name, VmPathName: vm.Summary.Config.VmPathName}
 		}
 		ctx.Update(vm, changes)
+		site.summaries.tell(ctx, vm)
 	})
 	return asked.State, nil
 }

@@ -20,35 +20,37 @@ import (
 
 // world is the simulated site with all that stands around it.
 type world struct {
-	options  options
-	model    *simulator.Model
-	server   *simulator.Server
-	identity *identity
-	control  *controlDoor
-	counters *counters
-	faults   *faultList
-	guests   *guestBook
-	pending  *questionBook
-	leases   *leaseBook
-	disks    *diskStore
-	moments  *momentBook
-	told     *toldBook
-	over     chan struct{} // closed when the server ends
-	closing  sync.Once
+	options   options
+	model     *simulator.Model
+	server    *simulator.Server
+	identity  *identity
+	control   *controlDoor
+	counters  *counters
+	faults    *faultList
+	guests    *guestBook
+	pending   *questionBook
+	leases    *leaseBook
+	disks     *diskStore
+	moments   *momentBook
+	told      *toldBook
+	summaries *summaryBook
+	over      chan struct{} // closed when the server ends
+	closing   sync.Once
 }
 
 // newWorld makes the site and listens. The world is to be closed also when there is an error with it.
 func newWorld(wanted options) (*world, error) {
 	site := &world{
-		options:  wanted,
-		counters: newCounters(),
-		faults:   new(faultList),
-		guests:   newGuestBook(),
-		pending:  newQuestionBook(),
-		leases:   newLeaseBook(),
-		moments:  newMomentBook(),
-		told:     newToldBook(),
-		over:     make(chan struct{}),
+		options:   wanted,
+		counters:  newCounters(),
+		faults:    new(faultList),
+		guests:    newGuestBook(),
+		pending:   newQuestionBook(),
+		leases:    newLeaseBook(),
+		moments:   newMomentBook(),
+		told:      newToldBook(),
+		summaries: newSummaryBook(),
+		over:      make(chan struct{}),
 	}
 	site.disks = newDiskStore(wanted.seed)
 	for _, spec := range wanted.faults {
@@ -83,6 +85,7 @@ func (w *world) listen() error {
 	}
 	w.registry().Handler = w.extend
 	w.registry().AddHandler(w.guests.watch(w))
+	w.registry().AddHandler(w.summaries.watch(w))
 	w.server = service.NewServer()
 	w.server.Config.ErrorLog = nil
 	w.server.Config.Handler = &front{world: w, next: w.server.Config.Handler}

@@ -124,11 +124,31 @@ def test_a_move_to_another_host_is_told(follower: Follower, domain: hvsdk.Domain
     raw.done(vm.MigrateVM_Task(host=here, priority=vim.VirtualMachine.MovePriority.defaultPriority))
 
 
+def test_a_mark_as_a_template_is_told(follower: Follower, domain: hvsdk.Domain, raw: Raw) -> None:
+    vm = raw.vm(domain.native_id)
+    pool = vm.resourcePool
+    vm.MarkAsTemplate()
+    assert follower.until(of(domain.native_id)).info.is_template  # type: ignore[union-attr]
+    vm.MarkAsVirtualMachine(pool)
+    assert not follower.until(of(domain.native_id)).info.is_template  # type: ignore[union-attr]
+
+
+def test_more_hardware_is_told(follower: Follower, domain: hvsdk.Domain, raw: Raw) -> None:
+    vm = raw.vm(domain.native_id)
+    before = vm.config.hardware.numCPU
+    raw.done(vm.ReconfigVM_Task(vim.vm.ConfigSpec(numCPUs=before + 1)))
+    assert follower.until(lambda each: each.native_id == domain.native_id and each.info.vcpus == before + 1)
+    raw.done(vm.ReconfigVM_Task(vim.vm.ConfigSpec(numCPUs=before)))
+
+
 def test_a_domain_that_vsphere_cannot_see_is_unknown(driver: VmwareDriver, raw: Raw, center: Running) -> None:
     key = raw.make_vm("lost-while-watched")
     follower = Follower(driver)
     center.act("inaccessible", vm=key)
     follower.until(of(key, PowerState.UNKNOWN))
+    while follower.next():
+        pass
+    assert plain(follower.domains[key])[:4] == now(driver)[key][:4]
     raw.remove_vm(key)
 
 
