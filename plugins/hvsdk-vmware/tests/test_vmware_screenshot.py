@@ -9,7 +9,7 @@ import hvsdk
 import pytest
 from hvsdk.driver import errors
 from hvsdk_simulators import Running
-from pyVmomi import vim
+from vmware_files import files_below
 from vmware_support import Raw, connect, domain_calls, opened, soon
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -22,21 +22,16 @@ def running(domain: hvsdk.Domain) -> hvsdk.Domain:
     return domain
 
 
-def pictures(raw: Raw) -> list[str]:
+def pictures(raw: Raw) -> set[str]:
     """Return the pictures in all datastores."""
-    found = []
-    for store in raw.all(vim.Datastore):
-        wish = vim.host.DatastoreBrowser.SearchSpec(matchPattern=["*.png"])
-        folders = raw.done(store.browser.SearchDatastoreSubFolders_Task(f"[{store.name}]", wish))
-        found += [f"{folder.folderPath}{file.path}" for folder in folders for file in folder.file]
-    return found
+    return {path for path in files_below(raw) if path.endswith(".png")}
 
 
 def test_a_screenshot_is_one_request(center: Running, running: hvsdk.Domain, raw: Raw) -> None:
     center.reset_counts()
     assert running.screenshot().startswith(PNG)
     assert {name: count for name, count in center.counts().items() if count} == {"/screen": 1}
-    assert pictures(raw) == []
+    assert pictures(raw) == set()
 
 
 def test_a_server_without_the_short_way_is_asked_for_a_file_which_is_removed(
@@ -46,7 +41,7 @@ def test_a_server_without_the_short_way_is_asked_for_a_file_which_is_removed(
     center.fault(NO_WAY)
     calls = domain_calls(center, lambda: pictures_equal(running.screenshot(), direct))
     assert calls["CreateScreenshot_Task"] == calls["DeleteDatastoreFile_Task"] == 1
-    assert pictures(raw) == []
+    assert pictures(raw) == set()
 
 
 def pictures_equal(one: bytes, other: bytes) -> None:
@@ -60,7 +55,7 @@ def test_an_esxi_host_has_both_ways(esxi: Running) -> None:
         esxi.fault(NO_WAY)
         assert domain.screenshot() == direct
         raw = Raw(esxi)
-        assert pictures(raw) == []
+        assert pictures(raw) == set()
         raw.close()
 
 
@@ -73,7 +68,7 @@ def test_the_file_is_removed_when_it_cannot_be_read(
     with pytest.raises((errors.OperationFailedError, errors.ConnectionLostError)):
         running.screenshot()
     center.clear_faults()
-    assert pictures(raw) == []
+    assert pictures(raw) == set()
 
 
 def test_who_may_not_remove_the_file_has_the_picture_all_the_same(make_center: Callable[..., Running]) -> None:
@@ -128,7 +123,7 @@ def test_names_that_need_quoting(center: Running, host: hvsdk.Host, running: hvs
     raw.rename(running.native_id, "a & b 'c' \"d\" <e> ? # ü + 100%25 %2f")
     center.fault(NO_WAY)
     assert running.screenshot().startswith(PNG)
-    assert pictures(raw) == []
+    assert pictures(raw) == set()
 
 
 def test_a_frozen_server_costs_the_time_of_one_answer(center: Running, running: hvsdk.Domain) -> None:
