@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -28,6 +29,14 @@ func (e *vmExtra) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) s
 		from = e.world.moments.find(*req.Spec.Snapshot).disks
 	}
 	made := &copied{from: from, config: *e.vm.Config, spec: req.Spec}
+	if name := escapedName(plainName(req.Name)); strings.Contains(name, "%") {
+		folder := &folderExtra{e.extra, e.world.registry().Get(req.Folder).(*simulator.Folder)}
+		if taken := folder.taken(name, types.ManagedObjectReference{}); taken != nil {
+			body.Fault_ = simulator.Fault("", taken)
+			return body
+		}
+		made.name, req.Name = name, fmt.Sprintf("new-%p", req) // the library makes all devices twice else
+	}
 	made.config.ExtraConfig = copyOptions(made.config.ExtraConfig)
 	answer := e.vm.CloneVMTask(ctx, req).(*methods.CloneVM_TaskBody)
 	if answer.Res == nil {
@@ -69,6 +78,7 @@ func (e *vmExtra) clonable(req *types.CloneVM_Task) types.BaseMethodFault {
 
 // copied is what a clone takes over from its original, and what else it shall be.
 type copied struct {
+	name   string // what it is called in the end, if the library shall not know
 	from   []diskFile
 	config types.VirtualMachineConfigInfo
 	spec   types.VirtualMachineCloneSpec
@@ -93,6 +103,13 @@ func (w *world) complete(made *copied, original types.ManagedObjectReference, re
 		}
 		for number := range min(len(made.from), len(to)) {
 			_ = copyDisk(made.from[number], to[number].file) // a full volume leaves the disk shorter, as it is told
+		}
+		if made.name != "" {
+			ctx.Update(clone, []types.PropertyChange{
+				{Name: "name", Val: made.name},
+				{Name: "config.name", Val: made.name},
+				{Name: "summary.config.name", Val: made.name},
+			})
 		}
 		w.adapt(ctx, clone, made)
 	})
