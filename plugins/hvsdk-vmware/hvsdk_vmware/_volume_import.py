@@ -18,7 +18,7 @@ import attrs
 from hvsdk.driver import Deadline, DiskWriter, Steps, StepsTask, Target, errors, finish
 from pyVmomi import vim, vmodl
 
-from hvsdk_vmware._calls import FAILURES
+from hvsdk_vmware._calls import CLOSE_SECONDS, FAILURES
 from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile, Store
 from hvsdk_vmware._hardware import HardwareReads, file_of
 from hvsdk_vmware._import_place import ImportPlaceReads, Spec, temporary_machine
@@ -69,12 +69,21 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._writers: WeakSet[VolumeWriter] = WeakSet()
+        self._imports: WeakSet[Lease] = WeakSet()
 
     def close(self) -> None:
-        """Give up what is being written with the connection."""
+        """Give up what is being written with the connection; vSphere removes the domains of imports that are aborted."""
         for writer in list(self._writers):
             writer.drop()
+        deadline = Deadline(min(CLOSE_SECONDS, self.target.timeout))
+        for lease in list(self._imports):
+            lease.end(complete=False, deadline=deadline)
         super().close()
+
+    def abandon(self) -> None:
+        for writer in list(self._writers):
+            writer.drop()
+        super().abandon()
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
         volume = self.find_volume(pool_id, volume_id, deadline)
@@ -135,6 +144,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         spec = vim.vm.VmImportSpec(configSpec=machine)
         begun = self.call(place.pool.ImportVApp, spec, place.folder, place.host, deadline=self.soon())
         job.lease = lease = Lease(self, begun, self._patience())
+        self._imports.add(lease)
         job.vm = vim.VirtualMachine(str(lease.info.entity._moId), self.stub)
         files = [one for one in lease.info.deviceUrl or () if one.disk is not False]
         if len(files) != 1:

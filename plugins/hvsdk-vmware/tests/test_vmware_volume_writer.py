@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from vmware_support import Raw, finished, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
 from hvsdk_vmware._ranges import Ranges
+from hvsdk_vmware._transfer import Transfer
 
 MIB = 1 << 20
 SIZE = 4 * MIB
@@ -274,6 +276,36 @@ def test_a_connection_that_is_closed_ends_what_is_written(either: Running, make:
         writer.write(0, b"x")
     with pytest.raises(errors.OperationFailedError, match="closed"):
         writer.write(0, b"y")
+
+
+def test_a_connection_that_is_closed_in_the_middle_ends_the_import(
+    either: Running, make: Callable[..., VolumeInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, halfway, closed = make(), threading.Event(), threading.Event()
+    send = Transfer.send
+
+    def slowly(self: Transfer, data: bytes) -> None:
+        halfway.set()
+        assert closed.wait(20)
+        send(self, data)
+
+    with opened(either) as other:
+        writer = writer_of(other, volume)
+        writer.write(0, b"x")
+        monkeypatch.setattr(Transfer, "send", slowly)
+        either.reset_counts()
+        task = writer.close()
+        assert halfway.wait(20)
+    closed.set()
+    assert task is not None
+    with pytest.raises((errors.CancelledError, errors.ConnectionLostError, OSError)):
+        finished(task)
+    assert either.counts()["HttpNfcLeaseAbort"] == 1
+    raw = Raw(either)
+    for vm in raw.all(vim.VirtualMachine):
+        if vm.name.startswith("hvsdk-write-"):
+            raw.remove_vm(vm._moId)
+    raw.close()
 
 
 def test_what_cannot_be_kept_is_not_lost(either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo]) -> None:
