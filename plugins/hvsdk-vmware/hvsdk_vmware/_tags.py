@@ -6,10 +6,12 @@ there. Those that lie there are shown on every server, so that a host which join
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 from hvsdk.driver import Deadline, Target, errors
 
+from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import CLOSE_SECONDS
 from hvsdk_vmware._login import credentials_of
 from hvsdk_vmware._rest import Rest, RestAbsentError
@@ -18,7 +20,18 @@ from hvsdk_vmware._views import ViewReads
 
 __all__ = ["TagReads"]
 
-_NO_ANSWER = (errors.OperationFailedError, errors.PermissionDeniedError, errors.NotFoundError, errors.BusyError)
+_NO_ANSWER = (
+    AnswerError,
+    errors.AuthenticationError,
+    errors.OperationFailedError,
+    errors.PermissionDeniedError,
+    errors.NotFoundError,
+    errors.BusyError,
+)
+_LEFT_ALONE_SECONDS = 60.0
+"""How long a service that does not answer is not asked for tags: each read would wait for it."""
+
+_SILENT = "vCenter's REST service did not answer in time"
 
 
 class TagReads(ViewReads):
@@ -27,6 +40,7 @@ class TagReads(ViewReads):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._vcenter_tags: VcenterTags | None = None
+        self._tags_silent_until = 0.0
 
     def close(self) -> None:
         tags, self._vcenter_tags = self._vcenter_tags, None
@@ -47,14 +61,23 @@ class TagReads(ViewReads):
     def read_tags_of(
         self, domains: Sequence[str], deadline: Deadline
     ) -> tuple[Mapping[str, frozenset[str]], str | None]:
-        """Return vCenter's tags of these domains by the domain's id, and why they cannot be told, if so."""
+        """Return vCenter's tags of these domains by the domain's id, and why they cannot be told, if so.
+
+        The service for them is a process of its own: reads do without it, when it is down or hangs.
+        """
         if not self.is_vcenter:
             return {}, None
+        if time.monotonic() < self._tags_silent_until:
+            return {}, _SILENT
+        limit = Deadline(min(deadline.remaining(), self.target.timeout) / 2)
         try:
-            return self._tags().of(domains, deadline), None
+            return self._tags().of(domains, limit), None
         except RestAbsentError:
             return {}, None
-        except _NO_ANSWER as exc:  # the service is a process of its own, and listings do without it
+        except TimeoutError:
+            self._tags_silent_until = time.monotonic() + _LEFT_ALONE_SECONDS
+            return {}, _SILENT
+        except _NO_ANSWER as exc:
             return {}, str(exc)
 
     def write_tags_of(self, domain: str, tags: Collection[str], deadline: Deadline) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import threading
+import time
 import traceback
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -201,11 +202,16 @@ def test_tags_in_the_configuration_are_shown_and_move_to_vcenter(own: Running, o
         assert driver.get_domain(key, frozenset({"config"}), deadline=soon()).tags == frozenset()
 
 
-def test_a_vcenter_without_the_service_keeps_tags_in_the_configuration(own: Running, host: hvsdk.Host) -> None:
-    own.fault(f"{SESSION}:error=NotAuthenticated")  # what is no tagging service answers otherwise
-    with connect(own) as one:
-        domain = first(one)
-        assert "vmware.tags_unknown" in domain.details
+def test_a_vcenter_without_the_service_keeps_tags_in_the_configuration(own: Running, other: OtherClient) -> None:
+    with opened(own) as driver:
+        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
+        driver._tags().rest._absent = "as it would be after 404"
+        driver.set_tags(key, frozenset({"web"}), deadline=soon())
+        told = driver.get_domain(key, frozenset({"config"}), deadline=soon())
+        assert told.tags == {"web"}
+        assert "vmware.tags_unknown" not in told.details
+        assert other.attached(key) == set()
+        assert other.categories() == []
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------
@@ -224,6 +230,28 @@ def test_a_service_that_is_down_hides_tags_and_nothing_else(own: Running, own_ho
     own.clear_faults()
     assert domain.refresh().tags == {"web"}
     assert "vmware.tags_unknown" not in domain.details
+
+
+def test_a_service_that_hangs_holds_up_one_read_and_no_more(own: Running) -> None:
+    with connect(own, timeout=2.0) as host:
+        domain = first(host)
+        domain.set_tags({"web"})
+        own.fault(f"{TAGGING}tag-association:freeze")
+        began = time.monotonic()
+        for _ in range(5):
+            assert "in time" in domain.refresh().details["vmware.tags_unknown"]
+        assert time.monotonic() - began < 5
+        domain.start()
+        assert domain.power_state == "running"
+
+
+def test_a_service_that_lets_nobody_in_any_more_hides_tags(own: Running) -> None:
+    with opened(own) as driver:
+        (key, *_) = (info.native_id for info in driver.list_domains(frozenset({"config"}), deadline=soon()))
+        driver._tags().rest._session = "ended"
+        own.fault(f"{SESSION}:error=InvalidLogin")
+        details = driver.get_domain(key, frozenset({"config"}), deadline=soon()).details
+        assert "vmware.tags_unknown" in details
 
 
 def test_a_broken_connection_is_used_no_more(own: Running, own_host: hvsdk.Host) -> None:
