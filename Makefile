@@ -13,7 +13,7 @@ help: ## list the tasks
 setup: ## install what is missing: Debian packages (as root or through sudo) and .venv
 	@contrib/setup/setup.sh
 
-demo: setup ## drive two real QEMU guests, in under three minutes
+demo: setup ## drive two real QEMU guests, and simulated hosts beside them, in under three minutes
 	@PYTHONPATH=contrib/demo $(PYTHON) -m hvsdk_demo
 
 test: setup ## everything that is checked before a change goes in
