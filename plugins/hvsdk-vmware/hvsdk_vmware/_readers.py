@@ -105,6 +105,8 @@ class LeaseStream:
         self._shares = shares
         self._share = share
         self._lock = threading.Lock()
+        self._given_up = False
+        """Whether it is about to be closed; a stream that breaks then is not begun anew."""
         self._closed = False
         self._passed = 0
         """The end of the last grain that was let go: what comes before is sent anew only."""
@@ -162,7 +164,7 @@ class LeaseStream:
                 raise  # a silent host is not asked three times
             except _BROKEN as exc:
                 tries -= 1
-                if not tries or self._closed:
+                if not tries or self._given_up:
                     raise errors.ConnectionLostError(f"the stream of the disk broke ({type(exc).__name__})") from exc
                 self._restart()
 
@@ -193,7 +195,7 @@ class LeaseStream:
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly so many bytes; going back begins the stream anew."""
         with self._lock:
-            if self._closed:
+            if self._given_up:
                 raise errors.OperationFailedError("the disk was closed, or the connection that it was opened on")
             if length and offset < self._passed and not (self._ended and not self._runs):
                 self._restart()
@@ -233,8 +235,8 @@ class LeaseStream:
     # ---- the end -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End it and give the lease back; twice is harmless."""
-        self.drop_transfer()
+        """End it and give the lease back, whoever reads on it; twice is harmless."""
+        self.drop()
         with self._lock:
             if self._closed:
                 return
@@ -243,14 +245,8 @@ class LeaseStream:
                 self._transfer.close()
         self._shares.give_back(self._share, complete=self._ended)
 
-    def drop_transfer(self) -> None:
-        """Close the connection that somebody may be reading on, so that nobody waits for it."""
-        transfer = self._transfer
-        if transfer is not None and not self._ended:
-            transfer.close()
-
     def drop(self) -> None:
         """Close the connection, and leave the lease to whoever ends them all."""
-        self._closed = True
+        self._given_up = True
         if self._transfer is not None:
             self._transfer.close()

@@ -40,6 +40,7 @@ class Transfer:
     ) -> None:
         self.status, self.reason = 0, ""
         self._seconds = seconds
+        self._closed = False
         self._response: http.client.HTTPResponse | None = None
         self._connection = Connection(endpoint)
         try:
@@ -74,7 +75,16 @@ class Transfer:
 
         Raises:
             http.client.IncompleteRead: It ended before.
+            ConnectionAbortedError: It was closed by another thread.
         """
+        try:
+            return self._read(length)
+        except (ValueError, AttributeError) as exc:  # what files say that are closed while they are read
+            if not self._closed:
+                raise
+            raise ConnectionAbortedError("the transfer was closed") from exc
+
+    def _read(self, length: int) -> bytes:
         assert self._response is not None
         data = bytearray(length)
         rest = memoryview(data)
@@ -88,4 +98,5 @@ class Transfer:
 
     def close(self) -> None:
         """End it, whether all was moved or not; twice, and from another thread, is harmless."""
-        self._connection.end()
+        self._closed = True
+        self._connection.cut()

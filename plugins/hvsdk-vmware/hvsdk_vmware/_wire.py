@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -181,6 +181,13 @@ class Connection(http.client.HTTPConnection):
         """Whether it can be used again: the server has neither closed it nor said anything unasked."""
         fresh = time.monotonic() - self.used_at < _IDLE_SECONDS
         return fresh and self._plain is not None and self.sock is not None and not _readable(self._plain)
+
+    def cut(self) -> None:
+        """Close it for good, also for another thread that waits for an answer on it."""
+        if self._plain is not None:
+            with suppress(OSError):
+                self._plain.shutdown(socket.SHUT_RDWR)
+        self.end()
 
     def end(self) -> None:
         """Close it for good."""

@@ -120,13 +120,15 @@ class Liar:
     port: int
     answers: list[bytes]
     asked: list[bytes] = attrs.field(factory=list)
+    end: threading.Event = attrs.field(factory=threading.Event)
+    """Until it is set, connections stay open after the answer."""
 
 
 @pytest.fixture
 def liar() -> Iterator[Callable[..., Liar]]:
     with ExitStack() as stack:
 
-        def start(*answers: bytes) -> Liar:
+        def start(*answers: bytes, ends: bool = True) -> Liar:
             class Handler(StreamRequestHandler):
                 def handle(self) -> None:
                     while True:
@@ -138,6 +140,7 @@ def liar() -> Iterator[Callable[..., Liar]]:
                             head += line
                         made.asked.append(head)
                         self.wfile.write(made.answers[0] if len(made.answers) == 1 else made.answers.pop(0))
+                        made.end.wait(20)
                         return
 
             server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -146,6 +149,9 @@ def liar() -> Iterator[Callable[..., Liar]]:
             stack.callback(server.shutdown)
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             made = Liar(server.server_address[1], list(answers))
+            if ends:
+                made.end.set()
+            stack.callback(made.end.set)
             return made
 
         yield start
@@ -297,6 +303,28 @@ def test_a_stream_that_always_breaks_ends_as_an_error(liar: Callable[..., Liar])
     assert len(server.asked) == 3
     found.close()
     assert shares.given == [False]
+
+
+def test_a_reader_is_closed_while_another_thread_waits_on_it(liar: Callable[..., Liar]) -> None:
+    server = liar(answer("200 OK", STREAM[:66_600], length=len(STREAM)), ends=False)
+    found, shares = stream(server)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.read(0, 4 * MIB)
+        except BaseException as exc:
+            raised.append(exc)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    threading.Event().wait(0.2)
+    found.close()
+    thread.join(3)
+    assert not thread.is_alive()
+    assert isinstance(raised[0], errors.HvsdkError)
+    assert shares.given == [False]
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
