@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -375,3 +377,73 @@ def test_reading_is_no_more_than_a_user_may(own: Running) -> None:
             list(driver.list_domains(EVERYTHING, deadline=soon()))
         error = driver.translate(caught.value, Operation(id="1", verb="list_domains"))
         assert isinstance(error, errors.PermissionDeniedError)
+
+
+# ---- what the server's own log gets ----------------------------------------------------------------------
+
+
+class Overheard:
+    """Passes what is said between a client and a server that speak without TLS, and keeps the client's part."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.said = b""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self._port))
+                threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if from_client:
+                    self.said += data
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def test_each_call_of_an_operation_says_which_it_is_of_and_for_whom(make_center: Callable[..., Running]) -> None:
+    center = make_center(tls=False)
+    port = urlsplit(center.url).port
+    assert port is not None
+    between = Overheard(port)
+    seen: list[str] = []
+
+    class Audit:
+        @hvsdk.hookimpl
+        def hvsdk_before_operation(self, operation: Operation) -> None:
+            if operation.verb == "start":
+                seen.append(operation.id)
+
+    audit = Audit()
+    hvsdk.register(audit)
+    try:
+        url = f"vmware+http://{urlsplit(center.url).username}@127.0.0.1:{between.port}"
+        with hvsdk.connect(url, password=center.password, timeout=20) as host:
+            domain = some(host)
+            between.said = b""
+            with hvsdk.context(ticket="OPS-77", on_behalf_of="mia <x>"):
+                domain.start()
+    finally:
+        hvsdk.unregister(audit)
+        between.close()
+    (operation,) = seen
+    ids = re.findall(rb"<operationID[^>]*>([^<]*)</operationID>", between.said)
+    of_start = [one.decode() for one in ids if operation in one.decode()]
+    assert len(of_start) >= 2, "the call and what waits for its task"
+    assert all("-start-" in one and "OPS-77" in one and "<" not in one for one in of_start)
+    assert any("mia" in one for one in of_start)
