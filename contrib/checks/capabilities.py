@@ -60,12 +60,22 @@ def xen() -> dict[str, Any]:
         return matrix(pool.url, *login, "--image", image, "--guest-obeys", "--guest-agent", "--patience", "20")
 
 
+def vsphere(**options: Any) -> dict[str, Any]:
+    """Run the kit against a simulated vCenter, or a simulated ESXi host."""
+    with hvsdk_simulators.start("vcsim", domains=3, **options) as server:
+        os.environ["VMWARE_PASSWORD"] = server.password
+        login = ("--secret", "env:VMWARE_PASSWORD", "--verify", server.fingerprint)
+        return matrix(server.url, *login, "--patience", "20")
+
+
 def main() -> None:
     """Run the kit and write the table."""
     columns = {
         "fake": matrix("fake://kit?domains=3", "--guest-obeys", "--guest-agent"),
         "KVM, embedded QEMU": embedded(),
         "XAPI, simulated": xen(),
+        "vCenter, simulated": vsphere(hosts=2),
+        "ESXi, simulated": vsphere(esx=True),
         "libvirt's test driver": matrix("test:///default", "-k", "not reverting_keeps_the_labels"),
     }
     states = {name: {row["capability"]: row["state"] for row in run["capabilities"]} for name, run in columns.items()}
