@@ -12,11 +12,13 @@ from hvsdk_vmware import _networks, _nodes, _pools
 from hvsdk_vmware._around import AROUND_PATHS
 from hvsdk_vmware._records import domain_paths
 from hvsdk_vmware._stub import BASELINE
+from hvsdk_vmware._subscription import WATCHED
 
 EVERYTHING = frozenset({"config", "guest"})
 READ: tuple[Mapping[type, Iterable[str]], ...] = (
     {vim.VirtualMachine: domain_paths(EVERYTHING, created=False)},
     AROUND_PATHS,
+    WATCHED,
     _networks._PATHS,
     _networks._SWITCH_PATHS,
     {vim.HostSystem: (*_nodes._PATHS, "configManager.autoStartManager")},

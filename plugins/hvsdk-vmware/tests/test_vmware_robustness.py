@@ -57,7 +57,8 @@ def through(proxy: FaultProxy, center: Running, **more: Any) -> hvsdk.Host:
     """Connect through the proxy."""
     url = urlsplit(center.url)
     there = f"{url.scheme}://{url.username}@127.0.0.1:{proxy.port}"
-    return hvsdk.connect(there, **{"password": center.password, "verify": center.fingerprint, "timeout": 10.0} | more)
+    wishes: dict[str, Any] = {"password": center.password, "verify": center.fingerprint, "timeout": 10.0}
+    return hvsdk.connect(there, **wishes | more)
 
 
 def some(host: hvsdk.Host) -> hvsdk.Domain:

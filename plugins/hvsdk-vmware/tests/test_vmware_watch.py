@@ -170,6 +170,20 @@ def test_a_renamed_host_is_told_of_all_its_domains() -> None:
     assert (change.native_id, change.info.node, change.kind) == ("vm-1", "new/er", None)
 
 
+def test_a_host_by_itself_tells_the_same(esxi: Running) -> None:
+    client = Raw(esxi)
+    with opened(esxi) as driver:
+        follower = Follower(driver)
+        key = client.make_vm("watched-on-esxi")
+        follower.until(of(key, PowerState.SHUTOFF))
+        client.reach(key, "running")
+        follower.until(of(key, PowerState.RUNNING))
+        client.remove_vm(key)
+        follower.until(lambda change: change.native_id == key and change.info is None)
+        assert {key: plain(info) for key, info in follower.domains.items()} == now(driver)
+    client.close()
+
+
 # ---- what the server's answer may look like --------------------------------------------------------------
 
 
