@@ -82,6 +82,9 @@ func (e *vmExtra) moveToPool(ctx *simulator.Context, to types.ManagedObjectRefer
 // RelocateVMTask relocates as the library does it, and tells both hosts and both pools, which the library forgets.
 func (e *vmExtra) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_Task) soap.HasFault {
 	e.begin(ctx)
+	if req.Spec.Service != nil {
+		return e.moveAway(req.Spec)
+	}
 	body := new(methods.RelocateVM_TaskBody)
 	if failure := e.relocatable(&req.Spec); failure != nil {
 		body.Fault_ = simulator.Fault("", failure)

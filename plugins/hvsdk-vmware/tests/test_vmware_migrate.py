@@ -323,3 +323,48 @@ def test_the_password_of_another_vcenter_is_shown_nowhere(
                 frame = frame.tb_next
             trace = trace.__cause__
         assert running.password not in told
+
+
+@pytest.mark.parametrize("state", ["running", "shutoff"])
+def test_a_domain_moves_to_another_vcenter(
+    center: Running, away: tuple[Running, VmwareDriver], host: hvsdk.Host, raw: Raw, state: str
+) -> None:
+    running, driver = away
+    native_id = raw.make_vm(f"moves-{state}")
+    raw.reach(native_id, state)
+    domain = host.domain(native_id)
+    node = driver.list_nodes(deadline=soon())[-1]
+    with connect(running) as there:
+        moved = domain.migrate(there, node=node.name)
+        assert moved.host is there
+        assert (moved.name, moved.uuid, moved.power_state) == (domain.name, domain.uuid, state)
+        assert moved.node == node.name
+        assert [nic.mac for nic in moved.nics] == [nic.mac for nic in domain.nics]
+    with pytest.raises(errors.DomainNotFoundError):
+        host.domain(native_id)
+
+
+def test_a_move_to_another_vcenter_that_it_refuses(
+    away: tuple[Running, VmwareDriver], host: hvsdk.Host, domain: hvsdk.Domain
+) -> None:
+    running, _ = away
+    running.fault("CreateVM_Task:error=NoPermission,no:1")
+    with connect(running) as there, pytest.raises(errors.PermissionDeniedError):
+        domain.migrate(there)
+    assert host.domain(domain.native_id).uuid == domain.uuid
+
+
+def test_a_move_to_another_vcenter_is_cancelled(
+    center: Running, away: tuple[Running, VmwareDriver], host: hvsdk.Host, domain: hvsdk.Domain
+) -> None:
+    running, _ = away
+    center.fault("RelocateVM_Task:task-slow=20:1")
+    cancel = threading.Event()
+    timer = threading.Timer(0.5, cancel.set)
+    timer.start()
+    with connect(running) as there:
+        with pytest.raises(errors.CancelledError):
+            domain.migrate(there, cancel=cancel)
+        assert not there.domains(where=lambda info: info.uuid == domain.uuid)
+    timer.join()
+    assert host.domain(domain.native_id).uuid == domain.uuid
