@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from hvsdk.driver import FENCE_KEY, Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
+from hvsdk.driver import Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
 from pyVmomi import vim
 
-from hvsdk_vmware._extra_config import METADATA_PREFIX
 from hvsdk_vmware._fields import NOTHING, Values, child, options, text
 from hvsdk_vmware._ground import GROUND
+from hvsdk_vmware._host_clone import HostCloneVerbs
+from hvsdk_vmware._host_copy import OF_ONE_DOMAIN
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._left_out import DEVICES, refuse_left_out
 from hvsdk_vmware._listing import ListingReads
@@ -19,26 +20,25 @@ from hvsdk_vmware._making import Making
 from hvsdk_vmware._names import written
 from hvsdk_vmware._snapshots import SnapshotVerbs
 from hvsdk_vmware._templates import PLACE_KEY, TemplateReads
-from hvsdk_vmware._undo_create import NewDomain, UndoCreate
+from hvsdk_vmware._undo_create import NewDomain
 
 __all__ = ["CloneVerbs"]
 
 CONFIG = frozenset({"config"})
-_OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
-"""Marks such as a fence or where a domain came from, which a copy must not bear."""
 _FULL, _LINKED = "moveAllDiskBackingsAndDisallowSharing", "createNewChildDiskBacking"
 _EXTRA = "config.extraConfig"
 _BEFORE = ("name", "parent", "parentVApp", "config.template", "runtime.host", _EXTRA, DEVICES)
 
 
-class CloneVerbs(TemplateReads, SnapshotVerbs, UndoCreate, LabelVerbs, ListingReads):
+class CloneVerbs(TemplateReads, SnapshotVerbs, HostCloneVerbs, LabelVerbs, ListingReads):
     """`clone`."""
 
     def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
         limits = dict(super().host_limits(deadline=deadline))
         if not self.is_vcenter:
-            for capability in (Capability.CLONE, Capability.CLONE_LINKED):
-                limits.setdefault(capability, Unsupported("an ESXi host clones nothing by itself: it takes a vCenter"))
+            reason = "an ESXi host has no clones of its own: hvsdk copies the disks of a domain that is off"
+            for capability in (Capability.CLONE_LINKED, Capability.CLONE_RUNNING):
+                limits.setdefault(capability, Unsupported(reason))
         return limits
 
     def clone(self, native_id: str, name: str, *, linked: bool, deadline: Deadline) -> Task[DomainInfo]:
@@ -48,6 +48,8 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, UndoCreate, LabelVerbs, ListingRe
         in place of such as were chosen by hand. A copy that fails, or is given up before its end was told, is removed
         again. A linked one lies on a snapshot of the original that is made for it, and stays.
         """
+        if not self.is_vcenter:
+            return self.clone_on_host(native_id, name, deadline)
         called = written(name)
         before = self.read_vm(native_id, _BEFORE, deadline).values
         if linked and text(before, "config.template") == "true":
@@ -144,7 +146,7 @@ class _Copying:
         entries = [
             vim.option.OptionValue(key=key, value="")
             for key, _ in options(values, _EXTRA)
-            if key.startswith(_OF_ONE_DOMAIN) or key == PLACE_KEY
+            if key.startswith(OF_ONE_DOMAIN) or key == PLACE_KEY
         ]
         config = vim.vm.ConfigSpec(
             instanceUuid=self._new.uuid,

@@ -9,7 +9,7 @@ import pytest
 from hvsdk.driver import PowerState, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim, vmodl
-from vmware_support import Raw, connect, domain_calls, finished, opened, soon
+from vmware_support import Raw, domain_calls, finished, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
 from hvsdk_vmware._ground import GROUND
@@ -165,11 +165,6 @@ def test_a_linked_clone_of_a_template_runs(raw: Raw, spare: hvsdk.Domain) -> Non
     with pytest.raises(errors.HvsdkError, match="template"):
         spare.clone(spare.name + "-copy", linked=True)
     assert spare.name + "-copy" not in names(raw)
-
-
-def test_an_esxi_host_says_that_it_clones_nothing(esxi: Running) -> None:
-    with connect(esxi) as host:
-        assert "vCenter" in (host.why_not("clone_linked") or "")
 
 
 def test_a_clone_takes_few_calls(center: Running, spare: hvsdk.Domain) -> None:
