@@ -15,6 +15,7 @@ type action func(site *world, arguments func(any) error) (any, error)
 var actions = map[string]action{
 	"disk":            actOnDisk,
 	"expire-sessions": expireSessions,
+	"figures":         chooseFigures,
 	"guest":           actOnGuest,
 	"hang-up":         hangUp,
 	"inaccessible":    loseVM,

@@ -34,8 +34,12 @@ type (
 		extra
 		snapshot *simulator.VirtualMachineSnapshot
 	}
-	collectorExtra struct{ extra }
-	poolExtra      struct {
+	collectorExtra   struct{ extra }
+	performanceExtra struct {
+		extra
+		manager *simulator.PerformanceManager
+	}
+	poolExtra struct {
 		extra
 		pool *simulator.ResourcePool
 	}
@@ -95,6 +99,8 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &diskManagerExtra{base, one}
 	case *simulator.HostDatastoreBrowser:
 		return &browserExtra{base, one}
+	case *simulator.PerformanceManager:
+		return &performanceExtra{base, one}
 	}
 	if this.Type == "PropertyCollector" {
 		return &collectorExtra{base}

@@ -33,6 +33,7 @@ type world struct {
 	disks     *diskStore
 	moments   *momentBook
 	told      *toldBook
+	figures   *figureBook
 	summaries *summaryBook
 	over      chan struct{} // closed when the server ends
 	closing   sync.Once
@@ -49,6 +50,7 @@ func newWorld(wanted options) (*world, error) {
 		leases:    newLeaseBook(),
 		moments:   newMomentBook(),
 		told:      newToldBook(),
+		figures:   newFigureBook(),
 		summaries: newSummaryBook(),
 		over:      make(chan struct{}),
 	}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -132,6 +133,49 @@ def test_no_domain_is_no_call_for_figures(make_center: Callable[..., Running]) -
         assert list(driver.stats(None, deadline=soon())) == []
         calls = domain_calls(center, lambda: driver.stats(None, deadline=soon()))
     assert calls == {"RetrievePropertiesEx": 1}
+
+
+@pytest.fixture
+def running(domain: hvsdk.Domain, center: Running) -> Iterator[hvsdk.Domain]:
+    domain.start()
+    yield domain
+    center.act("figures", vm=domain.native_id, values=None)
+
+
+def test_figures_are_those_of_the_server_in_our_units(center: Running, running: hvsdk.Domain) -> None:
+    center.act("figures", vm=running.native_id, values={counter.name: 100 for counter in COUNTERS})
+    stats = running.stats()
+    assert stats.cpu_ratio == pytest.approx(0.01 * (running.vcpus or 0))
+    disks = sum(disk.device == "disk" for disk in running.disks)
+    assert stats.disk_read_bytes_per_second == stats.disk_write_bytes_per_second == 102400 * disks
+    assert stats.net_rx_bytes_per_second == 102400
+    assert stats.net_tx_packets_per_second == 5
+
+
+def test_a_domain_of_which_nothing_is_measured_yet_says_so(center: Running, running: hvsdk.Domain) -> None:
+    center.act("figures", vm=running.native_id, values={})
+    stats = running.stats()
+    assert stats.details["vmware.no_figures"]
+    assert stats.memory_bytes == running.memory_bytes
+    assert stats.interval_seconds is None
+    assert all(getattr(stats, field) is None for field in FIELDS)
+    others = [one for one in listed(center) if one.native_id != running.native_id]
+    assert all(one.cpu_ratio is not None for one in others)
+
+
+def test_domains_that_go_meanwhile_do_not_cost_the_figures_of_others(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=20)
+    client = Raw(center)
+    with opened(center) as driver:
+        running = [stats.native_id for stats in driver.stats(None, deadline=soon())]
+        center.fault("QueryPerf:slow=1:1")
+        remover = threading.Timer(0.2, lambda: [client.remove_vm(one) for one in running[:2]])
+        remover.start()
+        found = {stats.native_id: stats for stats in driver.stats(None, deadline=soon())}
+        remover.join()
+    client.close()
+    assert all(found[one].cpu_ratio is not None for one in running[2:])
+    assert all(found[one].cpu_ratio is None for one in running[:2])
 
 
 # ---- what an answer tells ------------------------------------------------------------------------------------
