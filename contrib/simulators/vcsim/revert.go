@@ -169,6 +169,7 @@ func (e *vmExtra) snapshot(
 			if found {
 				ctx.Update(e.vm, []types.PropertyChange{{Name: "snapshot.rootSnapshotList", Val: tree}})
 			}
+			e.world.track(e.vm, ref)
 		})
 	})
 	return outer.task.Self, nil
