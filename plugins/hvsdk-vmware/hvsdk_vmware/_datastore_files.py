@@ -87,8 +87,13 @@ class DatastoreReads(VmwareSession):
         )
         store = next((one for one in found if one.id == pool_id and one.kind == "Datastore"), None)
         center = next((one for one in found if one.kind == "Datacenter"), None)
-        if store is None or center is None:
+        if store is None:
             raise errors.StoragePoolNotFoundError(f"there is no datastore {pool_id}")
+        if center is None:
+            raise errors.PermissionDeniedError(
+                f"the datacenter of the datastore {pool_id} is not shown to this user, so that its files cannot be named",
+                hint="the role needs System.View on the folders above the datastore",
+            )
         return Store(
             id=pool_id,
             name=text(store.values, "name"),

@@ -33,13 +33,21 @@ from hvsdk_vmware._fields import NOTHING, Found, text
 from hvsdk_vmware._lease import Lease, LeaseShares
 from hvsdk_vmware._lease_url import LeasedFile, file_of, slot_of
 from hvsdk_vmware._readers import FileReader, LeaseReader, LeaseStream
-from hvsdk_vmware._vmdk import BrokenVmdkError
 
 __all__ = ["DiskIoVerbs"]
 
-_REFUSALS = (vmodl.MethodFault, FileRefusedError, BrokenVmdkError, errors.UnsupportedError, errors.OperationFailedError)
-"""What makes the other way worth a try."""
-_LOST = (vmodl.fault.ManagedObjectNotFound, vim.fault.NotAuthenticated)
+_REFUSALS = (
+    vim.fault.InvalidPowerState,
+    vim.fault.NoPermission,
+    vim.fault.MethodDisabled,
+    vim.fault.RestrictedVersion,
+    vmodl.fault.NotSupported,
+    vmodl.fault.MethodNotFound,
+    errors.OperationFailedError,
+    errors.UnsupportedError,
+    errors.CertificateError,
+)
+"""What makes the other way worth a try. Where something else is being done to the domain, its file is left alone as well."""
 _FLAT = "-flat.vmdk"
 
 
@@ -124,8 +132,6 @@ class DiskIoVerbs(DatastoreReads):
         for way in ways:
             try:
                 return way(deadline)
-            except _LOST:
-                raise
             except _REFUSALS as exc:
                 refused.append(exc)
         first, *others = refused

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
-from hvsdk.driver import TLSOptions, tls_context
+from hvsdk.driver import Deadline, TLSOptions, errors, tls_context
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._session import VmwareSession
-from hvsdk_vmware._wire import Endpoint
+from hvsdk_vmware._transfer import Transfer
+from hvsdk_vmware._wire import Endpoint, UnreachableError
 
-__all__ = ["LeasedFile", "Slot", "file_of", "slot_of"]
+__all__ = ["LeasedFile", "Slot", "begin_transfer", "family_of", "file_of", "slot_of"]
 
 _ALIAS = "*"
 """What stands for the server that was asked: a host by itself does not know by what name it is reached."""
@@ -86,6 +88,33 @@ def file_of(session: VmwareSession, device: Any) -> LeasedFile:
     told = _thumbprint(device) if tls.verify or tls.pins else None
     rules = TLSOptions(verify=False, legacy=tls.legacy) if told else tls
     return LeasedFile(Endpoint(host, port, tls_context(rules), told), path, ours)
+
+
+def begin_transfer(
+    session: VmwareSession,
+    file: LeasedFile,
+    method: str,
+    headers: Mapping[str, str],
+    *,
+    length: int | None = None,
+    deadline: Deadline | None = None,
+) -> Transfer:
+    """Begin to move what is in a file of a lease, see `Transfer`.
+
+    Raises:
+        OperationFailedError: There is no way to the host that has it.
+    """
+    cookie = {"Cookie": session.stub.cookie} if file.ours else {}
+    seconds = session.target.timeout
+    try:
+        return Transfer(
+            file.endpoint, method, file.path, {**headers, **cookie}, seconds, length=length, deadline=deadline
+        )
+    except UnreachableError as exc:
+        raise errors.OperationFailedError(
+            f"the host {file.endpoint}, which the bytes of the disk have to go to or come from, cannot be reached: {exc}",
+            hint="vCenter names its hosts as it knows them: their names must resolve here, and port 443 be open",
+        ) from exc
 
 
 def _place(parts: SplitResult, port: int | None, own: Endpoint) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from hvsdk.driver import Deadline, DiskReader, Extent, errors
 
 from hvsdk_vmware._datastore_files import RemoteFile
 from hvsdk_vmware._lease import LeaseShare, LeaseShares
-from hvsdk_vmware._lease_url import LeasedFile
+from hvsdk_vmware._lease_url import LeasedFile, begin_transfer
 from hvsdk_vmware._session import VmwareSession
 from hvsdk_vmware._transfer import Transfer
 from hvsdk_vmware._vmdk import SECTOR, BrokenVmdkError, VmdkHeader, read_grains, read_header
@@ -121,9 +121,7 @@ class LeaseStream:
     # ---- the stream --------------------------------------------------------------------------------------
 
     def _begin(self, deadline: Deadline | None = None) -> None:
-        headers = {"Cookie": self._session.stub.cookie} if self._file.ours else {}
-        seconds = self._session.target.timeout
-        transfer = Transfer(self._file.endpoint, "GET", self._file.path, headers, seconds, deadline=deadline)
+        transfer = begin_transfer(self._session, self._file, "GET", {}, deadline=deadline)
         self._transfer = transfer
         try:
             if transfer.status != 200:

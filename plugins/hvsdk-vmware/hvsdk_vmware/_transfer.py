@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from hvsdk.driver import Deadline
 
 from hvsdk_vmware._stub import AGENT
-from hvsdk_vmware._wire import Connection, Endpoint
+from hvsdk_vmware._wire import Connection, Endpoint, UnreachableError
 
 __all__ = ["Transfer"]
+
+_CONNECT_SECONDS = 10.0
 
 
 class Transfer:
@@ -43,9 +45,10 @@ class Transfer:
         self._closed = False
         self._response: http.client.HTTPResponse | None = None
         self._connection = Connection(endpoint)
+        limit = deadline or Deadline(seconds)
         try:
-            self._connection.until(deadline or Deadline(seconds))
-            self._connection.begin()
+            self._connect(limit)
+            self._connection.until(limit)
             self._connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in {"User-Agent": AGENT, **headers}.items():
                 self._connection.putheader(name, value)
@@ -53,10 +56,23 @@ class Transfer:
                 self._connection.putheader("Content-Length", str(length))
             self._connection.endheaders()
             if length is None:
-                self.answer(deadline)
+                self.answer(limit)
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, limit: Deadline) -> None:
+        """Connect; a server that says nothing counts as one that cannot be reached, while there is time for another way.
+
+        Raises:
+            UnreachableError: That is not possible.
+        """
+        seconds = min(_CONNECT_SECONDS, limit.remaining())
+        self._connection.until(Deadline(seconds))
+        try:
+            self._connection.begin()
+        except TimeoutError as exc:
+            raise UnreachableError(f"no answer in {seconds:.0f} s") from exc
 
     def send(self, data: bytes | memoryview) -> None:
         """Send a piece of the body."""

@@ -23,10 +23,9 @@ from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile, Store
 from hvsdk_vmware._hardware import HardwareReads, file_of
 from hvsdk_vmware._import_place import ImportPlaceReads, Spec, temporary_machine
 from hvsdk_vmware._lease import Lease
-from hvsdk_vmware._lease_url import LeasedFile
+from hvsdk_vmware._lease_url import LeasedFile, begin_transfer
 from hvsdk_vmware._lease_url import file_of as leased_file
 from hvsdk_vmware._tasks import VmwareTask
-from hvsdk_vmware._transfer import Transfer
 from hvsdk_vmware._volume_writer import VolumeWriter
 from hvsdk_vmware._volumes import FoundVolume, VolumeVerbs
 
@@ -153,8 +152,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         lease.complete()
 
     def _send(self, job: _Import, lease: Lease, file: LeasedFile) -> None:
-        headers = {"Content-Type": _TYPE} | ({"Cookie": self.stub.cookie} if file.ours else {})
-        begun = Transfer(file.endpoint, "POST", file.path, headers, self.target.timeout, length=job.length)
+        begun = begin_transfer(self, file, "POST", {"Content-Type": _TYPE}, length=job.length)
         with contextlib.closing(begun) as transfer:
             sent = 0
             while piece := job.packed.read(_PIECE):

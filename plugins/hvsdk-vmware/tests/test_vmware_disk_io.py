@@ -314,6 +314,40 @@ def test_what_cannot_be_read_in_any_way_says_why(center: Running, raw: Raw) -> N
     raw.remove_vm(made)
 
 
+@pytest.mark.parametrize(("way", "works"), [("auto", True), ("lease", False)])
+def test_hosts_that_cannot_be_reached_from_here_leave_the_file(
+    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch, way: str, works: bool
+) -> None:
+    made = raw.make_vm("behind a firewall")
+    write(center, made, PIECES)
+    monkeypatch.setattr(_lease_url, "_place", lambda parts, port, own: ("127.0.0.1", 1))
+    with opened(center, options={"disk_io": way}) as driver:
+        disk = disk_of(driver, made)
+        center.reset_counts()
+        if works:
+            reader = driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+            same(whole(reader), expected())
+            reader.close()
+        else:
+            with pytest.raises(errors.OperationFailedError, match="cannot be reached"):
+                driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+        assert center.counts()["HttpNfcLeaseAbort"] == 1
+    raw.remove_vm(made)
+
+
+def test_a_domain_that_something_is_done_to_is_left_alone(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("busy")
+    with opened(center) as driver:
+        disk = disk_of(driver, made)
+        center.fault("ExportVm:error=ConcurrentAccess")
+        center.reset_counts()
+        with pytest.raises(vim.fault.ConcurrentAccess):
+            driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+        assert "/folder" not in center.counts()
+        center.clear_faults()
+    raw.remove_vm(made)
+
+
 def test_a_disk_or_snapshot_that_is_not_there_is_not_opened(either: Running, filled: str) -> None:
     with opened(either) as driver:
         with pytest.raises(errors.DiskNotFoundError):
