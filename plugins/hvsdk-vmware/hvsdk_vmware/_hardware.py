@@ -29,6 +29,24 @@ _PATHS = (
     "config.instanceUuid",
     "config.files.vmPathName",
     "config.hardware.device",
+    "config.hardware.numCPU",
+    "config.hardware.numCoresPerSocket",
+    "config.hardware.memoryMB",
+    "config.cpuHotAddEnabled",
+    "config.cpuHotRemoveEnabled",
+    "config.memoryHotAddEnabled",
+    "config.hotPlugMemoryLimit",
+    "config.hotPlugMemoryIncrementSize",
+    "config.changeVersion",
+    "config.hardware.numCPU",
+    "config.hardware.numCoresPerSocket",
+    "config.hardware.memoryMB",
+    "config.cpuHotAddEnabled",
+    "config.cpuHotRemoveEnabled",
+    "config.memoryHotAddEnabled",
+    "config.hotPlugMemoryLimit",
+    "config.hotPlugMemoryIncrementSize",
+    "config.changeVersion",
     "config.extraConfig",
     "config.bootOptions",
     "snapshot",
@@ -54,6 +72,15 @@ class Subject:
         """Its power state."""
         told, connection = self.values.get("runtime.powerState"), self.values.get("runtime.connectionState")
         return power_state(str(told or ""), str(connection) if connection is not None else None)
+
+    def refuse_suspended(self, verb: str) -> None:
+        """Raise `PowerStateError` for a domain whose memory is saved: it must fit the hardware that it returns to."""
+        if self.state is PowerState.SUSPENDED:
+            raise errors.PowerStateError(
+                f"{verb} is not possible while {self.name!r} is suspended: its saved memory must fit its hardware",
+                state=self.state,
+                hint="resume it, or power_off(discard_memory=True)",
+            )
 
     @property
     def is_template(self) -> bool:
@@ -99,18 +126,18 @@ class HardwareReads(VmwareSession):
         """Return the domain as it is now.
 
         Raises:
-            DomainNotFoundError: There is none.
+            ManagedObjectNotFound: There is none.
+            DomainNotFoundError: Nothing of it is shown to this user.
         """
         wish = Collector.FilterSpec(
             propSet=paths_of({vim.VirtualMachine: _PATHS}),
             objectSet=[object_spec(self.vm(native_id))],
-            reportMissingObjectsInResults=True,
         )
         read = self.content.propertyCollector.RetrievePropertiesEx
         page = self.call(read, [wish], Collector.RetrieveOptions(), deadline=deadline)
         values = {entry.name: entry.val for one in (page.objects if page else ()) for entry in one.propSet}
         if not values:
-            raise errors.DomainNotFoundError(f"there is no domain {native_id}")
+            raise errors.DomainNotFoundError(f"the domain {native_id} is not shown to this user")
         return Subject(native_id, values)
 
 

@@ -8,7 +8,16 @@ from typing import Any, Final
 import attrs
 from hvsdk.driver import errors
 
-__all__ = ["DISK_HINTS", "DOMAIN_HINTS", "NIC_HINTS", "RECONFIGURE_HINTS", "VOLUME_HINTS", "Hint", "read_hints"]
+__all__ = [
+    "DISK_HINTS",
+    "DOMAIN_HINTS",
+    "NIC_HINTS",
+    "PREFIX",
+    "RECONFIGURE_HINTS",
+    "VOLUME_HINTS",
+    "Hint",
+    "read_hints",
+]
 
 PREFIX = "vmware."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from hvsdk.driver import CpuTopology, DomainSpec, errors
 from pyVmomi import vim
@@ -12,7 +13,7 @@ from pyVmomi import vim
 from hvsdk_vmware._extra_config import METADATA_PREFIX, write_value
 from hvsdk_vmware._names import written
 
-__all__ = ["allocation", "check_topology", "config_spec", "memory_mib"]
+__all__ = ["MIB", "allocation", "check_topology", "config_spec", "memory_mib"]
 
 MIB = 1 << 20
 _STEP = 4 * MIB
@@ -43,7 +44,7 @@ def config_spec(spec: DomainSpec, hints: Mapping[str, Any], uuid: str, store_nam
         guestId=hints.get("guest_id") or _GUESTS.get(spec.guest_os, spec.guest_os),
         version=_version(hints.get("hardware_version")),
         instanceUuid=uuid,
-        uuid=spec.smbios.get("uuid") or spec.uuid,
+        uuid=_guest_uuid(spec.smbios.get("uuid")) or spec.uuid,
         numCPUs=spec.vcpus,
         numCoresPerSocket=topology.cores if topology is not None else None,
         memoryMB=memory_mib(spec.memory_bytes),
@@ -110,6 +111,13 @@ def _check_wishes(spec: DomainSpec) -> None:
         raise errors.InvalidSpecError(
             f"vSphere sets no {unknown[0]!r} in the guest's SMBIOS, only its UUID", hint="leave it out of smbios="
         )
+
+
+def _guest_uuid(told: str | None) -> str | None:
+    try:
+        return str(UUID(told)) if told is not None else None
+    except ValueError:
+        raise errors.InvalidSpecError(f"smbios uuid is a UUID, not {told!r}") from None
 
 
 def _version(told: str | None) -> str | None:
