@@ -9,7 +9,7 @@ import attrs
 from hvsdk.driver import errors
 from pyVmomi import vim
 
-__all__ = ["BUSES", "SCSI_MODELS", "Slots", "bus_of"]
+__all__ = ["BUSES", "SCSI_MODELS", "Slots", "bus_of", "drive_order"]
 
 device = vim.vm.device
 SCSI_MODELS: Mapping[str, type] = {
@@ -26,6 +26,7 @@ _FAMILIES: Mapping[str, type] = {
     "ide": device.VirtualIDEController,
 }
 BUSES = tuple(_FAMILIES)
+_RANKS = ("ide", "scsi", "sata", "nvme")
 _UNITS = {"scsi": 16, "sata": 30, "nvme": 15, "ide": 2}
 _MOST = 4
 _OWN_UNIT = 7
@@ -118,6 +119,14 @@ class Slots:
 def bus_of(one: Any) -> str | None:
     """Return the bus of a controller, `None` for other devices, and for controllers that have no disks."""
     return next((bus for bus, kind in _FAMILIES.items() if isinstance(one, kind)), None)
+
+
+def drive_order(drives: Iterable[Any], devices: Iterable[Any]) -> list[Any]:
+    """Return drives in the order in which firmware finds them, as a domain's record has them."""
+    places = {
+        one.key: (_RANKS.index(bus), int(one.busNumber or 0)) for one in devices if (bus := bus_of(one)) is not None
+    }
+    return sorted(drives, key=lambda one: (places.get(one.controllerKey, (len(_RANKS), 0)), one.unitNumber or 0))
 
 
 def _controller(one: Any, devices: Iterable[Any]) -> _Controller:

@@ -1,8 +1,9 @@
-"""Making domains from nothing."""
+"""Making domains, from nothing or from a template."""
 
 from __future__ import annotations
 
 import posixpath
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,18 +17,24 @@ from hvsdk_vmware._boot_order import Spot, boot_entries, check_boot_order, spot_
 from hvsdk_vmware._cloud_init import SEED, seed_path
 from hvsdk_vmware._controllers import Slots
 from hvsdk_vmware._drives import DrivePlan, DrivePlans
+from hvsdk_vmware._from_template import TemplateSources, card_changes, keep_of_template
 from hvsdk_vmware._hardware import Subject
 from hvsdk_vmware._hints import DOMAIN_HINTS, read_hints
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._making import Making
+from hvsdk_vmware._names import shown
 from hvsdk_vmware._nics import NicPlan, NicPlans
 from hvsdk_vmware._pci_order import fix_slots
 from hvsdk_vmware._placement import Home, Placement
 from hvsdk_vmware._undo_create import NewDomain, UndoCreate
 from hvsdk_vmware._vm_config import config_spec
+from hvsdk_vmware._volumes import DIRECTORY
 
 __all__ = ["CreateVerbs"]
+
+_ON_STORE = re.compile(r"\[([^\]]*)\]")
+"""How a path begins: with its datastore."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,8 +42,9 @@ class _Draft:
     """All that is known before anything is made."""
 
     spec: DomainSpec
+    template: Subject | None
     disks: list[DiskSpec]
-    """All disks and drives, that for `media` among them."""
+    """All disks and drives, that for `media` among them; a template's own are not."""
     home: Home
     uuid: str
     config: vim.vm.ConfigSpec
@@ -46,7 +54,7 @@ class _Draft:
     """Whether a boot order is asked for."""
 
 
-class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, ListingReads):
+class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, LabelVerbs, ListingReads):
     """`create_domain`.
 
     One call makes the domain with its disks and adapters. Copies of volumes, and the image for cloud-init, lie in its
@@ -60,24 +68,24 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
 
     def _draft_domain(self, spec: DomainSpec, deadline: Deadline) -> _Draft:
         hints = read_hints(spec.hints, DOMAIN_HINTS)
-        if spec.template is not None:
-            raise errors.InvalidSpecError(
-                "a domain is not made from a template and a specification at once",
-                hint="clone() the template, then reconfigure() what came of it",
-            )
         disks = [*spec.disks, *([DiskSpec(device="cdrom", source=spec.media)] if spec.media is not None else [])]
         ordered = check_boot_order(disks)
         instance = spec.uuid or str(uuid.uuid4())
         config_spec(spec, hints, instance, "")  # what cannot be written is refused before anything is looked for
+        template = self.find_template(spec.template, deadline) if spec.template is not None else None
         home = self._home_of(spec, hints, disks, deadline)
         if spec.uuid is not None and self._with_uuid(spec.uuid, True, deadline):
             raise errors.AlreadyExistsError(f"there is a domain with the UUID {spec.uuid} already")
+        config = config_spec(spec, hints, instance, home.store_name)
+        if template is not None:
+            keep_of_template(config, spec, hints)
         return _Draft(
             spec=spec,
+            template=template,
             disks=disks,
             home=home,
             uuid=instance,
-            config=config_spec(spec, hints, instance, home.store_name),
+            config=config,
             drives=self.plan_drives(disks, deadline),
             nics=self.plan_nics(spec.nics, deadline, host=home.host),
             ordered=ordered,
@@ -88,23 +96,21 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
     ) -> Home:
         pools = [disk.pool for disk in disks if disk.pool is not None and disk.device == "disk"]
         networks = [nic.network for nic in spec.nics if nic.network is not None]
-        return self.choose_home(hints, pools, networks, deadline)
+        seen = [found[1] for disk in disks if (found := _ON_STORE.match(disk.source or ""))]
+        return self.choose_home(hints, pools, networks, deadline, seen=[shown(name) for name in seen])
 
     # ---- making ------------------------------------------------------------------------------------------
 
     def _create_steps(self, draft: _Draft, making: Making) -> Steps[DomainInfo]:
         new = NewDomain(draft.uuid, {drive.source for drive in draft.drives if drive.source and not drive.needs_copy})
         making.takes_back(f"domain {draft.spec.name!r}", lambda exc: self.remove_made(new, exc))
-        first = next((n for n, drive in enumerate(draft.drives) if drive.needs_copy), len(draft.drives))
-        slots, changes = Slots(), []
-        changes = [drive.change(slots) for drive in draft.drives[:first]]
-        changes += [nic.change(slots) for nic in draft.nics]
-        draft.config.deviceChange = [*slots.changes, *changes]
-        if draft.spec.pci_order:
-            fix_slots(draft.config.deviceChange)
-        spots = _spots(changes[:first], slots, ())
         making.check()
-        yield from self._make(draft, new)
+        if draft.template is not None:
+            yield from self._copy_template(draft, draft.template, new)
+            first, spots = 0, []
+        else:
+            first = next((n for n, drive in enumerate(draft.drives) if drive.needs_copy), len(draft.drives))
+            spots = yield from self._make(draft, new, first)
         if first < len(draft.drives) or draft.spec.cloud_init is not None:
             spots += yield from self._add_more(draft, new, first, making)
         if draft.ordered:
@@ -121,14 +127,45 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
         making.check()
         return self.get_domain(new.native_id, frozenset({"config"}), deadline=self.soon())
 
-    def _make(self, draft: _Draft, new: NewDomain) -> Steps[None]:
-        home = draft.home
-        create = vim.Folder(home.folder, self.stub).CreateVM_Task
-        pool, host = vim.ResourcePool(home.pool, self.stub), vim.HostSystem(home.host, self.stub)
+    def _make(self, draft: _Draft, new: NewDomain, first: int) -> Steps[list[Spot]]:
+        """Make the domain with all drives before the first that has to follow; return where those are."""
+        slots = Slots()
+        drives = [drive.change(slots) for drive in draft.drives[:first]]
+        nics = [nic.change(slots) for nic in draft.nics]
+        draft.config.deviceChange = [*slots.changes, *drives, *nics]
+        if draft.spec.pci_order:
+            fix_slots(draft.config.deviceChange)
+        folder, pool, host, _ = self._objects(draft.home)
         new.asked = True
         new.native_id = yield self.start_task(
-            create, draft.config, pool, host, deadline=self.soon(), result=lambda made: str(made._moId)
+            folder.CreateVM_Task, draft.config, pool, host, deadline=self.soon(), result=_id_of
         )
+        self._check_uuid(draft, new)
+        return _spots(drives, slots, ())
+
+    def _copy_template(self, draft: _Draft, template: Subject, new: NewDomain) -> Steps[None]:
+        """Copy a template; its disks come first, then those of the specification."""
+        slots = Slots(template.devices)
+        nics = [nic.change(slots) for nic in draft.nics]
+        if draft.spec.pci_order:
+            fix_slots(nics)
+        draft.config.deviceChange = card_changes(template.devices, nics)
+        folder, pool, host, store = self._objects(draft.home)
+        spec = self.copy_of(template, draft.config, pool=pool, host=host, store=store)
+        clone, name = self.vm(template.native_id).CloneVM_Task, draft.config.name
+        new.asked = True
+        new.native_id = yield self.start_task(clone, folder, name, spec, deadline=self.soon(), result=_id_of)
+        self._check_uuid(draft, new)
+
+    def _objects(self, home: Home) -> tuple[Any, Any, Any, Any]:
+        return (
+            vim.Folder(home.folder, self.stub),
+            vim.ResourcePool(home.pool, self.stub),
+            vim.HostSystem(home.host, self.stub),
+            vim.Datastore(home.store, self.stub),
+        )
+
+    def _check_uuid(self, draft: _Draft, new: NewDomain) -> None:
         if draft.spec.uuid is not None and self.subject(new.native_id, self.soon()).uuid != draft.uuid:
             raise errors.AlreadyExistsError(
                 f"vSphere gave the new domain another UUID than {draft.uuid}: there is one with that already"
@@ -138,14 +175,10 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
         """Add what lies in the domain's directory, and the drives that come after such; return where those are."""
         vm = self.subject(new.native_id, self.soon())
         slots, spec = Slots(vm.devices), vim.vm.ConfigSpec()
-        stem = posixpath.splitext(vm.path)[0]
         changes = []
         for number, drive in enumerate(draft.drives[first:], start=first):
             making.check()
-            path = f"{stem}-{number}.vmdk" if drive.needs_copy else None
-            if path is not None:
-                new.files.append(path)
-                yield from self.copy_drive(drive, path, draft.home.store)
+            path = (yield from self._copy(draft, new, vm, drive, number)) if drive.needs_copy else None
             changes.append(drive.change(slots, path))
         spots = _spots(changes, slots, vm.devices)
         if draft.spec.cloud_init is not None:
@@ -159,6 +192,18 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
         yield self._reconfigure_new(new, spec)
         return spots
 
+    def _copy(self, draft: _Draft, new: NewDomain, vm: Subject, drive: DrivePlan, number: int) -> Steps[str]:
+        """Copy a volume: into the domain's directory, or where volumes lie on another datastore; return its path."""
+        pool = drive.pool.id if drive.pool is not None else draft.home.store
+        path = f"{posixpath.splitext(vm.path)[0]}-{number}.vmdk"
+        if pool != draft.home.store:
+            store = self.store(pool, self.soon())
+            self.make_directory(store)
+            path = store.path(f"{DIRECTORY}/{vm.uuid}-{number}.vmdk")
+        new.files[path] = pool
+        yield from self.copy_drive(drive, path, pool)
+        return path
+
     def _put_seed(self, draft: _Draft, new: NewDomain, vm: Subject) -> str:
         assert draft.spec.cloud_init is not None
         image = seed_path(vm.path, vm.uuid)
@@ -166,13 +211,19 @@ class CreateVerbs(UndoCreate, DrivePlans, NicPlans, Placement, LabelVerbs, Listi
         inside = store.inside(image)
         if inside is None:
             raise errors.OperationFailedError(f"the domain's directory is not on {store.name!r}: {vm.path}")
-        new.files.append(image)
+        new.files[image] = store.id
         data = seed_image(draft.spec.cloud_init, name=draft.spec.name, instance=vm.uuid)
         self.upload_file(store, inside, data)
         return image
 
     def _reconfigure_new(self, new: NewDomain, spec: vim.vm.ConfigSpec) -> Any:
         return self.start_task(self.vm(new.native_id).ReconfigVM_Task, spec, deadline=self.soon())
+
+
+def _id_of(made: Any) -> str:
+    if not isinstance(made, vim.VirtualMachine):
+        raise errors.OperationFailedError(f"vSphere made a domain, and said that it is {made!r}")
+    return str(made._moId)
 
 
 def _spots(changes: Sequence[Any], slots: Slots, devices: Sequence[Any]) -> list[Spot]:

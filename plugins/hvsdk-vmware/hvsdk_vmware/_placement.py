@@ -100,7 +100,13 @@ class Placement(ViewReads):
         return Inventory([one for page in pages for one in page])
 
     def choose_home(
-        self, hints: Mapping[str, Any], stores: Sequence[str], networks: Sequence[str], deadline: Deadline
+        self,
+        hints: Mapping[str, Any],
+        stores: Sequence[str],
+        networks: Sequence[str],
+        deadline: Deadline,
+        *,
+        seen: Sequence[str] = (),
     ) -> Home:
         """Return a place where all that is wished for can be had.
 
@@ -111,13 +117,14 @@ class Placement(ViewReads):
             hints: `folder`, `resource_pool`, `host` and `datastore`, as far as they are given.
             stores: Names or ids of the datastores of its disks; the first one is its own, unless there is a hint.
             networks: Names or ids of its networks.
+            seen: Further datastores that its host has to see.
 
         Raises:
             NotFoundError: One of them is not there.
                 InvalidSpecError: They are not in one place, or there is more than one of a name there.
         """
         there = self.inventory(deadline)
-        hosts = _hosts_with(there, hints, stores, networks)
+        hosts = _hosts_with(there, hints, [*stores, *seen], networks)
         host = min(hosts, key=lambda one: (number(one.values, _MEMORY) or 0, text(one.values, "name"), one.id))
         center = there.datacenter(host.id)
         folder = text(there.all[center].values, "vmFolder") if center else ""

@@ -27,8 +27,8 @@ class NewDomain:
     """vSphere's own UUID of it, by which it is found when the answer was lost."""
     sources: set[str]
     """Volumes that were there before, and stay."""
-    files: list[str] = attrs.field(factory=list)
-    """What was put into its directory."""
+    files: dict[str, str] = attrs.field(factory=dict)
+    """What was put on datastores for it, by path: the datastore's id."""
     native_id: str = ""
     """Its id, once that was told."""
     asked: bool = False
@@ -96,7 +96,7 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
     def _delete_files(self, new: NewDomain, vm: Subject) -> None:
         attached = {file_of(disk) for disk in vm.disks}
         for path in [file for file in new.files if file not in attached]:
-            center = self.store_of(vm, path, self.soon()).center
+            center = self.store(new.files[path], self.soon()).center
             if path.endswith(".vmdk"):
                 self._delete_disk(path, center)
             else:

@@ -70,7 +70,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
         return StepsTask(self._create(store, spec.name, -(-spec.size_bytes // 1024), hints.get("provisioning", "thin")))
 
     def _create(self, store: Store, name: str, kilobytes: int, provisioning: str) -> Steps[VolumeInfo]:
-        self._make_directory(store)
+        self.make_directory(store)
         path = store.path(f"{DIRECTORY}/{name}{_DISK}")
         wish = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
             diskType=_TYPES[provisioning], adapterType="lsiLogic", capacityKb=kilobytes
@@ -87,7 +87,8 @@ class VolumeVerbs(PoolReads, FileVerbs):
             details=frozen({"vmware.thin": provisioning == "thin"}),
         )
 
-    def _make_directory(self, store: Store) -> None:
+    def make_directory(self, store: Store) -> None:
+        """Make the directory for volumes on a datastore, unless it is there."""
         with contextlib.suppress(vim.fault.FileAlreadyExists):
             if store.plain_folders:
                 manager = self.content.fileManager

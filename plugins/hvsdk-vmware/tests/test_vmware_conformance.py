@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -12,10 +11,9 @@ import pytest
 from hvsdk import Domain, PowerState
 from hvsdk.testing import BackendConformance
 from hvsdk_simulators import Running
-from pyVmomi import vmodl
+from pyVmomi import vim, vmodl
+from vmware_files import write_file
 from vmware_support import Raw, connect
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="class")
@@ -31,11 +29,10 @@ class Servers(BackendConformance):
     options: ClassVar[dict[str, Any]] = {}
     vendor_errors = (vmodl.MethodFault,)
     known_failures: ClassVar[dict[str, str]] = {
+        "test_autostart_is_as_asked": "the stand-in has no HostAutoStartManager",
         "test_autostart_is_switched": "the stand-in has no HostAutoStartManager",
         "test_unfencing_brings_back_what_was_switched_off": "the stand-in has no HostAutoStartManager",
         "test_notes_are_emptied": "the stand-in keeps an annotation that is emptied",
-        "test_a_name_is_not_given_twice_where_names_are_unique": "domains are made by another client",
-        "test_progress_is_told_as_a_share": "domains are made by another client",
         "test_saved_memory_is_restored": "the stand-in counts a resumed guest as one that has booted",
     }
     round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
@@ -53,34 +50,11 @@ class Servers(BackendConformance):
         client.close()
 
     @pytest.fixture
-    def make_domain(self, host: hvsdk.Host, other_client: Raw, names: Any, server: Running) -> Iterator[Any]:
-        """Domains are made and removed by another client."""
-        numbers, made = itertools.count(), list[str]()
-
-        def make(*, name: str | None = None, **changes: Any) -> Domain:
-            if changes:
-                pytest.skip(f"no domain with {', '.join(changes)} is made here")
-            wanted = name or names("domain" if not (number := next(numbers)) else f"domain-{number}")
-            made.append(other_client.make_vm(f"made-{next(_numbers)}"))
-            other_client.rename(made[-1], wanted)
-            return host.domain(made[-1])
-
-        yield make
-        server.clear_faults()
-        last = Raw(server)  # a test may have ended all sessions
-        for native_id in reversed(made):
-            last.remove_vm(native_id)
-        last.close()
-
-    @pytest.fixture
-    def spec(self) -> hvsdk.DomainSpec:
-        """What the other client makes."""
-        disk = hvsdk.DiskSpec(size="16MiB")
-        return hvsdk.DomainSpec(name="kit", vcpus=1, memory="64MiB", disks=[disk], nics=[hvsdk.NicSpec()])
-
-    @pytest.fixture
-    def clean(self) -> list[Any]:
-        return []
+    def image(self, server: Running, other_client: Raw) -> str:
+        store = min(one.name for one in other_client.all(vim.Datastore))
+        path = f"[{store}] kit.iso"
+        write_file(server, other_client, path, bytes(1 << 16))
+        return path
 
     @pytest.fixture
     def patience(self) -> float:
@@ -112,9 +86,14 @@ class Servers(BackendConformance):
     @pytest.fixture
     def force_state(self, server: Running) -> Callable[[Domain, PowerState], None]:
         def force(domain: Domain, state: PowerState) -> None:
-            if state is not PowerState.UNKNOWN:
+            if state is PowerState.UNKNOWN:
+                server.act("inaccessible", vm=domain.native_id)
+            elif state is PowerState.SHUTOFF:
+                client = Raw(server)
+                client.vm(domain.native_id).UnregisterVM()  # it cannot be reached again
+                client.close()
+            else:
                 pytest.skip("vSphere tells neither a crash nor what is under way")
-            server.act("inaccessible", vm=domain.native_id)
 
         return force
 

@@ -160,7 +160,7 @@ def test_hints_are_obeyed(create: Create, either_raw: Raw) -> None:
         {"memory": "129MiB"},
         {"vcpus": 2, "cpu_topology": CpuTopology(sockets=1, cores=1, threads=2)},
         {"vcpus": 3, "max_vcpus": 4, "cpu_topology": CpuTopology(sockets=2, cores=2)},
-        {"template": "some"},
+        {"smbios": {"uuid": "none"}},
         {"hints": {"vmware.colour": "red"}},
         {"hints": {"vmware.nested": "yes"}},
         {"hints": {"vmware.extra_config": {"hvsdk-tags": "x"}}},
@@ -280,3 +280,58 @@ def test_a_volume_is_copied_and_grown(create: Create) -> None:
     )
     assert [disk.capacity_bytes for disk in copied.disks] == [16 * MIB, 64 * MIB, 20 * MIB]
     assert copied.disks[1].source != first.disks[0].source
+
+
+@pytest.fixture
+def template(raw: Raw) -> Iterator[str]:
+    """The id of a template with one disk and one adapter whose MAC was chosen by hand."""
+    native_id = raw.make_vm(f"template-{next(_numbers)}")
+    card = next(
+        one for one in raw.vm(native_id).config.hardware.device if isinstance(one, vim.vm.device.VirtualEthernetCard)
+    )
+    card.addressType, card.macAddress = "manual", "00:50:56:01:02:03"
+    change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=card)
+    raw.done(raw.vm(native_id).ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[change], annotation="of the template")))
+    raw.vm(native_id).MarkAsTemplate()
+    yield native_id
+    raw.remove_vm(native_id)
+
+
+def test_a_domain_is_made_from_a_template(host: hvsdk.Host, raw: Raw, template: str) -> None:
+    name = f"from-template-{next(_numbers)}"
+    spec = DomainSpec(
+        name=name,
+        memory="256MiB",
+        vcpus=2,
+        template=host.domain(template).name,
+        disks=[DiskSpec(size="20MiB")],
+        notes="n",
+    )
+    made = host.create_domain(spec)
+    try:
+        assert (made.name, made.vcpus, made.memory_bytes, made.notes) == (name, 2, 256 * MIB, "n")
+        assert [disk.capacity_bytes for disk in made.disks] == [16 * MIB, 20 * MIB]
+        assert made.is_template is False
+        assert made.nics[0].mac != "00:50:56:01:02:03"
+        assert made.disks[0].source != host.domain(template).disks[0].source
+    finally:
+        made.delete(disks="delete")
+    assert host.domain(template).disks
+
+
+def test_adapters_take_the_place_of_a_templates(host: hvsdk.Host, template: str) -> None:
+    spec = DomainSpec(
+        name=f"from-template-{next(_numbers)}",
+        memory="64MiB",
+        template=template,
+        nics=[NicSpec(mac="52:54:00:aa:bb:77")],
+    )
+    made = host.create_domain(spec)
+    assert [nic.mac for nic in made.nics] == ["52:54:00:aa:bb:77"]
+    made.delete(disks="delete")
+
+
+def test_a_template_that_is_none_is_told(host: hvsdk.Host) -> None:
+    for key in ("no such", host.domains()[0].name):
+        with pytest.raises(errors.DomainNotFoundError, match="no template"):
+            host.create_domain(DomainSpec(name="x", memory="64MiB", template=key))
