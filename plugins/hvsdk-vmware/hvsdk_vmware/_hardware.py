@@ -38,15 +38,6 @@ _PATHS = (
     "config.hotPlugMemoryLimit",
     "config.hotPlugMemoryIncrementSize",
     "config.changeVersion",
-    "config.hardware.numCPU",
-    "config.hardware.numCoresPerSocket",
-    "config.hardware.memoryMB",
-    "config.cpuHotAddEnabled",
-    "config.cpuHotRemoveEnabled",
-    "config.memoryHotAddEnabled",
-    "config.hotPlugMemoryLimit",
-    "config.hotPlugMemoryIncrementSize",
-    "config.changeVersion",
     "config.extraConfig",
     "config.bootOptions",
     "snapshot",
@@ -72,15 +63,6 @@ class Subject:
         """Its power state."""
         told, connection = self.values.get("runtime.powerState"), self.values.get("runtime.connectionState")
         return power_state(str(told or ""), str(connection) if connection is not None else None)
-
-    def refuse_suspended(self, verb: str) -> None:
-        """Raise `PowerStateError` for a domain whose memory is saved: it must fit the hardware that it returns to."""
-        if self.state is PowerState.SUSPENDED:
-            raise errors.PowerStateError(
-                f"{verb} is not possible while {self.name!r} is suspended: its saved memory must fit its hardware",
-                state=self.state,
-                hint="resume it, or power_off(discard_memory=True)",
-            )
 
     @property
     def is_template(self) -> bool:
