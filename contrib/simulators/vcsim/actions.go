@@ -19,6 +19,7 @@ var actions = map[string]action{
 	"guest":           actOnGuest,
 	"hang-up":         hangUp,
 	"inaccessible":    loseVM,
+	"license":         license,
 	"question":        askQuestion,
 	"restart":         restart,
 	"vanish-task":     vanishTask,
@@ -137,4 +138,24 @@ func loseVM(site *world, arguments func(any) error) (any, error) {
 		site.summaries.tell(ctx, vm)
 	})
 	return asked.State, nil
+}
+
+// license gives the server a licence of an edition, and no other: "esxBasic" is the free one.
+func license(site *world, arguments func(any) error) (any, error) {
+	asked := struct {
+		Edition string `json:"edition"`
+	}{Edition: "eval"}
+	if err := arguments(&asked); err != nil {
+		return nil, err
+	}
+	manager, found := site.registry().Get(*site.model.ServiceContent.LicenseManager).(*simulator.LicenseManager)
+	if !found {
+		return nil, fmt.Errorf("there is no licence manager")
+	}
+	site.locked(manager, func(ctx *simulator.Context) {
+		one := simulator.EvalLicense
+		one.EditionKey = asked.Edition
+		ctx.Update(manager, []types.PropertyChange{{Name: "licenses", Val: []types.LicenseManagerLicenseInfo{one}}})
+	})
+	return asked.Edition, nil
 }

@@ -6,6 +6,7 @@ with what others have there. Tags lie there where the server has none of its own
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from hvsdk.driver import Deadline, DomainInfo, Task, errors, finish
 from pyVmomi import vim
 
 from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, write_tags, write_value
 from hvsdk_vmware._fields import options, text
 from hvsdk_vmware._names import written
@@ -43,9 +45,14 @@ class LabelVerbs(TagReads):
             self.write_extra_config(native_id, {TAGS_KEY: write_tags(tags)}, deadline)
             return
         before = self._emulated_tags(native_id, deadline)
-        self.write_tags_of(native_id, tags, deadline)
         if before:
             self.write_extra_config(native_id, {TAGS_KEY: ""}, deadline)
+        try:
+            self.write_tags_of(native_id, tags, deadline)
+        except BaseException:
+            with contextlib.suppress(*FAILURES):
+                self.write_extra_config(native_id, {TAGS_KEY: before} if before else {}, self.soon())
+            raise
 
     def set_metadata(self, native_id: str, changes: Mapping[str, str | None], *, deadline: Deadline) -> None:
         entries = {METADATA_PREFIX + key: "" if value is None else write_value(value) for key, value in changes.items()}

@@ -193,4 +193,4 @@ def test_a_fence_knows_that_it_is_one(center: Running, spare: hvsdk.Domain) -> N
         info = driver.get_domain(spare.native_id, frozenset({"config"}), deadline=soon())
         assert Capability.UNFENCE not in driver.domain_limits(info)
         assert Capability.START not in driver.domain_limits(info)
-        assert Capability.SET_TAGS in driver.domain_limits(info)
+        assert Capability.SET_METADATA in driver.domain_limits(info)

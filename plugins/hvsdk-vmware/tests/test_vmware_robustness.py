@@ -380,6 +380,21 @@ def test_reading_is_no_more_than_a_user_may(own: Running) -> None:
         assert isinstance(error, errors.PermissionDeniedError)
 
 
+def test_the_free_edition_of_esxi_says_why_it_changes_nothing(make_center: Callable[..., Running]) -> None:
+    center = make_center(esx=True)
+    with connect(center) as host:
+        assert host.why_not("start") is None
+    center.act("license", edition="esxBasic")
+    with connect(center) as host:
+        domain = some(host)
+        assert "free edition" in str(host.why_not("start"))
+        for change in (domain.start, lambda: domain.set_notes("x"), lambda: domain.create_snapshot("x")):
+            with pytest.raises(errors.UnsupportedError, match="free edition"):
+                change()
+        assert host.storage_pools()
+        assert host.supports("watch")
+
+
 # ---- what the server's own log gets ----------------------------------------------------------------------
 
 
