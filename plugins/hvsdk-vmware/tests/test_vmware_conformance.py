@@ -23,6 +23,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def second_server() -> Iterator[Running]:
+    """Another vCenter, to which domains move."""
+    with hvsdk_simulators.start("vcsim", domains=2, hosts=2, seed=2) as running:
+        yield running
+
+
 class Servers(BackendConformance):
     """A server of its own for each class."""
 
@@ -42,6 +49,13 @@ class Servers(BackendConformance):
         monkeypatch.setenv("HVSDK_KIT_PASSWORD", server.password)
         yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"))
         server.clear_faults()
+
+    @pytest.fixture
+    def second_host(self, second_server: Running, host: hvsdk.Host) -> Iterator[hvsdk.Host]:
+        if not host.supports("migrate"):
+            pytest.skip("an ESXi host moves nothing by itself")
+        with connect(second_server) as second:
+            yield second
 
     @pytest.fixture
     def other_client(self, server: Running) -> Iterator[Raw]:
