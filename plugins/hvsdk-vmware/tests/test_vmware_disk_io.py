@@ -163,6 +163,24 @@ def test_a_lease_is_kept_while_nobody_reads(center: Running, raw: Raw, monkeypat
     raw.remove_vm(made)
 
 
+def test_a_lease_that_was_taken_back_is_told_as_such(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("taken back")
+    write(center, made, {0: hashlib.shake_256(b"seed").digest(12 * MIB)})
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(made, disk_of(driver, made), snapshot_id=None, deadline=soon())
+        reader.read(0, MIB)
+        (share,) = driver._leases._shares.values()
+        assert share.lease is not None
+        driver.call(share.lease._lease.Abort, deadline=soon())
+        center.act("hang-up")
+        with pytest.raises(errors.ConnectionLostError, match="the lease has ended"):
+            reader.read(MIB, SIZE - MIB)
+        reader.close()
+    other = Raw(center)
+    other.remove_vm(made)
+    other.close()
+
+
 def test_leases_are_asked_for_well_before_they_end() -> None:
     assert [_lease._beat_seconds(one) for one in (300, 100, 4, 0, -5, None)] == [60.0, 25.0, 1.0, 0.25, 0.25, 0.25]
 
@@ -413,4 +431,19 @@ def test_hvsdk_reads_through_the_public_api(host: hvsdk.Host, raw: Raw, center: 
         assert reader.read(0, 12) == b"first sector"
         with pytest.raises(errors.UnsupportedError):
             reader.read(0, 1)
+    raw.remove_vm(made)
+
+
+def test_a_forked_child_lets_go_without_a_word(center: Running, raw: Raw) -> None:
+    made = raw.make_vm("forked")
+    write(center, made, PIECES)
+    with opened(center, options={"disk_io": "lease"}) as driver:
+        reader = driver.open_disk(made, disk_of(driver, made), snapshot_id=None, deadline=soon())
+        center.reset_counts()
+        driver.abandon()
+        with pytest.raises(errors.OperationFailedError, match="closed"):
+            reader.read(0, 1)
+        del reader
+        gc.collect()
+    assert center.counts() == {}
     raw.remove_vm(made)
