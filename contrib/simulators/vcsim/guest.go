@@ -22,6 +22,15 @@ type guest struct {
 	Addresses       []string `json:"addresses"`
 	Requests        int      `json:"requests"` // how often it has been asked to go down or to sleep
 	Boots           int      `json:"boots"`
+
+	saved int // the boot that saved memory is of; 0 where none is saved
+}
+
+// goOn lets a guest whose memory was saved be in the boot that it was saved in.
+func (g *guest) goOn() {
+	if g.saved > 0 {
+		g.Boots, g.saved = g.saved, 0
+	}
 }
 
 // guestBook knows the guests. A virtual machine that somebody else has made has none with Tools.
@@ -165,8 +174,14 @@ func (g *guestWatch) UpdateObject(ctx *simulator.Context, object mo.Reference, c
 		}
 		if vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
 			ctx.Update(vm, leaves(g.world.guests.running(vm, 0)))
+			g.world.guests.change(vm.Self, (*guest).goOn)
 		} else {
-			one := g.world.guests.change(vm.Self, func(*guest) {})
+			one := g.world.guests.change(vm.Self, func(one *guest) {
+				one.saved = 0
+				if vm.Runtime.PowerState == types.VirtualMachinePowerStateSuspended {
+					one.saved = one.Boots
+				}
+			})
 			ctx.Update(vm, append(leaves(silent(one.Tools)),
 				types.PropertyChange{Name: "runtime.bootTime"},
 				types.PropertyChange{Name: "summary.quickStats.uptimeSeconds", Val: int32(0)}))

@@ -18,8 +18,10 @@ type moment struct {
 	power      types.VirtualMachinePowerState
 	hardware   types.VirtualHardware
 	annotation string
+	name       string
 	extra      []types.BaseOptionValue
 	disks      []diskFile
+	boots      int
 }
 
 // momentBook has what snapshots hold, with copies of disks in a folder of its own.
@@ -80,6 +82,8 @@ func (e *vmExtra) hold(memory bool) (*moment, error) {
 		hardware:   e.vm.Config.Hardware,
 		annotation: e.vm.Config.Annotation,
 		extra:      copyOptions(e.vm.Config.ExtraConfig),
+		name:       e.vm.Name,
+		boots:      e.world.guests.change(e.Self, func(*guest) {}).Boots,
 	}
 	made.hardware.Device = slices.Clone(made.hardware.Device)
 	if memory {
@@ -224,6 +228,9 @@ func (w *world) revert(
 			{Name: "config.hardware.numCoresPerSocket", Val: hardware.NumCoresPerSocket},
 			{Name: "config.hardware.memoryMB", Val: hardware.MemoryMB},
 			{Name: "config.hardware.device", Val: hardware.Device},
+			{Name: "name", Val: held.name},
+			{Name: "config.name", Val: held.name},
+			{Name: "summary.config.name", Val: held.name},
 			{Name: "config.annotation", Val: held.annotation},
 			{Name: "config.extraConfig", Val: copyOptions(held.extra)},
 			{Name: "summary.config.numCpu", Val: hardware.NumCPU},
@@ -234,6 +241,12 @@ func (w *world) revert(
 		if failure := w.restoreDisks(vm, held); failure != nil {
 			return nil, failure
 		}
+		w.guests.change(vm.Self, func(one *guest) {
+			one.saved = held.boots
+			if vm.Runtime.PowerState == power {
+				one.goOn()
+			}
+		})
 		if vm.Runtime.PowerState != power {
 			ctx.Update(vm, []types.PropertyChange{
 				{Name: "runtime.powerState", Val: power}, {Name: "summary.runtime.powerState", Val: power},

@@ -40,7 +40,6 @@ class Servers(BackendConformance):
         "test_autostart_is_switched": "the stand-in has no HostAutoStartManager",
         "test_unfencing_brings_back_what_was_switched_off": "the stand-in has no HostAutoStartManager",
         "test_notes_are_emptied": "the stand-in keeps an annotation that is emptied",
-        "test_saved_memory_is_restored": "the stand-in counts a resumed guest as one that has booted",
     }
     round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
 
