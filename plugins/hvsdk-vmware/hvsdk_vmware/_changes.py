@@ -41,7 +41,7 @@ class ChangeVerbs(HardwareReads):
         """Begin a change of devices."""
         return self.change(vm, vim.vm.ConfigSpec(deviceChange=list(changes)), deadline, result)
 
-    def new_device(self, vm: Subject, kind: type) -> str:
+    def new_device(self, vm: Subject, kind: type[Any]) -> str:
         """Return the id of the device that a change has added.
 
         Raises:

@@ -19,6 +19,7 @@ from hvsdk_vmware._making import UNDO_SECONDS, Making
 __all__ = ["DiskVerbs", "find_drive"]
 
 device = vim.vm.device
+_DISK: Any = device.VirtualDisk
 _KINDS = (device.VirtualDisk, device.VirtualCdrom, device.VirtualFloppy)
 
 
@@ -112,8 +113,8 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         """Grow a disk; sizes are rounded up to KiB, in which vSphere counts."""
         vm = self.subject(native_id, deadline)
         refuse_suspended(vm, "resize_disk")
-        disk: Any = find_drive(vm, disk_id)
-        if not isinstance(disk, device.VirtualDisk):
+        disk = find_drive(vm, disk_id)
+        if not isinstance(disk, _DISK):
             raise errors.InvalidSpecError(f"{disk_id!r} of {vm.name!r} is a drive for media, not a disk")
         present = int(disk.capacityInBytes or disk.capacityInKB << 10)
         wanted = in_kib(size_bytes) << 10

@@ -129,7 +129,7 @@ def _cpu_reason(vm: Subject, spec: vim.vm.ConfigSpec) -> str | None:
     if spec.numCPUs > present and not _has(vm, "config.cpuHotAddEnabled"):
         return "adding vCPUs while it runs is not switched on (max_vcpus=, or vmware.cpu_hot_add)"
     if spec.numCPUs < present and not _has(vm, "config.cpuHotRemoveEnabled"):
-        return "vCPUs are taken away only while it is off"
+        return "vCPUs are not taken away while it runs"
     return None
 
 
@@ -138,7 +138,7 @@ def _memory_reason(vm: Subject, spec: vim.vm.ConfigSpec) -> str | None:
         return None
     present = int(vm.values.get("config.hardware.memoryMB") or 0)
     if spec.memoryMB < present:
-        return "memory is taken away only while it is off"
+        return "memory is not taken away while it runs"
     if not _has(vm, "config.memoryHotAddEnabled"):
         return "adding memory while it runs is not switched on (max_memory=, or vmware.memory_hot_add)"
     limit = vm.values.get("config.hotPlugMemoryLimit")
