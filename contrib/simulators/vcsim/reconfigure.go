@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -22,6 +24,9 @@ func (e *vmExtra) changeable(spec *types.VirtualMachineConfigSpec) types.BaseMet
 	if config == nil {
 		return new(types.InvalidState)
 	}
+	if config.Template && !fitsTemplate(*spec) {
+		return new(types.NotSupported)
+	}
 	if spec.ChangeVersion != "" && spec.ChangeVersion != config.ChangeVersion {
 		return new(types.ConcurrentAccess)
 	}
@@ -42,6 +47,16 @@ func (e *vmExtra) changeable(spec *types.VirtualMachineConfigSpec) types.BaseMet
 		}
 	}
 	return nil
+}
+
+// fitsTemplate tells whether a change is one of a template's name and notes, all of it that can be changed.
+func fitsTemplate(spec types.VirtualMachineConfigSpec) bool {
+	spec.Name, spec.Annotation, spec.ChangeVersion = "", "", ""
+	if len(spec.DeviceChange) > 0 || len(spec.ExtraConfig) > 0 {
+		return false
+	}
+	spec.DeviceChange, spec.ExtraConfig = nil, nil
+	return reflect.ValueOf(spec).IsZero()
 }
 
 func impossible(spec *types.VirtualMachineConfigSpec) types.BaseMethodFault {
