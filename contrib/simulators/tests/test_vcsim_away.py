@@ -64,7 +64,8 @@ def test_a_machine_is_there_and_not_here(
     done(vm.RelocateVM_Task(place(servers[1], there, thumbprint_of(there))))
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
         _ = vm.name
-    (moved,) = there.content.searchIndex.FindAllByUuid(None, uuid, True, True)
+    index: Any = there.content.searchIndex
+    (moved,) = index.FindAllByUuid(None, uuid, True, True)
     assert (moved.name, moved.runtime.powerState) == (name, state)
     cards = [one for one in moved.config.hardware.device if isinstance(one, vim.vm.device.VirtualEthernetCard)]
     assert [one.macAddress for one in cards] == macs

@@ -27,7 +27,7 @@ def client(server: Running) -> Iterator[Client]:
 
 def asked(client: Client, vm: Any, *names: str, **more: Any) -> Any:
     """Return what is measured by these counters of all devices."""
-    manager = client.content.perfManager
+    manager: Any = client.content.perfManager
     ids = {f"{one.groupInfo.key}.{one.nameInfo.key}.{one.rollupType}": one.key for one in manager.perfCounter}
     wanted = [Performance.MetricId(counterId=ids[name], instance="*") for name in names]
     spec = Performance.QuerySpec(entity=vm, maxSample=1, intervalId=20, metricId=wanted, **more)

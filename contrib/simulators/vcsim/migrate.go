@@ -99,21 +99,18 @@ func (e *vmExtra) RelocateVMTask(ctx *simulator.Context, req *types.RelocateVM_T
 			return body
 		}
 	}
+	if host != nil { // the library looks for the datastores of disks on the host
+		e.moveToHost(ctx, *host)
+	}
+	if pool != nil {
+		e.moveToPool(ctx, *pool)
+	}
 	answer := e.vm.RelocateVMTask(ctx, req).(*methods.RelocateVM_TaskBody)
 	if answer.Res == nil {
 		return answer
 	}
 	outer := e.world.newTask(e.Self, "relocateVMTask")
-	go outer.endAs(answer.Res.Returnval, func(types.AnyType) {
-		e.world.locked(e.vm, func(ctx *simulator.Context) {
-			if host != nil {
-				e.moveToHost(ctx, *host)
-			}
-			if pool != nil {
-				e.moveToPool(ctx, *pool)
-			}
-		})
-	})
+	go outer.endAs(answer.Res.Returnval, nil)
 	body.Res = &types.RelocateVM_TaskResponse{Returnval: outer.task.Self}
 	return body
 }

@@ -207,9 +207,10 @@ def test_an_esxi_host_moves_nothing(esxi: Running) -> None:
     with connect(esxi) as host:
         assert not host.supports(Capability.MIGRATE)
         domain = next(iter(host.domains()))
-        for place in ({"node": "x"}, {"pool": "x"}):
-            with pytest.raises(errors.UnsupportedError, match="vCenter that manages it"):
-                domain.migrate(**place)
+        with pytest.raises(errors.UnsupportedError, match="vCenter that manages it"):
+            domain.migrate(node="x")
+        with pytest.raises(errors.UnsupportedError, match="vCenter that manages it"):
+            domain.migrate(pool="x")
 
 
 def test_nothing_moves_to_an_esxi_host(center: Running, esxi: Running, domain: hvsdk.Domain) -> None:
@@ -270,11 +271,8 @@ def test_adapters_are_put_on_networks_of_the_same_name(
     )
     _, there = away
     (change,) = planned(driver, there, native_id).deviceChange
-    group = there.call(
-        lambda: vim.dvs.DistributedVirtualPortgroup(change.device.backing.port.portgroupKey, there.stub).config,
-        deadline=soon(),
-    )
-    switch = there.call(lambda: group.distributedVirtualSwitch.uuid, deadline=soon())
+    group: Any = vim.dvs.DistributedVirtualPortgroup(change.device.backing.port.portgroupKey, there.stub)
+    switch = there.call(lambda: group.config.distributedVirtualSwitch.uuid, deadline=soon())
     assert change.operation == "edit"
     assert change.device.backing.port.switchUuid == switch
 
@@ -333,7 +331,7 @@ def test_a_domain_moves_to_another_vcenter(
     native_id = raw.make_vm(f"moves-{state}")
     raw.reach(native_id, state)
     domain = host.domain(native_id)
-    node = driver.list_nodes(deadline=soon())[-1]
+    node = list(driver.list_nodes(deadline=soon()))[-1]
     with connect(running) as there:
         moved = domain.migrate(there, node=node.name)
         assert moved.host is there
@@ -368,3 +366,39 @@ def test_a_move_to_another_vcenter_is_cancelled(
         assert not there.domains(where=lambda info: info.uuid == domain.uuid)
     timer.join()
     assert host.domain(domain.native_id).uuid == domain.uuid
+
+
+@pytest.fixture
+def other_center(make_center: Callable[..., Running]) -> Iterator[tuple[hvsdk.Host, hvsdk.Domain, Any]]:
+    """A vCenter with a domain in one datacenter and a host in another, which has a datastore of its own."""
+    center = make_center(domains=2)
+    raw = Raw(center)
+    second = raw.content.rootFolder.CreateDatacenter("Second %2f DC")
+    spec = vim.host.ConnectSpec(hostName="alone.example", userName="root", password="x", force=True)
+    raw.done(second.hostFolder.AddStandaloneHost_Task(spec, addConnected=True))
+    alone = second.hostFolder.childEntity[0].host[0]
+    with connect(center) as host:
+        yield host, host.domain(raw.make_vm("crosses")), alone
+    raw.close()
+
+
+def test_a_host_without_the_datastores_is_none_to_move_to(other_center: tuple[hvsdk.Host, hvsdk.Domain, Any]) -> None:
+    host, domain, alone = other_center
+    with pytest.raises(errors.UnsupportedError, match="does not see storage pool 'LocalDS"):
+        domain.migrate(node=alone.name)
+    store = host.storage_pools()[0]
+    with pytest.raises(errors.UnsupportedError, match=f"does not see storage pool '{store.name}'"):
+        domain.migrate(node=alone.name, pool=store)
+
+
+def test_a_domain_moves_to_another_datacenter(
+    other_center: tuple[hvsdk.Host, hvsdk.Domain, Any], tmp_path: Any
+) -> None:
+    _, domain, alone = other_center
+    system = alone.configManager.datastoreSystem
+    store = system.CreateLocalDatastore(name="far", path=str(tmp_path))
+    moved = domain.migrate(node=alone.name, pool=store.name)
+    assert moved.node == alone.name
+    assert moved.info.folder == "Second / DC/vm"
+    assert store_of(moved) == store._moId
+    assert [nic.network for nic in moved.nics] == [nic.network for nic in domain.nics]
