@@ -43,6 +43,7 @@ func (e *vmExtra) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) s
 		return answer
 	}
 	outer := e.world.newTask(e.Self, "cloneVMTask")
+	outer.undoneBy(func(result types.AnyType) { e.world.destroy(result) })
 	go outer.endAs(answer.Res.Returnval, func(result types.AnyType) { e.world.complete(made, e.Self, result) })
 	body.Res = &types.CloneVM_TaskResponse{Returnval: outer.task.Self}
 	return body

@@ -16,6 +16,22 @@ var ownKinds = []string{
 	".vmx", ".vmxf", ".nvram", ".log", ".vmsd", ".vmsn", ".vmem", ".vmss", ".vswp", ".core", ".hlog",
 }
 
+// destroy removes a virtual machine that a task has made.
+func (w *world) destroy(made types.AnyType) {
+	ref, _ := made.(types.ManagedObjectReference)
+	vm, found := w.registry().Get(ref).(*simulator.VirtualMachine)
+	if !found {
+		return
+	}
+	w.locked(vm, func(ctx *simulator.Context) {
+		gone := &vmExtra{extra{Self: ref, world: w}, vm}
+		disks := gone.ownDisks()
+		if vm.UnregisterVM(ctx, &types.UnregisterVM{This: ref}).Fault() == nil {
+			gone.removeFiles(disks)
+		}
+	})
+}
+
 // DestroyTask removes a virtual machine, its own files and the disks that are attached to it or its snapshots. What else
 // is in its directory stays, disks that were detached and images among it; the library removes the directory.
 func (e *vmExtra) DestroyTask(ctx *simulator.Context, req *types.Destroy_Task) soap.HasFault {

@@ -95,6 +95,8 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &poolExtra{base, one}
 	case *simulator.Folder:
 		return &folderExtra{base, one}
+	case *simulator.Task:
+		return &taskExtra{base, one}
 	case *simulator.VirtualDiskManager:
 		return &diskManagerExtra{base, one}
 	case *simulator.HostDatastoreBrowser:

@@ -9,9 +9,11 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -19,8 +21,34 @@ import (
 // longTask is a task that holds no lock while it waits, unlike the library's own, so that everybody can look at what
 // it works on.
 type longTask struct {
-	world *world
-	task  *simulator.Task
+	world     *world
+	task      *simulator.Task
+	undo      func(result types.AnyType) // takes back what was made, when the task has been canceled
+	cancelled atomic.Bool
+}
+
+// taskExtra lets tasks that make something take it back before they end as canceled.
+type taskExtra struct {
+	extra
+	task *simulator.Task
+}
+
+// CancelTask asks a task to end; one that takes back what it made ends later.
+func (e *taskExtra) CancelTask(ctx *simulator.Context, req *types.CancelTask) soap.HasFault {
+	e.begin(ctx)
+	found, known := e.world.undoable.Load(e.Self)
+	if !known {
+		return e.task.CancelTask(ctx, req)
+	}
+	found.(*longTask).cancelled.Store(true)
+	ctx.Update(e.task, []types.PropertyChange{{Name: "info.cancelled", Val: true}})
+	return &methods.CancelTaskBody{Res: new(types.CancelTaskResponse)}
+}
+
+// undoneBy makes a task one that is taken back when it is canceled.
+func (t *longTask) undoneBy(undo func(result types.AnyType)) {
+	t.undo = undo
+	t.world.undoable.Store(t.task.Self, t)
 }
 
 // newTask makes a task that runs from now on.
@@ -31,7 +59,7 @@ func (w *world) newTask(entity types.ManagedObjectReference, name string) *longT
 	task.Info.StartTime = &now
 	task.Info.Cancelable = true
 	task.Info.Key = ""
-	made := &longTask{w, task}
+	made := &longTask{world: w, task: task}
 	w.registry().Put(task)
 	w.locked(task, func(ctx *simulator.Context) {
 		ctx.Update(task, []types.PropertyChange{
@@ -76,9 +104,11 @@ func (t *longTask) endAs(inner types.ManagedObjectReference, then func(result ty
 		t.end(nil, &types.ManagedObjectNotFound{Obj: inner}, "")
 		return
 	}
-	done.Wait()
-	var info types.TaskInfo
-	t.world.locked(done, func(*simulator.Context) { info = done.Info })
+	defer t.world.undoable.Delete(t.task.Self)
+	info, ended := t.world.infoOf(done)
+	for ; !ended; info, ended = t.world.infoOf(done) {
+		time.Sleep(2 * time.Millisecond)
+	}
 	if info.Error != nil {
 		t.end(nil, info.Error.Fault, info.Error.LocalizedMessage)
 		return
@@ -86,7 +116,19 @@ func (t *longTask) endAs(inner types.ManagedObjectReference, then func(result ty
 	if then != nil {
 		then(info.Result)
 	}
+	if t.undo != nil && t.cancelled.Load() {
+		t.undo(info.Result)
+		t.end(nil, new(types.RequestCanceled), "The task was canceled by a user")
+		return
+	}
 	t.end(info.Result, nil, "")
+}
+
+// infoOf returns what is told of a task, and whether it has ended.
+func (w *world) infoOf(task *simulator.Task) (types.TaskInfo, bool) {
+	var info types.TaskInfo
+	w.locked(task, func(*simulator.Context) { info = task.Info })
+	return info, info.State == types.TaskInfoStateSuccess || info.State == types.TaskInfoStateError
 }
 
 // vanishTaskOf takes the task of an answer away; its work goes on.

@@ -35,6 +35,7 @@ type world struct {
 	told      *toldBook
 	figures   *figureBook
 	summaries *summaryBook
+	undoable  sync.Map      // tasks that are taken back when they are canceled, by reference
 	over      chan struct{} // closed when the server ends
 	closing   sync.Once
 }
