@@ -144,3 +144,32 @@ def test_a_revert_restores_hardware_and_power_state(client: Client, memory: bool
     if state == "poweredOn":
         done(vm.PowerOffVM_Task())
     done(vm.RemoveAllSnapshots_Task())
+
+
+def test_disks_that_no_machine_has_tell_their_size(client: Client) -> None:
+    center = client.content.rootFolder.childEntity[0]
+    store = center.datastore[0]
+    disks = client.content.virtualDiskManager
+    client.content.fileManager.MakeDirectory(f"[{store.name}] sizes", center, False)
+    for kind in ("thin", "preallocated"):
+        spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(diskType=kind, adapterType="lsiLogic", capacityKb=8192)
+        done(disks.CreateVirtualDisk_Task(f"[{store.name}] sizes/{kind}.vmdk", center, spec))
+    browser = vim.host.DatastoreBrowser
+    details = browser.VmDiskQuery.Details(
+        diskType=True, capacityKb=True, hardwareVersion=False, controllerType=False, diskExtents=False, thin=True
+    )
+    wish = browser.SearchSpec(
+        query=[browser.VmDiskQuery(details=details)],
+        details=browser.FileInfo.Details(fileType=True, fileSize=True, modification=False, fileOwner=False),
+        matchPattern=["*.vmdk"],
+    )
+    found = done(store.browser.SearchDatastore_Task(f"[{store.name}] sizes", wish)).file
+    assert [(one.path, one.capacityKb, one.thin) for one in found] == [
+        ("preallocated.vmdk", 8192, False),
+        ("thin.vmdk", 8192, True),
+    ]
+    for one in done(store.browser.SearchDatastoreSubFolders_Task(f"[{store.name}]", wish)):
+        assert all(disk.capacityKb for disk in one.file)
+    spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(diskType="thin", adapterType="lsiLogic", capacityKb=1)
+    with pytest.raises(vim.fault.FileAlreadyExists):
+        done(disks.CreateVirtualDisk_Task(f"[{store.name}] sizes/thin.vmdk", center, spec))

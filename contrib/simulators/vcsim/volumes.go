@@ -30,7 +30,8 @@ func (e *extra) after(
 	ctx *simulator.Context, name string, begin func() types.ManagedObjectReference,
 	do func(any) (types.AnyType, types.BaseMethodFault),
 ) types.ManagedObjectReference {
-	task := simulator.CreateTask(e, name, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+	task := simulator.CreateTask(e, name, func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		ctx.WithLock(task, func() { task.Info.Entity, task.Info.EntityName = nil, "" }) // it is not of the inventory
 		inner, ok := e.world.registry().Get(begin()).(*simulator.Task)
 		if !ok {
 			return nil, &types.RuntimeFault{}
