@@ -17,6 +17,9 @@ from hvsdk_vmware._placement import Inventory, Placement
 __all__ = ["Move", "NoPlaceError", "Targets"]
 
 Card = vim.vm.device.VirtualEthernetCard
+_MEMORY = "summary.quickStats.overallMemoryUsage"
+_NAMED = 20
+"""How many places are named in the place of one that is not there."""
 _NETWORKS = ("Network", "DistributedVirtualPortgroup", "OpaqueNetwork")
 
 
@@ -59,8 +62,10 @@ class Targets(HardwareReads, Placement):
         used = {_id(one) for one in vm.values.get("datastore") or ()}
         if store is not None and used == {store.id}:
             store = None
-        if host.id != mine or store is not None:
-            _refuse_unseen(known, host, used if store is None else {store.id})
+        if store is not None:
+            _refuse_unseen(known, host, {store.id})
+        elif host.id != mine:
+            _refuse_unseen(known, host, used, "say pool= too")
         if host.id == mine:
             return Move(store=store.id if store is not None else None)
         center = known.datacenter(host.id)
@@ -74,8 +79,8 @@ class Targets(HardwareReads, Placement):
         )
 
     def plan_there(self, vm: Subject, there: Placement, node: str | None, pool: str | None, deadline: Deadline) -> Move:
-        """Return the way to another vCenter: to the host with the most free memory that has all the networks, and there to
-        the datastore with the most room, as far as neither is named.
+        """Return the way to another vCenter: to the host that uses the least memory of those that have all the networks,
+        and there to the datastore with the most room, as far as neither is named.
 
         Raises:
             NoPlaceError: There is none.
@@ -84,16 +89,15 @@ class Targets(HardwareReads, Placement):
         named = _store(known, pool) if pool is not None else None
         hosts = [_node(known, node)] if node is not None else known.usable_hosts()
         reason = "no node is connected there that is not in maintenance"
-        fitting: list[tuple[int, Found, Found, dict[int, Found]]] = []
+        fitting: list[tuple[Found, Found, dict[int, Found]]] = []
         for host in hosts:
             try:
-                store = _roomiest(known, host, named)
-                fitting.append((_free(host), host, store, _wires(vm, here, known, host, stays=False)))
+                fitting.append((host, _roomiest(known, host, named), _wires(vm, here, known, host, stays=False)))
             except NoPlaceError as exc:
                 reason = str(exc)
         if not fitting:
             raise NoPlaceError(reason)
-        _, host, store, wires = max(fitting, key=lambda one: (one[0], one[1].id))
+        host, store, wires = min(fitting, key=lambda one: (number(one[0].values, _MEMORY) or 0, one[0].id))
         center = known.all.get(known.datacenter(host.id))
         folder = text(center.values, "vmFolder") if center is not None else ""
         if not folder:
@@ -119,7 +123,8 @@ def _one(known: Inventory, key: str, kind: str, what: str) -> Found:
         return known.all[next(iter(found))]
     if found:
         raise NoPlaceError(f"several {what}s are called {key!r}: name one by its id ({', '.join(sorted(found))})")
-    there = ", ".join(sorted(map(_name, known.of(kind))))
+    names = sorted(map(_name, known.of(kind)))
+    there = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} others" if len(names) > _NAMED else "")
     raise NoPlaceError(f"there is no {what} {key!r}, only {there}" if there else f"there is no {what} {key!r}")
 
 
@@ -144,11 +149,11 @@ def _usable(store: Found) -> bool:
     return flag(store.values, "summary.accessible") is not False and maintenance == "normal"
 
 
-def _refuse_unseen(known: Inventory, host: Found, stores: Iterable[str]) -> None:
+def _refuse_unseen(known: Inventory, host: Found, stores: Iterable[str], advice: str = "say another node=") -> None:
     unseen = sorted(set(stores) - _ids(host, "datastore"))
     if unseen:
         names = ", ".join(repr(_name(known.all[one]) if one in known.all else one) for one in unseen)
-        raise NoPlaceError(f"node {_name(host)!r} does not see storage pool {names}: say pool= too, or another node=")
+        raise NoPlaceError(f"node {_name(host)!r} does not see storage pool {names}: {advice}")
 
 
 def _roomiest(known: Inventory, host: Found, named: Found | None) -> Found:
@@ -160,11 +165,6 @@ def _roomiest(known: Inventory, host: Found, named: Found | None) -> Found:
     if not seen:
         raise NoPlaceError(f"node {_name(host)!r} sees no storage pool that can be used")
     return max(seen, key=lambda store: (number(store.values, "summary.freeSpace") or 0, store.id))
-
-
-def _free(host: Found) -> int:
-    """Return a measure of a host's free memory: hosts of one cluster are mostly alike, so it is what is not used."""
-    return -(number(host.values, "summary.quickStats.overallMemoryUsage") or 0)
 
 
 def _parent(known: Inventory, host: str) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import hvsdk
 import pytest
 from hvsdk.driver import Capability, errors
@@ -15,6 +16,7 @@ from pyVmomi import vim
 from vmware_support import Raw, connect, domain_calls, finished, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
+from hvsdk_vmware._targets import NoPlaceError
 
 
 def other_node(host: hvsdk.Host, domain: hvsdk.Domain) -> hvsdk.Node:
@@ -302,6 +304,20 @@ def test_a_network_that_is_not_there_is_the_reason(
     assert f"no network {network!r}" in reason
 
 
+def test_a_network_of_which_nothing_is_known_is_the_reason(
+    driver: VmwareDriver, away: tuple[Running, VmwareDriver], domain: hvsdk.Domain
+) -> None:
+    vm = driver.subject(domain.native_id, soon())
+    card = next(one for one in vm.devices if isinstance(one, vim.vm.device.VirtualEthernetCard))
+    card.backing = vim.vm.device.VirtualEthernetCard.OpaqueNetworkBackingInfo(
+        opaqueNetworkId="x", opaqueNetworkType="nsx.LogicalSwitch"
+    )
+    changed = attrs.evolve(vm, values={**vm.values, "config.hardware.device": [card]})
+    with pytest.raises(NoPlaceError, match=f"adapter {card.key}"):
+        driver.plan_there(changed, away[1], None, None, soon())
+    assert not driver.plan_here(changed, domain.node, None, soon())
+
+
 def test_the_password_of_another_vcenter_is_shown_nowhere(
     center: Running, away: tuple[Running, VmwareDriver], domain: hvsdk.Domain
 ) -> None:
@@ -384,7 +400,7 @@ def other_center(make_center: Callable[..., Running]) -> Iterator[tuple[hvsdk.Ho
 
 def test_a_host_without_the_datastores_is_none_to_move_to(other_center: tuple[hvsdk.Host, hvsdk.Domain, Any]) -> None:
     host, domain, alone = other_center
-    with pytest.raises(errors.UnsupportedError, match="does not see storage pool 'LocalDS"):
+    with pytest.raises(errors.UnsupportedError, match=r"does not see storage pool 'LocalDS.*pool= too"):
         domain.migrate(node=alone.name)
     store = host.storage_pools()[0]
     with pytest.raises(errors.UnsupportedError, match=f"does not see storage pool '{store.name}'"):
