@@ -47,7 +47,12 @@ func (w *world) create() error {
 	if err := w.model.Create(); err != nil {
 		return err
 	}
-	return w.populate()
+	w.markUplinks()
+	if err := w.populate(); err != nil {
+		return err
+	}
+	w.addAutostart()
+	return nil
 }
 
 // invented makes a UUID that follows from the seed.
@@ -110,7 +115,7 @@ func (w *world) findPlace() (*place, error) {
 		}
 		return where, nil
 	}
-	group := registry.Any("DistributedVirtualPortgroup").(*simulator.DistributedVirtualPortgroup)
+	group := w.anyPortgroup()
 	where.network = &types.VirtualEthernetCardDistributedVirtualPortBackingInfo{
 		Port: types.DistributedVirtualSwitchPortConnection{
 			PortgroupKey: group.Key,
