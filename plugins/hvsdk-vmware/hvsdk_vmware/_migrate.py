@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from hvsdk.driver import (
+    FENCE_KEY,
     Capability,
     Deadline,
     Driver,
@@ -21,6 +22,7 @@ from hvsdk.driver import (
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._errors import words_of
+from hvsdk_vmware._extra_config import METADATA_PREFIX
 from hvsdk_vmware._hardware import Subject
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._relocation import RelocationSpecs
@@ -88,6 +90,8 @@ class MigrateVerbs(RelocationSpecs, Targets, ListingReads):
         return self if mine and mine == other else target
 
     def _plan(self, vm: Subject, there: MigrateVerbs, node: str | None, pool: str | None, deadline: Deadline) -> Move:
+        if vm.is_template and METADATA_PREFIX + FENCE_KEY in vm.extra_config:
+            raise NoPlaceError("it is fenced, and a fence notes where it has to be: unfence() it first")
         if there is not self:
             if not (self.is_vcenter and there.is_vcenter):
                 raise NoPlaceError(f"vSphere moves domains between vCenters alone; {_NEEDS_CENTER}")

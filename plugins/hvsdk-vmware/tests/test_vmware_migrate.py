@@ -159,6 +159,17 @@ def test_a_server_without_a_check_moves_all_the_same(center: Running, host: hvsd
     assert domain.migrate(node=node).node == node.name
 
 
+def test_a_fenced_domain_is_not_moved(host: hvsdk.Host, domain: hvsdk.Domain) -> None:
+    node = other_node(host, domain)
+    domain.fence("stays")
+    try:
+        with pytest.raises(errors.UnsupportedError, match="fenced"):
+            domain.migrate(node=node)
+    finally:
+        domain.unfence()
+    assert domain.migrate(node=node).node == node.name
+
+
 def test_a_suspended_domain_is_not_moved(host: hvsdk.Host, domain: hvsdk.Domain) -> None:
     domain.start()
     domain.suspend()
