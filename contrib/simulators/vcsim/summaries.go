@@ -45,6 +45,7 @@ func (b *summaryBook) UpdateObject(ctx *simulator.Context, object mo.Reference, 
 	for _, change := range changes {
 		if change.Name == "config.changeVersion" {
 			if vm, found := b.world.registry().Get(object.Reference()).(*simulator.VirtualMachine); found {
+				forgetFiles(vm)
 				b.tell(ctx, vm)
 			}
 			return
