@@ -143,7 +143,8 @@ def find_drive(vm: Subject, disk_id: str) -> Any:
 
 
 def _refuse_growth(vm: Subject, disk: Any) -> None:
-    if getattr(disk.backing, "parent", None) is not None:
+    independent = str(getattr(disk.backing, "diskMode", None) or "").startswith("independent")
+    if getattr(disk.backing, "parent", None) is not None or (vm.has_snapshots and not independent):
         why = "it has snapshots" if vm.has_snapshots else "it is a linked clone"
         raise errors.UnsupportedError(
             f"the disk {disk.key} of {vm.name!r} cannot grow: {why}, and what it lies on keeps its size",

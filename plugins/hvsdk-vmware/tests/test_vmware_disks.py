@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hvsdk import DiskSpec, Domain, Host, errors
+from hvsdk import Disk, DiskSpec, Domain, Host, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
 from vmware_files import files_below, write_file
@@ -23,11 +23,16 @@ def _device(raw: Raw, domain: Domain, key: str) -> Any:
 
 
 def _folder(domain: Domain) -> str:
-    return str(domain.disks[0].source).rpartition("/")[0]
+    return str(_disk(domain).source).rpartition("/")[0]
 
 
 def _disk_on(unit: int, controller: int = 1000) -> Any:
     return device.VirtualDisk(key=2000 + unit, controllerKey=controller, unitNumber=unit)
+
+
+def _disk(domain: Domain) -> Disk:
+    """Return the first disk."""
+    return next(disk for disk in domain.disks if disk.device == "disk")
 
 
 # ---- places ----------------------------------------------------------------------------------------------
@@ -185,7 +190,7 @@ def test_a_volume_is_found_by_its_name_in_a_pool(spare: Domain, host: Host, name
 
 def test_another_domains_volume_is_not_attached(spare: Domain, domain: Domain) -> None:
     with pytest.raises(errors.BusyError, match="has it") as caught:
-        spare.attach_disk(DiskSpec(source=domain.disks[0].source))
+        spare.attach_disk(DiskSpec(source=_disk(domain).source))
     assert caught.value.lasting
 
 
@@ -201,7 +206,7 @@ def test_what_is_not_there_is_told(spare: Domain, name: str) -> None:
 
 
 def test_a_copy_is_grown_and_lies_beside_its_domain(spare: Domain, domain: Domain, raw: Raw) -> None:
-    source = domain.disks[0]
+    source = _disk(domain)
     assert source.capacity_bytes is not None
     size = source.capacity_bytes + 16 * MIB
     disk = spare.attach_disk(DiskSpec(source=source.source, copy=True, size=size))
@@ -214,7 +219,7 @@ def test_a_copy_that_is_not_taken_is_removed_again(spare: Domain, center: Runnin
     before = files_below(raw)
     center.fault("ReconfigVM_Task:task-error=InvalidDeviceSpec:1")
     with pytest.raises(errors.InvalidSpecError):
-        spare.attach_disk(DiskSpec(source=domain.disks[0].source, copy=True))
+        spare.attach_disk(DiskSpec(source=_disk(domain).source, copy=True))
     assert files_below(raw) == before
     assert len(spare.refresh().disks) == 1
 
