@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import attrs
 import hvsdk
@@ -17,8 +18,10 @@ from hvsdk_simulators import Running
 from pyVmomi import vim
 from vmware_support import Raw, connect, opened, soon
 
-from hvsdk_vmware import _lease, _lease_url
+from hvsdk_vmware import _disk_io, _lease, _lease_url
+from hvsdk_vmware._disk_places import disk_places, place_of
 from hvsdk_vmware._driver import VmwareDriver
+from hvsdk_vmware._lease_url import Slot
 
 MIB = 1 << 20
 SIZE = 16 * MIB
@@ -383,17 +386,21 @@ def test_disks_are_read_at_any_place_where_that_is_chosen(center: Running) -> No
 
 
 @pytest.fixture
-def snapshot_of(center: Running, raw: Raw) -> Iterator[Callable[[], tuple[str, str, str]]]:
-    """Makes a domain that runs, with a snapshot that has the pieces, and another disk content since."""
+def snapshot_of(center: Running, raw: Raw) -> Iterator[Callable[..., tuple[str, str, str]]]:
+    """Makes a domain that runs, with a snapshot that has the pieces, and something that was written since.
+
+    The stand-in keeps what is written since in the same file, where vSphere has another one for it.
+    """
     made: list[str] = []
 
-    def make() -> tuple[str, str, str]:
+    def make(*, since: bool = True) -> tuple[str, str, str]:
         vm = raw.make_vm(f"snapshot {len(made)}")
         made.append(vm)
         write(center, vm, PIECES)
         raw.reach(vm, "running")
         snapshot = raw.done(raw.vm(vm).CreateSnapshot_Task("s", "", False, False))
-        write(center, vm, {5 * MIB: b"written since"})
+        if since:
+            write(center, vm, {5 * MIB: b"written since"})
         return vm, snapshot._moId, str(raw.vm(vm).config.hardware.device[-1].key)
 
     yield make
@@ -404,9 +411,9 @@ def snapshot_of(center: Running, raw: Raw) -> Iterator[Callable[[], tuple[str, s
 
 @pytest.mark.parametrize("way", ["auto", "lease", "datastore"])
 def test_a_snapshot_of_a_running_domain_is_read_as_it_was(
-    center: Running, snapshot_of: Callable[[], tuple[str, str, str]], way: str
+    center: Running, snapshot_of: Callable[..., tuple[str, str, str]], way: str
 ) -> None:
-    vm, snapshot, _ = snapshot_of()
+    vm, snapshot, _ = snapshot_of(since=way != "datastore")
     with connect(center, disk_io=way) as host:
         domain = host.domain(vm)
         with domain.open_disk(domain.info.disks[0], snapshot=snapshot) as reader:
@@ -414,7 +421,7 @@ def test_a_snapshot_of_a_running_domain_is_read_as_it_was(
 
 
 def test_a_snapshot_of_another_domain_is_not_opened(
-    center: Running, raw: Raw, snapshot_of: Callable[[], tuple[str, str, str]]
+    center: Running, raw: Raw, snapshot_of: Callable[..., tuple[str, str, str]]
 ) -> None:
     _, snapshot, _ = snapshot_of()
     other = raw.make_vm("other")
@@ -446,4 +453,66 @@ def test_a_forked_child_lets_go_without_a_word(center: Running, raw: Raw) -> Non
         del reader
         gc.collect()
     assert center.counts() == {}
+    raw.remove_vm(made)
+
+
+DEVICES = """<val xmlns="urn:vim25" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<VirtualDevice xsi:type="ParaVirtualSCSIController"><key>1000</key><busNumber>0</busNumber></VirtualDevice>
+<VirtualDevice xsi:type="VirtualNVMEController"><key>31000</key><busNumber>1</busNumber></VirtualDevice>
+<VirtualDevice xsi:type="VirtualCdrom"><key>3000</key><controllerKey>200</controllerKey></VirtualDevice>
+<VirtualDevice xsi:type="VirtualDisk"><key>2000</key><backing xsi:type="VirtualDiskFlatVer2BackingInfo">
+<fileName>[a] w/w.vmdk</fileName><datastore type="Datastore">datastore-1</datastore>
+<thinProvisioned>true</thinProvisioned></backing><controllerKey>1000</controllerKey><unitNumber>3</unitNumber>
+<capacityInKB>2</capacityInKB><capacityInBytes>2049</capacityInBytes></VirtualDevice>
+<VirtualDevice xsi:type="VirtualDisk"><key>2001</key><backing xsi:type="VirtualDiskFlatVer2BackingInfo">
+<fileName>[a] w/w-000001.vmdk</fileName><parent><fileName>[a] w/w.vmdk</fileName></parent></backing>
+<controllerKey>31000</controllerKey><unitNumber>0</unitNumber><capacityInKB>2</capacityInKB></VirtualDevice>
+<VirtualDevice xsi:type="VirtualDisk"><key>2002</key><backing xsi:type="VirtualDiskSeSparseBackingInfo">
+<fileName>[a] w/s.vmdk</fileName></backing><controllerKey>9</controllerKey></VirtualDevice>
+<VirtualDevice xsi:type="VirtualDisk"><key>2003</key><backing xsi:type="VirtualDiskRawDiskMappingVer1BackingInfo">
+<fileName>[a] w/r.vmdk</fileName></backing><capacityInKB>-1</capacityInKB></VirtualDevice>
+<VirtualDevice xsi:type="VirtualDisk"/></val>"""
+
+
+def test_disks_are_known_by_what_their_bytes_lie_in() -> None:
+    first, child, sparse, raw, empty = disk_places(ElementTree.fromstring(DEVICES))
+    assert (first.size, first.path, first.pool, first.plain, first.thin) == (
+        2049,
+        "[a] w/w.vmdk",
+        "datastore-1",
+        True,
+        True,
+    )
+    assert (first.slot, first.number, first.disks) == (Slot("scsi", 0, 3), 0, 5)
+    assert (child.size, child.plain, child.slot) == (2048, False, Slot("nvme", 1, 0))
+    assert not sparse.plain
+    assert not raw.plain
+    assert not empty.plain
+    assert sparse.slot is None
+    assert place_of([first, child], "2001") is child
+    for disk in (sparse, raw, empty):
+        with pytest.raises(errors.OperationFailedError, match="no size"):
+            place_of([disk], disk.key)
+
+
+def test_a_disk_on_another_one_has_no_file_of_its_own(
+    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = raw.make_vm("child")
+    write(center, made, PIECES)
+    monkeypatch.setattr(
+        _disk_io, "disk_places", lambda found: [attrs.evolve(one, plain=False) for one in disk_places(found)]
+    )
+    for way in ("auto", "lease", "datastore"):
+        with opened(center, options={"disk_io": way}) as driver:
+            disk = disk_of(driver, made)
+            center.reset_counts()
+            if way == "datastore":
+                with pytest.raises(errors.UnsupportedError, match="lies on another one"):
+                    driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+            else:
+                reader = driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
+                same(whole(reader), expected())
+                reader.close()
+            assert "/folder" not in center.counts()
     raw.remove_vm(made)
