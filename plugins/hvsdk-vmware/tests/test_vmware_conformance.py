@@ -35,12 +35,6 @@ class Servers(BackendConformance):
 
     options: ClassVar[dict[str, Any]] = {}
     vendor_errors = (vmodl.MethodFault,)
-    known_failures: ClassVar[dict[str, str]] = {
-        "test_autostart_is_as_asked": "the stand-in has no HostAutoStartManager",
-        "test_autostart_is_switched": "the stand-in has no HostAutoStartManager",
-        "test_unfencing_brings_back_what_was_switched_off": "the stand-in has no HostAutoStartManager",
-        "test_notes_are_emptied": "the stand-in keeps an annotation that is emptied",
-    }
     round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
 
     @pytest.fixture
