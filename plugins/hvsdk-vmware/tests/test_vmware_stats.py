@@ -16,6 +16,7 @@ from hvsdk_simulators import Running
 from vmware_support import Raw, connect, domain_calls, opened, soon
 
 from hvsdk_vmware._counters import COUNTERS, ids_in, measured_in
+from hvsdk_vmware._driver import VmwareDriver
 
 FIELDS = [counter.field for counter in COUNTERS]
 IDS = {str(number): counter for number, counter in enumerate(COUNTERS, 1)}
@@ -106,6 +107,12 @@ def test_a_domain_that_is_gone(host: hvsdk.Host, raw: Raw) -> None:
     raw.remove_vm(made.native_id)
     with pytest.raises(errors.DomainNotFoundError):
         made.stats()
+
+
+@pytest.mark.parametrize("native_id", ["vm-999999", "a<b>&\"'", "any-domain", ""])
+def test_ids_that_are_none_are_no_domains(driver: VmwareDriver, native_id: str) -> None:
+    with pytest.raises(errors.DomainNotFoundError):
+        driver.stats([native_id], deadline=soon())
 
 
 def test_names_are_told_as_people_see_them(host: hvsdk.Host, domain: hvsdk.Domain, raw: Raw) -> None:
