@@ -30,8 +30,7 @@ class AdapterVerbs(ChangeVerbs, NicPlans):
             raise errors.AlreadyExistsError(f"{vm.name!r} already has an adapter {nic.mac}")
         if len(present) >= _MOST:
             raise errors.InvalidSpecError(f"{vm.name!r} has {len(present)} adapters, and vSphere gives no more")
-        host = vm.values.get("runtime.host")
-        (plan,) = self.plan_nics([nic], deadline, host=str(host._moId) if host is not None else None)
+        (plan,) = self.plan_nics([nic], deadline, host=vm.host)
         slots = Slots(vm.devices)
         change = plan.change(slots)
         kind = type(change.device)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Iterable
 from typing import Any
 
-from hvsdk.driver import Deadline, DiskSpec, Result, Steps, Task, errors, finish
+from hvsdk.driver import Deadline, DiskSpec, Pause, Result, Steps, Task, errors, finish
 from pyVmomi import vim
 
 from hvsdk_vmware._changes import ChangeVerbs, is_on, refuse_suspended
@@ -14,11 +15,12 @@ from hvsdk_vmware._controllers import Slots, bus_of
 from hvsdk_vmware._datastore_files import Store
 from hvsdk_vmware._drives import DrivePlan, DrivePlans, in_kib
 from hvsdk_vmware._hardware import Subject, directory_of, file_of
-from hvsdk_vmware._making import UNDO_SECONDS, Making
+from hvsdk_vmware._making import LATE_SECONDS, UNDO_SECONDS, Making, is_lost
 
 __all__ = ["DiskVerbs", "find_drive"]
 
 device = vim.vm.device
+_PAUSE_SECONDS = 0.3
 _DISK: Any = device.VirtualDisk
 _KINDS = (device.VirtualDisk, device.VirtualCdrom, device.VirtualFloppy)
 
@@ -32,7 +34,7 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         refuse_suspended(vm, "attach_disk")
         if is_on(vm) and (disk.bus == "ide" or (disk.bus is None and disk.device == "cdrom")):
             disk = self._off_ide(vm, disk)
-        (plan,) = self.plan_drives([disk], deadline)
+        (plan,) = self.plan_drives([disk], deadline, host=vm.host)
         if not plan.needs_copy:
             _refuse_twice(vm, plan)
             return self._add_drive(vm, plan, None, deadline)
@@ -55,7 +57,7 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
     def _copy_and_add(self, vm: Subject, plan: DrivePlan, making: Making) -> Steps[str]:
         """Copy a volume to the domain's directory, or one of that name on another datastore, and attach the copy."""
         store, path = self._path_of_copy(vm, plan)
-        making.takes_back(f"the volume {path}", lambda _: self._remove_copy(store, path))
+        making.takes_back(f"the volume {path}", lambda exc: self._remove_copy(vm, store, path, exc))
         yield from self.copy_drive(plan, path, store.id)
         making.check()
         disk: str = yield self._add_drive(vm, plan, path, self.soon())
@@ -77,10 +79,8 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
     def _make_home(self, store: Store, path: str) -> None:
         manager = self.content.fileManager
         assert manager is not None, "every server has one"
-        try:
+        with contextlib.suppress(vim.fault.FileAlreadyExists):
             self.call(manager.MakeDirectory, path, store.center, True, deadline=self.soon())
-        except vim.fault.FileAlreadyExists:
-            return
 
     def _files_in(self, store: Store, path: str) -> set[str]:
         inside = store.inside(path + "/")
@@ -90,14 +90,21 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
             if one.id.startswith(f"[{store.name}] {inside}")
         }
 
-    def _remove_copy(self, store: Store, path: str) -> None:
-        try:
-            finish(
-                self.start_task(self.disks.DeleteVirtualDisk_Task, path, store.center, deadline=self.soon()),
-                UNDO_SECONDS,
-            )
-        except vim.fault.FileNotFound:
-            return
+    def _remove_copy(self, vm: Subject, store: Store, path: str, exc: BaseException) -> None:
+        """Remove a copy; out of the domain first, which has it when only the answer was lost."""
+        late = Deadline(LATE_SECONDS if is_lost(exc) else 0.0)
+        while True:
+            now = self.subject(vm.native_id, self.soon())
+            drive = next((one for one in now.disks if file_of(one) == path), None)
+            if drive is not None or late.expired:
+                break
+            finish(Pause(_PAUSE_SECONDS))
+        if drive is not None:
+            change = device.VirtualDeviceSpec(operation="remove", device=drive)
+            finish(self.change_devices(now, [change], self.soon()), UNDO_SECONDS)
+        delete = self.disks.DeleteVirtualDisk_Task
+        with contextlib.suppress(vim.fault.FileNotFound):
+            finish(self.start_task(delete, path, store.center, deadline=self.soon()), UNDO_SECONDS)
 
     def detach_disk(self, native_id: str, disk_id: str, *, deadline: Deadline) -> Result[None]:
         """Take a disk or drive out; its file stays."""

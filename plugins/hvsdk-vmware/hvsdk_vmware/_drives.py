@@ -9,7 +9,9 @@ import attrs
 from hvsdk.driver import Deadline, DiskSpec, Steps, StoragePoolInfo, VolumeInfo, errors
 from pyVmomi import vim
 
+from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._controllers import BUSES, Slots
+from hvsdk_vmware._fields import NOTHING
 from hvsdk_vmware._hints import DISK_HINTS, read_hints
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._volumes import VolumeVerbs
@@ -91,8 +93,11 @@ class DrivePlan:
 class DrivePlans(VolumeVerbs):
     """Finds out what disks are to be, and copies volumes for them."""
 
-    def plan_drives(self, specs: Sequence[DiskSpec], deadline: Deadline) -> list[DrivePlan]:
+    def plan_drives(self, specs: Sequence[DiskSpec], deadline: Deadline, *, host: str | None = None) -> list[DrivePlan]:
         """Find the datastores and the sources of several disks; the datastores are read once. Nothing is made.
+
+        Args:
+            host: Id of a host whose datastores are meant where others have the same names.
 
         Raises:
             InvalidSpecError: It contradicts itself, or asks for what is not possible here.
@@ -101,7 +106,7 @@ class DrivePlans(VolumeVerbs):
         """
         hints = [_check_wishes(spec) for spec in specs]
         named = any(spec.pool is not None or spec.source is not None for spec in specs)
-        pools = list(self.list_storage_pools(deadline=deadline)) if named else []
+        pools = self._pools_for(host, deadline) if named else []
         return [self._plan_drive(spec, one, pools, deadline) for spec, one in zip(specs, hints, strict=True)]
 
     def _plan_drive(
@@ -118,9 +123,21 @@ class DrivePlans(VolumeVerbs):
             self.refuse_used(self.store(found.pool, deadline), found.id, deadline)
         return attrs.evolve(plan, source=found.id, source_pool=found.pool, capacity=found.capacity_bytes)
 
-    def find_image(self, source: str, deadline: Deadline) -> str:
-        """Return the path of an image: `[datastore] path`, or `datastore/path`."""
+    def _pools_for(self, host: str | None, deadline: Deadline) -> list[StoragePoolInfo]:
+        """Return the datastores; of several that have one name, which there may be in two datacenters, a host's own."""
         pools = list(self.list_storage_pools(deadline=deadline))
+        names = [pool.name for pool in pools]
+        if host is None or len(set(names)) == len(names):
+            return pools
+        begin = [object_spec(vim.HostSystem(host, self.stub))]
+        found = self.read_all(begin, {vim.HostSystem: ("datastore",)}, deadline=deadline)
+        own = {one.text or "" for host in found for one in host.values.get("datastore", NOTHING)}
+        mine = {pool.name for pool in pools if pool.id in own}
+        return [pool for pool in pools if pool.id in own or pool.name not in mine]
+
+    def find_image(self, source: str, deadline: Deadline, *, host: str | None = None) -> str:
+        """Return the path of an image: `[datastore] path`, or `datastore/path`."""
+        pools = self._pools_for(host, deadline)
         found = self._find_source(source, None, pools, deadline, foreign=False)
         _check_source(DiskSpec(device="cdrom", source=source), found)
         return found.id

@@ -80,6 +80,12 @@ class Subject:
         return str(self.values.get("config.files.vmPathName") or "")
 
     @property
+    def host(self) -> str | None:
+        """Id of the host that it runs on, or is registered with."""
+        host = self.values.get("runtime.host")
+        return str(host._moId) if host is not None else None
+
+    @property
     def devices(self) -> list[Any]:
         """All devices, controllers among them."""
         return list(self.values.get("config.hardware.device") or ())

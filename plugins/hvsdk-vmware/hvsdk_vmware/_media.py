@@ -29,7 +29,7 @@ class MediaVerbs(ChangeVerbs, DrivePlans):
             raise errors.DiskNotFoundError(
                 f"{vm.name!r} has no CD-ROM drive", hint="attach one: DiskSpec(device='cdrom', bus='sata')"
             )
-        image = self.find_image(source, deadline)
+        image = self.find_image(source, deadline, host=vm.host)
         if found is None:
             return self._add_media_drive(vm, image, deadline)
         key = str(found.key)

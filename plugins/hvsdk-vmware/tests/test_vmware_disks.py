@@ -273,3 +273,23 @@ def test_a_drive_goes_on_sata_while_the_domain_runs(spare: Domain, raw: Raw, cen
     assert (drive.device, drive.bus, drive.source) == ("cdrom", "sata", image)
     spare.detach_disk(drive)
     assert image in files_below(raw)
+
+
+def test_a_copy_whose_answer_was_lost_is_taken_out_and_removed(
+    spare: Domain, center: Running, raw: Raw, domain: Domain
+) -> None:
+    before = files_below(raw)
+    center.fault("ReconfigVM_Task:drop-after:1")
+    with pytest.raises(errors.OperationFailedError, match="removed again"):
+        spare.attach_disk(DiskSpec(source=_disk(domain).source, copy=True))
+    assert files_below(raw) == before
+    assert len(spare.refresh().disks) == 1
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(spare: Domain, center: Running, raw: Raw, domain: Domain) -> None:
+    before = files_below(raw)
+    center.fault("ExtendVirtualDisk_Task:task-error=NoDiskSpace:1")
+    source = _disk(domain)
+    with pytest.raises(errors.InsufficientResourcesError):
+        spare.attach_disk(DiskSpec(source=source.source, copy=True, size=(source.capacity_bytes or 0) + 16 * MIB))
+    assert files_below(raw) == before

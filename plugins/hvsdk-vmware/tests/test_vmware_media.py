@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from hvsdk import DiskSpec, Domain, errors
@@ -23,10 +22,10 @@ def image(spare: Domain, center: Running, raw: Raw) -> str:
 
 
 @pytest.fixture
-def with_drive(spare: Domain) -> Iterator[Domain]:
+def with_drive(spare: Domain) -> Domain:
     """A domain with an empty drive."""
     spare.attach_disk(DiskSpec(device="cdrom"))
-    yield spare
+    return spare
 
 
 def _link(raw: Raw, domain: Domain) -> tuple[bool, bool]:
