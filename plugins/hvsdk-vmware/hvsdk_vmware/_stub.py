@@ -18,9 +18,9 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from hvsdk.driver import Deadline, current_operation, errors
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapterBase
-from pyVmomi.VmomiSupport import DataObject
+from pyVmomi.VmomiSupport import DataObject, ManagedObject
 
 from hvsdk_vmware._answer import Answer, AnswerError, exchange
 from hvsdk_vmware._wire import Pool
@@ -43,6 +43,8 @@ _ENDS = frozenset(
 _READS = ("Retrieve", "Find", "Query", "WaitForUpdates", "Destroy")
 _CHANGES_AFTER_ALL = frozenset(("Destroy_Task",))
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ID = re.compile(r"[^<>&\x00-\x1f\x7f]{0,1000}")
+"""Hosts have ids with names in them, such as `HaNetwork-VM Network`."""
 _SESSION = re.compile(r"[\w:.+/=-]{1,1000}", re.ASCII)
 _PLAIN = re.compile(r"[^\w.@:+=/-]+", re.ASCII)
 _NOT_SHOWN = re.compile(rb'<(?:\w+:)?fault [^<>]*type="(?:\w+:)?NotAuthenticated"')
@@ -107,8 +109,9 @@ class Stub(SoapStubAdapterBase):
 
         Raises:
             InvalidSpecError: It holds what XML cannot, or too much.
+            ManagedObjectNotFound: An object's id is none: pyvmomi writes ids as they are, markup too.
         """
-        _check_texts(args)
+        _check_texts((mo, args))
         body: bytes = self.SerializeRequest(mo, info, args)  # type: ignore[no-untyped-call]
         if len(body) > _LONGEST_CALL:
             raise errors.InvalidSpecError(f"{info.wsdlName} has more than {_LONGEST_CALL >> 20} MiB of arguments")
@@ -205,8 +208,11 @@ def _operation_id() -> str:
 
 
 def _check_texts(value: Any) -> None:
-    """Raise `InvalidSpecError` for a text that XML cannot hold, however deep in an object it is."""
-    if isinstance(value, str):
+    """Refuse a text that XML cannot hold, and an id that is none, however deep in an object they are."""
+    if isinstance(value, ManagedObject):
+        if not _ID.fullmatch(value._moId):
+            raise vmodl.fault.ManagedObjectNotFound(obj=value, msg="that is no id")
+    elif isinstance(value, str):
         if _NOT_IN_XML.search(value):
             raise errors.InvalidSpecError(
                 "vSphere keeps no text with control characters or half a surrogate pair in it"

@@ -13,6 +13,7 @@ import hvsdk
 import pytest
 from hvsdk.driver import DomainStats, errors
 from hvsdk_simulators import Running
+from pyVmomi import vmodl
 from vmware_support import Raw, connect, domain_calls, opened, soon
 
 from hvsdk_vmware._counters import COUNTERS, ids_in, measured_in
@@ -109,9 +110,9 @@ def test_a_domain_that_is_gone(host: hvsdk.Host, raw: Raw) -> None:
         made.stats()
 
 
-@pytest.mark.parametrize("native_id", ["vm-999999", "a<b>&\"'", "any-domain", ""])
+@pytest.mark.parametrize("native_id", ["vm-999999", "a<b>&\"'", "vm-1</entity>", "any-domain", "", "vm-1\n"])
 def test_ids_that_are_none_are_no_domains(driver: VmwareDriver, native_id: str) -> None:
-    with pytest.raises(errors.DomainNotFoundError):
+    with pytest.raises((errors.DomainNotFoundError, vmodl.fault.ManagedObjectNotFound)):
         driver.stats([native_id], deadline=soon())
 
 
