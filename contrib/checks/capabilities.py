@@ -22,8 +22,8 @@ TABLE = Path(__file__).resolve().parents[2] / "docs" / "capabilities-table.md"
 SHOWN = {"yes": "yes", "no": "", "failed": "**failed**", "not checked": "claimed"}
 LEFT_OUT = (
     "Left out: that a device is gone when `detach_…` returns, on the embedded QEMU (the boot sector that is its guest does "
-    "not answer PCI unplugging), and that a revert keeps a new name, on the test driver (it calls that name taken, by the "
-    "domain itself)."
+    "not answer PCI unplugging); that a revert keeps a new name, on the test driver (it calls that name taken, by the "
+    "domain itself); and what changed between snapshots, on vSphere (the kit's domains do not ask for its tracking)."
 )
 
 
@@ -65,7 +65,7 @@ def vsphere(**options: Any) -> dict[str, Any]:
     with hvsdk_simulators.start("vcsim", domains=3, **options) as server:
         os.environ["VMWARE_PASSWORD"] = server.password
         login = ("--secret", "env:VMWARE_PASSWORD", "--verify", server.fingerprint)
-        return matrix(server.url, *login, "--patience", "20")
+        return matrix(server.url, *login, "--patience", "20", "-k", "not changed_blocks_lie")  # LEFT_OUT says why
 
 
 def main() -> None:
