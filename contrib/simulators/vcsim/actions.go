@@ -19,9 +19,11 @@ var actions = map[string]action{
 	"guest":           actOnGuest,
 	"hang-up":         hangUp,
 	"inaccessible":    loseVM,
+	"lease":           shortenLeases,
 	"license":         license,
 	"question":        askQuestion,
 	"restart":         restart,
+	"unmerged":        leaveUnmerged,
 	"vanish-task":     vanishTask,
 }
 

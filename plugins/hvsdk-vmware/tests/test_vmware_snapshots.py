@@ -176,3 +176,22 @@ def test_only_snapshots_of_the_domain_are_touched(
 def test_snapshots_of_a_domain_that_is_gone_are_not_found(driver: VmwareDriver) -> None:
     with pytest.raises(errors.DomainNotFoundError):
         driver.list_snapshots("vm-999999", deadline=soon())
+
+
+def test_disks_that_a_removal_leaves_unmerged_are_merged(center: Running, raw: Raw, spare: hvsdk.Domain) -> None:
+    snapshot = spare.create_snapshot("one")
+    center.act("unmerged", vm=spare.native_id)
+    assert spare.refresh().details["vmware.consolidation_needed"]
+    snapshot.delete()
+    assert not raw.vm(spare.native_id).runtime.consolidationNeeded
+
+
+def test_disks_that_cannot_be_merged_are_told(center: Running, spare: hvsdk.Domain) -> None:
+    snapshot = spare.create_snapshot("one")
+    center.act("unmerged", vm=spare.native_id)
+    center.fault("ConsolidateVMDisks_Task:task-error=FileLocked,a backup holds it:1")
+    with pytest.raises(errors.OperationFailedError, match="is gone, but its disks could not be merged") as caught:
+        snapshot.delete()
+    assert "ConsolidateVMDisks_Task" in (caught.value.hint or "")
+    assert spare.snapshots() == []
+    assert spare.refresh().details["vmware.consolidation_needed"]
