@@ -1,4 +1,4 @@
-"""Leases: addresses that can be trusted, streams that cannot, and servers that answer as they should not."""
+"""Leases: addresses that can be trusted, streams that cannot, and users that share one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import attrs
@@ -16,10 +14,10 @@ import pytest
 from hvsdk.driver import Deadline, TLSOptions, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
+from vmware_liar import Liar, Session, answer, liars
 from vmware_support import opened, soon
 
 from hvsdk_vmware._answer import AnswerError
-from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile
 from hvsdk_vmware._lease import LeaseShares
 from hvsdk_vmware._lease_url import LeasedFile, Slot, file_of, slot_of
 from hvsdk_vmware._readers import LeaseStream
@@ -110,150 +108,13 @@ def test_a_thumbprint_is_what_the_certificate_is_held_to(center: Running) -> Non
         assert file_of(driver, Url(url="https://*/x", sslThumbprint=colons)).endpoint.thumbprint is None
 
 
-# ---- a server that answers what it is told to ------------------------------------------------------------------------------
-
-
-@attrs.define
-class Liar:
-    """Answers each request with the next of the answers, the last one for good."""
-
-    port: int
-    answers: list[bytes]
-    asked: list[bytes] = attrs.field(factory=list)
-    end: threading.Event = attrs.field(factory=threading.Event)
-    """Until it is set, connections stay open after the answer."""
+# ---- streams ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def liar() -> Iterator[Callable[..., Liar]]:
-    with ExitStack() as stack:
-
-        def start(*answers: bytes, ends: bool = True) -> Liar:
-            class Handler(StreamRequestHandler):
-                def handle(self) -> None:
-                    while True:
-                        head = b""
-                        while not head.endswith(b"\r\n\r\n"):
-                            line = self.rfile.readline()
-                            if not line:
-                                return
-                            head += line
-                        made.asked.append(head)
-                        self.wfile.write(made.answers[0] if len(made.answers) == 1 else made.answers.pop(0))
-                        made.end.wait(20)
-                        return
-
-            server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
-            server.daemon_threads = True
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-            made = Liar(server.server_address[1], list(answers))
-            if ends:
-                made.end.set()
-            stack.callback(made.end.set)
-            return made
-
+    with liars() as start:
         yield start
-
-
-@attrs.define
-class Session:
-    """What a reader needs of a driver: a server, and no session that could be renewed."""
-
-    pool: Pool
-    generation: int = 0
-    renew: Any = None
-    cookie: str = 'vmware_soap_session="x"'
-
-    @property
-    def stub(self) -> Session:
-        return self
-
-    @property
-    def target(self) -> Session:
-        return self
-
-    timeout: float = 5.0
-
-    def soon(self) -> Deadline:
-        return Deadline(5.0)
-
-
-def answer(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def part(begin: int, end: int, size: int, body: bytes, **more: Any) -> bytes:
-    return answer("206 Partial Content", body, f"Content-Range: bytes {begin}-{end}/{size}", **more)
-
-
-def remote(liar: Liar, size: int = 1000) -> tuple[RemoteFile, Pool]:
-    pool = Pool(Endpoint("127.0.0.1", liar.port))
-    session: Any = Session(pool)
-    return RemoteFile(session, "/folder/a-flat.vmdk?dcPath=x&dsName=y", "[y] a-flat.vmdk", size), pool
-
-
-@pytest.mark.parametrize(
-    ("bad", "words"),
-    [
-        (answer("200 OK", b"x" * 1000), "does not send parts"),
-        (answer("403 Forbidden"), "Datastore.FileManagement"),
-        (answer("404 Not Found", b"<html>"), "vSAN"),
-        (answer("416 Range Not Satisfiable"), "shorter"),
-        (answer("500 Internal Server Error"), "cannot read"),
-        (answer("401 Unauthorized"), "session"),
-        (answer("302 Found", b"", "Location: https://evil.example/"), "HTTP 302"),
-        (part(999, 999, 1001, b"x"), "has 1001 bytes"),
-    ],
-)
-def test_a_file_that_is_refused_says_why(liar: Callable[..., Liar], bad: bytes, words: str) -> None:
-    file, pool = remote(liar(bad))
-    with pytest.raises(FileRefusedError, match=words):
-        file.check(soon())
-    pool.close()
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        part(0, 9, 1000, b"x" * 10),
-        part(10, 20, 1000, b"x" * 11),
-        answer("206 Partial Content", b"x" * 10),
-        answer("206 Partial Content", b"x" * 10, "Content-Range: bytes */1000"),
-        answer("206 Partial Content", b"x" * 10, "Content-Range: bytes 10-19/" + "9" * 50),
-        part(10, 19, 1000, b"x" * 12),
-    ],
-)
-def test_another_part_than_was_asked_for_is_refused(liar: Callable[..., Liar], bad: bytes) -> None:
-    file, pool = remote(liar(bad))
-    with pytest.raises(AnswerError):
-        file.read(10, 10)
-    pool.close()
-
-
-def test_a_part_that_breaks_off_goes_on_where_it_broke(liar: Callable[..., Liar]) -> None:
-    server = liar(
-        part(10, 19, 1000, b"abc", length=10), part(13, 19, 1000, b"defg", length=7), part(17, 19, 1000, b"hij")
-    )
-    file, pool = remote(server)
-    assert file.read(10, 10) == b"abcdefghij"
-    ranges = [line for head in server.asked for line in head.split(b"\r\n") if line.startswith(b"Range")]
-    assert ranges == [b"Range: bytes=10-19", b"Range: bytes=13-19", b"Range: bytes=17-19"]
-    pool.close()
-
-
-def test_a_part_that_never_comes_is_not_asked_for_for_ever(liar: Callable[..., Liar]) -> None:
-    server = liar(part(10, 19, 1000, b"", length=10))
-    file, pool = remote(server)
-    with pytest.raises(Exception, match="IncompleteRead"):
-        file.read(10, 10)
-    assert len(server.asked) == 3
-    pool.close()
-
-
-# ---- streams ---------------------------------------------------------------------------------------------------------------
 
 
 class Given:
