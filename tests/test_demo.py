@@ -66,6 +66,8 @@ def test_it_goes_through_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     for line in ("hvsdk guest shop-db up", "shop-db off", "its first line of text is there"):
         assert line in said
+    left_out = "VMware is left out: vcsim is built with Go" in said and not os.environ.get("CI")
+    assert left_out or "The same verbs on VMware" in said
     assert (tmp_path / "shop-web.png").read_bytes().startswith(b"\x89PNG")
     assert not guests_below(root)
     assert not Path(root).exists()
