@@ -104,6 +104,11 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 	case *simulator.PerformanceManager:
 		return &performanceExtra{base, one}
 	}
+	if this.Type == "HttpNfcLease" {
+		if _, imported := w.leases.find(this.Value); imported != nil {
+			return &importExtra{base, imported}
+		}
+	}
 	if this.Type == "PropertyCollector" {
 		return &collectorExtra{base}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-const leaseSeconds = 300
+const leaseSeconds = 300 // unless somebody wants them to be shorter
 
 // exportLease lets somebody read the disks of a virtual machine for a while.
 type exportLease struct {
@@ -37,16 +37,26 @@ type exportLease struct {
 
 // leaseBook knows the leases that are there: who reads and writes needs no session, the URL is the secret.
 type leaseBook struct {
-	mutex   sync.Mutex
-	exports map[string]*exportLease
-	imports map[string]*simulator.HttpNfcLease
+	mutex    sync.Mutex
+	exports  map[string]*exportLease
+	imports  map[string]*importLease
+	duration time.Duration
 }
 
 func newLeaseBook() *leaseBook {
-	return &leaseBook{exports: map[string]*exportLease{}, imports: map[string]*simulator.HttpNfcLease{}}
+	return &leaseBook{
+		exports: map[string]*exportLease{}, imports: map[string]*importLease{}, duration: leaseSeconds * time.Second,
+	}
 }
 
-func (b *leaseBook) find(id string) (*exportLease, *simulator.HttpNfcLease) {
+// lasting is how long leases last now.
+func (b *leaseBook) lasting() time.Duration {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.duration
+}
+
+func (b *leaseBook) find(id string) (*exportLease, *importLease) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.exports[id], b.imports[id]
@@ -78,12 +88,13 @@ func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disk
 	made.State = types.HttpNfcLeaseStateInitializing
 	made.Mode = string(types.HttpNfcLeaseModePushOrGet)
 	made.Capabilities = types.HttpNfcLeaseCapabilities{PullModeSupported: true, CorsSupported: true}
-	made.deadline = time.Now().Add(leaseSeconds * time.Second)
+	lasting := w.leases.lasting()
+	made.deadline = time.Now().Add(lasting)
 	host, port := w.address()
 	if w.options.esx {
 		host = "*" // the client knows where it has found the host
 	}
-	info := &types.HttpNfcLeaseInfo{Lease: made.Self, Entity: vm.Self, LeaseTimeout: leaseSeconds}
+	info := &types.HttpNfcLeaseInfo{Lease: made.Self, Entity: vm.Self, LeaseTimeout: int32(lasting / time.Second)}
 	thumbprint, _ := w.identity.thumbprints()
 	scheme := "https"
 	if !w.options.tls {
@@ -106,6 +117,7 @@ func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disk
 	w.leases.mutex.Lock()
 	w.leases.exports[made.Self.Value] = made
 	w.leases.mutex.Unlock()
+	go w.expire(made.Self.Value, made.until, made.runOut)
 	go func() {
 		time.Sleep(20 * time.Millisecond)
 		w.locked(made, func(ctx *simulator.Context) {
@@ -125,8 +137,9 @@ func (l *exportLease) HttpNfcLeaseProgress(ctx *simulator.Context, req *types.Ht
 		body.Fault_ = simulator.Fault("", new(types.Timedout))
 		return body
 	}
+	lasting := l.world.leases.lasting()
 	l.mutex.Lock()
-	l.deadline = time.Now().Add(leaseSeconds * time.Second)
+	l.deadline = time.Now().Add(lasting)
 	l.mutex.Unlock()
 	ctx.Update(l, []types.PropertyChange{{Name: "transferProgress", Val: req.Percent}})
 	body.Res = new(types.HttpNfcLeaseProgressResponse)
@@ -161,6 +174,24 @@ func (l *exportLease) end(ctx *simulator.Context) {
 	l.world.leases.mutex.Lock()
 	defer l.world.leases.mutex.Unlock()
 	delete(l.world.leases.exports, l.Self.Value)
+}
+
+func (l *exportLease) until() time.Time {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.deadline
+}
+
+// runOut tells that nobody has kept the lease.
+func (l *exportLease) runOut() {
+	l.world.locked(l, func(ctx *simulator.Context) {
+		ctx.Update(l, []types.PropertyChange{
+			{Name: "state", Val: types.HttpNfcLeaseStateError},
+			{Name: "error", Val: &types.LocalizedMethodFault{
+				Fault: new(types.Timedout), LocalizedMessage: "the lease has run out",
+			}},
+		})
+	})
 }
 
 var errLeaseOver = errors.New("the lease is over")
@@ -233,16 +264,14 @@ func (e *poolExtra) ImportVApp(ctx *simulator.Context, req *types.ImportVApp) so
 		return answer
 	}
 	if made, ok := ctx.Session.Get(body.Res.Returnval).(*simulator.HttpNfcLease); ok {
-		e.world.leases.mutex.Lock()
-		defer e.world.leases.mutex.Unlock()
-		e.world.leases.imports[made.Self.Value] = made
+		e.world.addImport(made)
 	}
 	return answer
 }
 
 // keep stores an uploaded disk; the library only sums it up.
 func (w *world) keep(
-	out http.ResponseWriter, r *http.Request, next http.Handler, lease *simulator.HttpNfcLease, name string,
+	out http.ResponseWriter, r *http.Request, next http.Handler, lease *importLease, name string,
 ) {
 	var target *diskFile
 	if lease.Info != nil {
@@ -269,6 +298,7 @@ func (w *world) keep(
 	next.ServeHTTP(recorder, r)
 	_ = writer.Close()
 	if err := <-done; err != nil {
+		w.failImport(lease, new(types.SystemError), err.Error())
 		http.Error(out, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -96,6 +96,7 @@ func readDescriptor(file string) (*vmdk.Descriptor, error) {
 // SearchDatastoreTask tells the sizes of disks, too, if it is asked for them.
 func (e *browserExtra) SearchDatastoreTask(ctx *simulator.Context, req *types.SearchDatastore_Task) soap.HasFault {
 	e.begin(ctx)
+	req.SearchSpec = everything(req.SearchSpec)
 	begin := func() types.ManagedObjectReference {
 		return e.browser.SearchDatastoreTask(ctx, req).(*methods.SearchDatastore_TaskBody).Res.Returnval
 	}
@@ -113,6 +114,7 @@ func (e *browserExtra) SearchDatastoreSubFoldersTask(
 	ctx *simulator.Context, req *types.SearchDatastoreSubFolders_Task,
 ) soap.HasFault {
 	e.begin(ctx)
+	req.SearchSpec = everything(req.SearchSpec)
 	begin := func() types.ManagedObjectReference {
 		body := e.browser.SearchDatastoreSubFoldersTask(ctx, req).(*methods.SearchDatastoreSubFolders_TaskBody)
 		return body.Res.Returnval
@@ -161,4 +163,15 @@ func (w *world) tellSizes(found *types.HostDatastoreBrowserSearchResults) {
 			disk.FileSize = flat.Sys().(*syscall.Stat_t).Blocks * 512
 		}
 	}
+}
+
+// everything is what to search for: all, where nothing is said. The library ends of that, or finds nothing.
+func everything(asked *types.HostDatastoreBrowserSearchSpec) *types.HostDatastoreBrowserSearchSpec {
+	if asked == nil {
+		asked = new(types.HostDatastoreBrowserSearchSpec)
+	}
+	if len(asked.MatchPattern) == 0 {
+		asked.MatchPattern = []string{"*"}
+	}
+	return asked
 }

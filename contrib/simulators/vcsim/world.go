@@ -89,6 +89,7 @@ func (w *world) listen() error {
 	w.registry().Handler = w.extend
 	w.registry().AddHandler(w.guests.watch(w))
 	w.registry().AddHandler(w.summaries.watch(w))
+	w.registry().AddHandler(&leaseWatch{w})
 	w.server = service.NewServer()
 	w.server.Config.ErrorLog = nil
 	w.server.Config.Handler = &front{world: w, next: w.server.Config.Handler}
