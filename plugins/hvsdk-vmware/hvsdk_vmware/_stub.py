@@ -41,6 +41,8 @@ _ENDS = frozenset(
     ("Logout", "CancelTask", "CancelWaitForUpdates", "CancelRetrievePropertiesEx", "CurrentTime", "Fetch")
 )
 _READS = ("Retrieve", "Find", "Query", "WaitForUpdates", "Destroy")
+_LARGE = ("Retrieve", "ContinueRetrieve", "QueryPerf")
+"""Their answers are worth compressing."""
 _CHANGES_AFTER_ALL = frozenset(("Destroy_Task",))
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ID = re.compile(r"[^<>&\x00-\x1f\x7f]{0,1000}")
@@ -145,7 +147,7 @@ class Stub(SoapStubAdapterBase):
             "Content-Type": "text/xml; charset=utf-8",
             "SOAPAction": self.versionId,
             "User-Agent": AGENT,
-            "Accept-Encoding": "gzip" if method.startswith("Retrieve") else "identity",
+            "Accept-Encoding": "gzip" if method.startswith(_LARGE) else "identity",
         }
         if self.session and method != "Login":
             headers["Cookie"] = self.cookie

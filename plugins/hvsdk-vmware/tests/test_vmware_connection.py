@@ -30,7 +30,7 @@ def test_the_backend_is_found_without_pyvmomi() -> None:
 def test_the_backend_names_its_schemes() -> None:
     (backend,) = hvsdk_backends()
     assert backend.schemes == ("vmware", "vsphere", "esxi", "vmware+http")
-    assert set(backend.options) == {"keep_alive", "page_size"}
+    assert set(backend.options) == {"detach_other_tags", "disk_io", "keep_alive", "page_size"}
 
 
 def test_both_products_say_what_they_are(center: Running, esxi: Running) -> None:
