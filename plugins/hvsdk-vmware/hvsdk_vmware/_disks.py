@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from hvsdk_vmware._datastore_files import Store
 from hvsdk_vmware._drives import DrivePlan, DrivePlans, in_kib
 from hvsdk_vmware._hardware import Subject, directory_of, file_of
 from hvsdk_vmware._making import LATE_SECONDS, UNDO_SECONDS, Making, is_lost
+from hvsdk_vmware._volumes import DIRECTORY
 
 __all__ = ["DiskVerbs", "find_drive"]
 
@@ -55,7 +57,7 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         return self.change_devices(vm, changes, deadline, lambda _: self.new_device(vm, kind))
 
     def _copy_and_add(self, vm: Subject, plan: DrivePlan, making: Making) -> Steps[str]:
-        """Copy a volume to the domain's directory, or one of that name on another datastore, and attach the copy."""
+        """Copy a volume, beside the domain or to where volumes are on another datastore, and attach the copy."""
         store, path = self._path_of_copy(vm, plan)
         making.takes_back(f"the volume {path}", lambda exc: self._remove_copy(vm, store, path, exc))
         yield from self.copy_drive(plan, path, store.id)
@@ -64,31 +66,13 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         return disk
 
     def _path_of_copy(self, vm: Subject, plan: DrivePlan) -> tuple[Store, str]:
-        if plan.pool is not None:
-            store = self.store(plan.pool.id, self.soon())
-            home = store.path(posixpath.basename(directory_of(vm.path).rpartition("] ")[2]))
-            if home != directory_of(vm.path):
-                self._make_home(store, home)
-        else:
-            store, home = self.store_of(vm, vm.path, self.soon()), directory_of(vm.path)
-        stem = posixpath.splitext(posixpath.basename(vm.path))[0]
-        taken = {file_of(one) for one in vm.disks} | self._files_in(store, home)
-        number = next(n for n in range(1, len(taken) + 2) if f"{home}/{stem}_{n}.vmdk" not in taken)
-        return store, f"{home}/{stem}_{number}.vmdk"
-
-    def _make_home(self, store: Store, path: str) -> None:
-        manager = self.content.fileManager
-        assert manager is not None, "every server has one"
-        with contextlib.suppress(vim.fault.FileAlreadyExists):
-            self.call(manager.MakeDirectory, path, store.center, True, deadline=self.soon())
-
-    def _files_in(self, store: Store, path: str) -> set[str]:
-        inside = store.inside(path + "/")
-        return {
-            one.id
-            for one in self.list_volumes(store.id, deadline=self.soon())
-            if one.id.startswith(f"[{store.name}] {inside}")
-        }
+        home = self.store_of(vm, vm.path, self.soon())
+        name = f"{posixpath.splitext(posixpath.basename(vm.path))[0]}-{secrets.token_hex(4)}.vmdk"
+        if plan.pool is None or plan.pool.id == home.id:
+            return home, f"{directory_of(vm.path)}/{name}"
+        store = self.store(plan.pool.id, self.soon())
+        self.make_directory(store)
+        return store, store.path(f"{DIRECTORY}/{name}")
 
     def _remove_copy(self, vm: Subject, store: Store, path: str, exc: BaseException) -> None:
         """Remove a copy; out of the domain first, which has it when only the answer was lost."""

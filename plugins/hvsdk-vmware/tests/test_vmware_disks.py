@@ -293,3 +293,13 @@ def test_a_copy_that_breaks_off_leaves_nothing(spare: Domain, center: Running, r
     with pytest.raises(errors.InsufficientResourcesError):
         spare.attach_disk(DiskSpec(source=source.source, copy=True, size=(source.capacity_bytes or 0) + 16 * MIB))
     assert files_below(raw) == before
+
+
+def test_a_volume_goes_to_the_pool_that_is_named(spare: Domain, host: Host) -> None:
+    disk = _disk(spare)
+    pool = next(pool for pool in host.storage_pools() if pool.id != disk.pool)
+    copy = spare.attach_disk(DiskSpec(source=disk.source, copy=True, pool=pool.name))
+    assert (copy.pool, copy.capacity_bytes) == (pool.id, disk.capacity_bytes)
+    assert str(copy.source).startswith(f"[{pool.name}] ")
+    fresh = spare.attach_disk(DiskSpec(size="8MiB", pool=pool.id))
+    assert (fresh.pool, str(fresh.source).startswith(f"[{pool.name}] ")) == (pool.id, True)
