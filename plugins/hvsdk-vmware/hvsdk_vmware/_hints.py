@@ -68,6 +68,7 @@ DOMAIN_HINTS: Final[Mapping[str, Hint]] = {
     "vmware.guest_id": Hint("the guest's system in vSphere's words, such as `debian12_64Guest`"),
     "vmware.hardware_version": Hint("version of its virtual hardware, such as `vmx-19`; the host's newest without it"),
     "vmware.nested": Hint("whether the guest can run a hypervisor of its own", bool),
+    "vmware.change_tracking": Hint("whether vSphere notes which blocks of its disks change", bool),
     "vmware.extra_config": Hint("further keys of its configuration file and their values", Mapping),
 }
 """`DomainSpec.hints`."""

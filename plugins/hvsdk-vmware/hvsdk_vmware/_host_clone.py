@@ -66,11 +66,11 @@ class HostCloneVerbs(UndoCreate):
         assert manager is not None, "every server has one"
         at, stem = controllers_by_place(made.devices), posixpath.splitext(made.path)[0]
         places = {one.key: place_of(one) for one in vm.devices if hasattr(one, "busNumber")}
-        changes = []
+        store, changes = self.store_of(made, made.path, self.soon()).id, []
         for number, disk in enumerate(vm.disks):
             making.check()
             path = f"{stem}-{number}.vmdk"
-            new.files.append(path)
+            new.files[path] = store
             copying = manager.CopyVirtualDisk_Task
             yield self.start_task(copying, file_of(disk), center, path, center, None, False, deadline=self.soon())
             changes.append(_added(disk, -1 - number, at[places[disk.controllerKey]], path))

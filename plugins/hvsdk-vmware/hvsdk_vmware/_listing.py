@@ -135,8 +135,15 @@ class ListingReads(TagReads):
             elif found.id == native_id:
                 one = found
         if one is None:
-            raise errors.DomainNotFoundError(f"there is no domain {native_id}")
+            self._raise_missing(native_id, deadline)
+            raise errors.DomainNotFoundError(f"the domain {native_id} is not shown to this user")
         return one
+
+    def _raise_missing(self, native_id: str, deadline: Deadline) -> None:
+        """Let the server say that there is no such domain, if so: bulk reads leave out what is not there."""
+        wish: dict[type, Iterable[str]] = {vim.VirtualMachine: ("name",)}
+        for _ in self.read([object_spec(self.vm(native_id))], wish, deadline=deadline, leave_out_missing=False):
+            return
 
     def _with_uuid(self, candidate: str, instance: bool, deadline: Deadline) -> list[str]:
         """Return the domains with a UUID: vSphere keeps its own unique, those that guests see are copied with them."""

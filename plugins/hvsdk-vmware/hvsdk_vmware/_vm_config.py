@@ -53,6 +53,7 @@ def config_spec(spec: DomainSpec, hints: Mapping[str, Any], uuid: str, store_nam
         firmware="efi" if spec.firmware == "uefi" else "bios",
         bootOptions=vim.vm.BootOptions(efiSecureBootEnabled=True) if spec.secure_boot else None,
         nestedHVEnabled=hints.get("nested"),
+        changeTrackingEnabled=hints.get("change_tracking"),
         annotation=spec.notes or None,
         extraConfig=[vim.option.OptionValue(key=key, value=value) for key, value in _entries(spec, hints).items()],
         cpuAllocation=allocation(hints, "cpu", "mhz"),

@@ -57,6 +57,14 @@ class Servers(BackendConformance):
         client.close()
 
     @pytest.fixture
+    def spec(self) -> hvsdk.DomainSpec:
+        """Changes of its disks are tracked."""
+        disks, nics = [hvsdk.DiskSpec(size="16MiB")], [hvsdk.NicSpec()]
+        return hvsdk.DomainSpec(
+            name="kit", vcpus=1, memory="64MiB", disks=disks, nics=nics, hints={"vmware.change_tracking": True}
+        )
+
+    @pytest.fixture
     def image(self, server: Running, other_client: Raw) -> str:
         store = min(one.name for one in other_client.all(vim.Datastore))
         path = f"[{store}] kit.iso"
