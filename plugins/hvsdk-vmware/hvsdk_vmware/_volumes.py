@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from hvsdk.driver import Deadline, Result, Steps, StepsTask, Target, VolumeInfo, VolumeSpec, errors, finish, frozen
+from hvsdk.driver import Deadline, Result, Steps, StepsTask, VolumeInfo, VolumeSpec, errors, finish, frozen
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec
@@ -47,19 +47,6 @@ class FoundVolume:
 class VolumeVerbs(PoolReads, FileVerbs):
     """`create_volume` and `delete_volume`."""
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self._empty: set[tuple[str, str]] = set()
-        """Volumes that this connection made, and has not written to: pool and id."""
-
-    def is_empty(self, volume: FoundVolume) -> bool:
-        """Whether nobody has written to a volume, as far as that is known."""
-        return volume.info.allocated_bytes == 0 or (volume.store.id, volume.info.id) in self._empty
-
-    def forget_empty(self, volume: FoundVolume) -> None:
-        """Note that somebody writes to a volume."""
-        self._empty.discard((volume.store.id, volume.info.id))
-
     def create_volume(self, pool_id: str, spec: VolumeSpec, *, deadline: Deadline) -> Result[VolumeInfo]:
         """Make an empty disk in the directory `hvsdk`; sizes are rounded up to KiB, in which vSphere counts."""
         hints = read_hints(spec.hints, VOLUME_HINTS)
@@ -76,7 +63,6 @@ class VolumeVerbs(PoolReads, FileVerbs):
             diskType=_TYPES[provisioning], adapterType="lsiLogic", capacityKb=kilobytes
         )
         yield self.start_task(self.disks.CreateVirtualDisk_Task, path, store.center, wish, deadline=self.soon())
-        self._empty.add((store.id, path))
         return VolumeInfo(
             id=path,
             name=name,
@@ -120,7 +106,6 @@ class VolumeVerbs(PoolReads, FileVerbs):
     def _delete(self, store: Store, path: str, *, is_disk: bool) -> Steps[None]:
         manager = self.content.fileManager
         assert manager is not None, "every server has one"
-        self._empty.discard((store.id, path))
         call = self.disks.DeleteVirtualDisk_Task if is_disk else manager.DeleteDatastoreFile_Task
         try:
             yield self.start_task(call, path, store.center, deadline=self.soon())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import threading
@@ -126,11 +127,17 @@ def test_another_connection_keeps_what_is_there(
     same(content(each, volume), expected(PIECES | {2 * MIB: b"more"}))
 
 
-@pytest.mark.parametrize("way", ["lease", pytest.param("datastore", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("way", "size"),
+    [
+        ("lease", 256 * MIB),
+        pytest.param("lease", 2 << 30, marks=pytest.mark.full),
+        pytest.param("datastore", 2 << 30, marks=pytest.mark.full),
+    ],
+)
 def test_a_large_volume_that_is_mostly_empty_takes_few_bytes(
-    either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo], way: str
+    either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo], way: str, size: int
 ) -> None:
-    size = 2 << 30
     volume = make(size)
     noise = hashlib.shake_256(b"seed").digest(3 * MIB)
     pieces = {0: noise, size // 2 + 5: noise, size - len(noise): noise}
@@ -235,6 +242,17 @@ def test_a_volume_that_cannot_take_its_place_gives_it_back(
     assert moved[2] == (moved[0][1], volume.id)
     same(content(each, volume), expected())
     writer.abort()
+
+
+def test_what_a_guest_wrote_meanwhile_stays(
+    either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo]
+) -> None:
+    volume, raw = make(), Raw(either)
+    made = attached(raw, volume)
+    either.act("disk", vm=made, offset=2 * MIB, write=base64.b64encode(b"guest").decode())
+    detached(raw, made)
+    fill(each, volume)
+    same(content(each, volume), expected(PIECES | {2 * MIB: b"guest"}))
 
 
 def test_what_is_given_up_is_not_sent(either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo]) -> None:
