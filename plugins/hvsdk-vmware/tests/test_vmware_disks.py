@@ -9,9 +9,10 @@ from hvsdk import Disk, DiskSpec, Domain, Host, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
 from vmware_files import files_below, write_file
-from vmware_support import Raw, domain_calls
+from vmware_support import Raw, domain_calls, finished, soon
 
 from hvsdk_vmware._controllers import Slots, drive_order
+from hvsdk_vmware._driver import VmwareDriver
 
 MIB = 1 << 20
 device = vim.vm.device
@@ -257,12 +258,19 @@ def test_a_suspended_domain_keeps_its_hardware(spare: Domain, raw: Raw, center: 
     assert center.counts().get("ReconfigVM_Task", 0) == 0
 
 
-def test_a_change_of_what_somebody_else_has_changed_is_not_made(spare: Domain, center: Running) -> None:
-    center.fault("ReconfigVM_Task:error=ConcurrentAccess")
-    with pytest.raises(errors.BusyError, match="ConcurrentAccess"):
-        spare.attach_disk(DiskSpec(size="8MiB"), timeout=2)
-    center.clear_faults()
-    assert len(spare.refresh().disks) == 1
+def test_what_somebody_else_changed_meanwhile_is_read_anew(spare: Domain, center: Running) -> None:
+    center.fault("ReconfigVM_Task:error=ConcurrentAccess:1")
+    calls = domain_calls(center, lambda: spare.attach_disk(DiskSpec(size="8MiB")))
+    assert calls["ReconfigVM_Task"] == 2
+    assert len(spare.refresh().disks) == 2
+
+
+def test_changes_carry_the_version_that_they_were_made_for(spare: Domain, driver: VmwareDriver, raw: Raw) -> None:
+    read = driver.subject(spare.native_id, soon())
+    raw.done(raw.vm(spare.native_id).ReconfigVM_Task(vim.vm.ConfigSpec(annotation="theirs")))
+    with pytest.raises(vim.fault.ConcurrentAccess):
+        finished(driver.change(read, vim.vm.ConfigSpec(annotation="ours"), soon()))
+    assert spare.refresh().notes == "theirs"
 
 
 def test_a_drive_goes_on_sata_while_the_domain_runs(spare: Domain, raw: Raw, center: Running) -> None:
