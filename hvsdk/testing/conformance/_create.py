@@ -190,7 +190,7 @@ class Clone(Kit):
 
     def test_a_linked_clone_lies_on_the_original(self, host: Host, domain: Domain, names: Names) -> None:
         needs(host, Capability.CLONE, Capability.CLONE_LINKED, Capability.LIST_VOLUMES)
-        copy = domain.clone(names("clone"), linked=True)
+        copy = domain.clone(names("clone-linked"), linked=True)
         self.check_copy(stands_in(domain), stands_in(copy))
         places = self.places(copy)
         volumes = [volume for pool in host.storage_pools() for volume in pool.volumes()]

@@ -9,11 +9,11 @@ from typing import Any
 from hvsdk.driver import Deadline, StoragePoolInfo, VolumeInfo, errors, finish, frozen
 from pyVmomi import vim
 
+from hvsdk_vmware._backings import BackingReads
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Found, flag, number, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import STORES, from_root
-from hvsdk_vmware._session import VmwareSession
 
 __all__ = ["PoolReads", "is_part_of_disk", "pool_info", "volume_of", "volume_query"]
 
@@ -34,7 +34,7 @@ _PARTS = re.compile(r"-(flat|delta|sesparse|ctk|rdmp?)\.vmdk$", re.IGNORECASE)
 _ENDING = ".vmdk"
 
 
-class PoolReads(VmwareSession):
+class PoolReads(BackingReads):
     """`list_storage_pools` and `list_volumes`."""
 
     def list_storage_pools(self, *, deadline: Deadline) -> Iterable[StoragePoolInfo]:
@@ -54,7 +54,9 @@ class PoolReads(VmwareSession):
             for file in folder.file or ()
             if not is_part_of_disk(file.path)
         ]
-        return sorted(made, key=lambda volume: volume.id)
+        backings = self.backings_on(pool_id, deadline)
+        told = [one.replace(backing=backings[one.id]) if one.id in backings else one for one in made]
+        return sorted(told, key=lambda volume: volume.id)
 
     def browser_of(self, pool_id: str, deadline: Deadline) -> Any:
         """Return what looks for files on a datastore."""

@@ -175,3 +175,11 @@ def test_a_clone_takes_few_calls(center: Running, spare: hvsdk.Domain) -> None:
         )
     assert calls["CloneVM_Task"] == 1
     assert calls["RetrievePropertiesEx"] <= 4, calls
+
+
+def test_the_disk_of_a_linked_clone_tells_what_it_lies_on(host: hvsdk.Host, spare: hvsdk.Domain) -> None:
+    copy = spare.clone(spare.name + "-copy", linked=True)
+    volumes = {one.id: one for pool in host.storage_pools() for one in pool.volumes()}
+    source = copy.disks[0].source
+    assert source is not None
+    assert volumes[source].backing == copy.disks[0].details["vmware.backing"]
