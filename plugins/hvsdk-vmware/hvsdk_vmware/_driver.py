@@ -46,7 +46,6 @@ class VmwareDriver(
     DiskVerbs,
     AdapterVerbs,
     MediaVerbs,
-    ReconfigureVerbs,
     ChangedBlocksReads,
     DiskIoVerbs,
     VolumeImports,
