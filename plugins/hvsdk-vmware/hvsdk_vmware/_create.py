@@ -86,7 +86,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
             home=home,
             uuid=instance,
             config=config,
-            drives=self.plan_drives(disks, deadline),
+            drives=self.plan_drives(disks, deadline, host=home.host),
             nics=self.plan_nics(spec.nics, deadline, host=home.host),
             ordered=ordered,
         )
@@ -184,7 +184,8 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         if draft.spec.cloud_init is not None:
             making.check()
             image = self._put_seed(draft, new, vm)
-            (seed,) = self.plan_drives([DiskSpec(device="cdrom", source=image)], self.soon())
+            wish = DiskSpec(device="cdrom", source=image)
+            (seed,) = self.plan_drives([wish], self.soon(), host=draft.home.host)
             changes.append(seed.change(slots))
             spec.extraConfig = [vim.option.OptionValue(key=SEED, value=image)]
         spec.deviceChange = [*slots.changes, *changes]
