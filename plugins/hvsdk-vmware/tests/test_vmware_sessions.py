@@ -1,0 +1,171 @@
+"""Sessions: renewed in the middle of whatever is going on, one for each host, and always logged out."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import hvsdk
+import pytest
+from hvsdk.driver import errors
+from hvsdk_simulators import Running
+from vmware_support import connect, soon
+
+
+def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
+    deadline = soon(seconds)
+    while not happens():
+        if deadline.expired:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def own(make_center: Callable[..., Running]) -> Running:
+    """A vCenter of the test's own."""
+    return make_center()
+
+
+def some(host: hvsdk.Host) -> hvsdk.Domain:
+    """Return a domain that is off."""
+    return next(one for one in host.domains() if one.power_state == "shutoff")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "CreateContainerView",
+        "RetrievePropertiesEx",
+        "FindAllByUuid",
+        "PowerOnVM_Task",
+        "CreatePropertyCollector",
+        "CreateFilter",
+        "WaitForUpdatesEx",
+        "DestroyPropertyFilter",
+        "ReconfigVM_Task",
+        "RetrieveServiceContent",
+    ],
+)
+def test_a_session_that_ends_in_the_middle_of_a_call_is_renewed(own: Running, method: str) -> None:
+    with connect(own) as host:
+        domain = some(host)
+        own.reset_counts()
+        own.fault(f"{method}:session-expired:1")
+        host.info()
+        host.domains(full=True)
+        assert host.domain(str(domain.uuid)) == domain
+        own.fault("PowerOnVM_Task:task-slow=0.3:1")
+        domain.start()
+        domain.set_notes("noted")
+        assert (domain.power_state, domain.notes) == ("running", "noted")
+        assert own.counts()[method] >= 1
+        assert own.counts()["Login"] <= 2
+
+
+def test_a_session_that_ends_between_pages_is_renewed(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=9)
+    with connect(center, page_size=2) as host:
+        whole = host.domains()
+        center.fault("ContinueRetrievePropertiesEx:session-expired:1")
+        assert host.domains() == whole
+        assert len(whole) == 9
+
+
+def test_a_host_that_nobody_uses_any_more_is_logged_out(own: Running) -> None:
+    host = connect(own)
+    host.domains()
+    assert len(own.sessions()) == 1
+    del host
+
+    def gone() -> bool:
+        gc.collect()
+        return own.sessions() == []
+
+    assert eventually(gone)
+
+
+def test_an_interpreter_that_ends_logs_out(own: Running) -> None:
+    code = (
+        "import hvsdk, sys\n"
+        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
+        "watch = host.watch()\n"
+        "assert host.domains()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert eventually(lambda: own.sessions() == [])
+
+
+def test_a_forked_child_leaves_its_parents_session_alone(own: Running) -> None:
+    code = (
+        "import hvsdk, os, sys\n"
+        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
+        "before = len(host.domains(full=True))\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    fine = len(host.domains(full=True)) == before\n"
+        "    host.close()\n"
+        "    os._exit(0 if fine else 1)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert len(host.domains(full=True)) == before\n"
+        "sys.exit(os.waitstatus_to_exitcode(status))\n"
+    )
+    assert hasattr(os, "fork")
+    own.reset_counts()
+    done = subprocess.run(
+        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert own.counts()["Login"] == 2, "one each, and none was renewed"
+    assert eventually(lambda: own.sessions() == [])
+
+
+def test_failed_logins_leave_no_session(own: Running) -> None:
+    with pytest.raises(errors.AuthenticationError):
+        connect(own, password="wrong")
+    own.fault("RetrieveServiceContent:drop-before")
+    with pytest.raises(errors.ConnectError):
+        connect(own).domains()
+    assert own.sessions() == []
+
+
+def test_many_threads_share_one_host_and_one_session(make_center: Callable[..., Running]) -> None:
+    center = make_center(domains=12, hosts=2)
+    failures: list[BaseException] = []
+    with connect(center) as host:
+        domains = host.domains()
+
+        def work(number: int) -> None:
+            try:
+                domain = host.domain(domains[number % len(domains)].native_id)
+                domain.set_notes(f"by {number}")
+                assert len(host.domains(full=True)) == 12
+                domain.set_metadata({f"key{number}": str(number)})
+                assert domain.refresh().metadata[f"key{number}"] == str(number)
+            except BaseException as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(24)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            if number == 12:
+                center.act("expire-sessions")
+        for thread in threads:
+            thread.join(60)
+        assert failures == []
+        assert len(center.sessions()) == 1
+    assert center.sessions() == []
