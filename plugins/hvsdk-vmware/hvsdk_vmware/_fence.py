@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any, NoReturn
 
 from hvsdk.driver import (
@@ -28,12 +27,12 @@ from hvsdk.driver import (
 )
 from pyVmomi import vim, vmodl
 
-from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._extra_config import METADATA_PREFIX, write_value
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
+from hvsdk_vmware._making import is_lost
 from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._power import PowerVerbs
 from hvsdk_vmware._templates import PLACE_KEY, Place, TemplateReads
@@ -43,7 +42,6 @@ __all__ = ["FenceVerbs"]
 _MARK = METADATA_PREFIX + FENCE_KEY
 _TEMPLATE, _HOST, _POOL, _EXTRA = "config.template", "runtime.host", "resourcePool", "config.extraConfig"
 _CONFIG = frozenset({"config"})
-_LOST = (ConnectionError, HTTPException, AnswerError, TimeoutError)
 
 
 class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
@@ -115,8 +113,8 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         """Make it a template; when the answer is lost, what it is tells."""
         try:
             self.call(self.vm(native_id).MarkAsTemplate, deadline=deadline)
-        except _LOST:
-            if text(self.read_vm(native_id, (_TEMPLATE,), self.soon()).values, _TEMPLATE) != "true":
+        except FAILURES as exc:
+            if not is_lost(exc) or text(self.read_vm(native_id, (_TEMPLATE,), self.soon()).values, _TEMPLATE) != "true":
                 raise
 
     def _unmark(self, native_id: str, exc: BaseException) -> None:
