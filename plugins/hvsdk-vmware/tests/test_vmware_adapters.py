@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_a_link_goes_down_and_up_and_is_left_alone_when_it_is_so(
         link = _card(raw, spare, nic.id).connectable
         assert (link.startConnected, spare.refresh().nics[0].link_up) == (up, up)
         assert link.connected is (up and state == "running")
-        calls = domain_calls(center, lambda up=up: spare.set_nic_link(nic, up))
+        calls = domain_calls(center, functools.partial(spare.set_nic_link, nic, up))
         assert "ReconfigVM_Task" not in calls
     assert spare.nics[0].mac == nic.mac
     assert spare.nics[0].network == nic.network

@@ -104,7 +104,7 @@ def test_a_new_disk_is_thin_and_beside_its_domain(spare: Domain, raw: Raw, cente
     assert calls["ReconfigVM_Task"] == 1
     (disk,) = made
     assert (disk.capacity_bytes, disk.bus, disk.details["vmware.thin"]) == (8 * MIB, "scsi", True)
-    assert _folder(spare) == disk.source.rpartition("/")[0]
+    assert _folder(spare) == str(disk.source).rpartition("/")[0]
     assert _device(raw, spare, disk.id).backing.diskMode == "persistent"
 
 

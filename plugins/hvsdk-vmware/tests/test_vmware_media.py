@@ -31,6 +31,7 @@ def with_drive(spare: Domain) -> Domain:
 def _link(raw: Raw, domain: Domain) -> tuple[bool, bool]:
     devices = raw.vm(domain.native_id).config.hardware.device
     link = next(one for one in devices if isinstance(one, vim.vm.device.VirtualCdrom)).connectable
+    assert link is not None
     return link.startConnected, link.connected
 
 
