@@ -92,7 +92,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         if not size:
             raise errors.OperationFailedError(f"vSphere tells no size of the volume {volume_id}")
         self.refuse_used(volume.store, volume_id, deadline)
-        content = None if volume.info.allocated_bytes == 0 else self._content_of(volume, size)
+        content = None if self.is_empty(volume) else self._content_of(volume, size)
 
         def send(packed: IO[bytes], length: int, moved: Callable[[int], None]) -> None:
             self._replace(_Import(volume, size, packed, length, moved))
@@ -120,6 +120,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
 
     def _replace(self, job: _Import) -> None:
         """Replace a volume; what fails leaves it as it was, and nothing half-made."""
+        self.forget_new(job.store, job.volume.info.id)
         try:
             self._upload(job)
             finish(StepsTask(self._exchange(job)), _STEP_SECONDS)

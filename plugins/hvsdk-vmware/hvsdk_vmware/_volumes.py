@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from hvsdk.driver import Deadline, Result, Steps, StepsTask, VolumeInfo, VolumeSpec, errors, finish, frozen
+from hvsdk.driver import Deadline, Result, Steps, StepsTask, Target, VolumeInfo, VolumeSpec, errors, finish, frozen
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._datastore_files import Store
 from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, text
 from hvsdk_vmware._files import FileVerbs
@@ -47,6 +48,20 @@ class FoundVolume:
 class VolumeVerbs(PoolReads, FileVerbs):
     """`create_volume` and `delete_volume`."""
 
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._new: dict[tuple[str, str], int | None] = {}
+        """Thin volumes that this connection made: pool and id, and how much room each took when it was new."""
+
+    def is_empty(self, volume: FoundVolume) -> bool:
+        """Whether nobody has written to a volume: it takes no room, or no more than when it was made."""
+        taken, key = volume.info.allocated_bytes, (volume.store.id, volume.info.id)
+        return taken == 0 or (key in self._new and self._new[key] == taken)
+
+    def forget_new(self, store: Store, path: str) -> None:
+        """Note that a volume is no more what was made."""
+        self._new.pop((store.id, path), None)
+
     def create_volume(self, pool_id: str, spec: VolumeSpec, *, deadline: Deadline) -> Result[VolumeInfo]:
         """Make an empty disk in the directory `hvsdk`; sizes are rounded up to KiB, in which vSphere counts."""
         hints = read_hints(spec.hints, VOLUME_HINTS)
@@ -63,6 +78,8 @@ class VolumeVerbs(PoolReads, FileVerbs):
             diskType=_TYPES[provisioning], adapterType="lsiLogic", capacityKb=kilobytes
         )
         yield self.start_task(self.disks.CreateVirtualDisk_Task, path, store.center, wish, deadline=self.soon())
+        if provisioning == "thin":
+            self._note_new(store, path)
         return VolumeInfo(
             id=path,
             name=name,
@@ -72,6 +89,11 @@ class VolumeVerbs(PoolReads, FileVerbs):
             path=path,
             details=frozen({"vmware.thin": provisioning == "thin"}),
         )
+
+    def _note_new(self, store: Store, path: str) -> None:
+        """Note how much room a new volume takes; should that not be told, it is read before it is written to."""
+        with contextlib.suppress(*FAILURES):
+            self._new[store.id, path] = self._look(store, path, self.soon()).info.allocated_bytes
 
     def make_directory(self, store: Store) -> None:
         """Make the directory for volumes on a datastore, unless it is there."""
@@ -106,6 +128,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
     def _delete(self, store: Store, path: str, *, is_disk: bool) -> Steps[None]:
         manager = self.content.fileManager
         assert manager is not None, "every server has one"
+        self.forget_new(store, path)
         call = self.disks.DeleteVirtualDisk_Task if is_disk else manager.DeleteDatastoreFile_Task
         try:
             yield self.start_task(call, path, store.center, deadline=self.soon())
@@ -120,9 +143,11 @@ class VolumeVerbs(PoolReads, FileVerbs):
         Raises:
             VolumeNotFoundError: There is none.
         """
-        store = self.store(pool_id, deadline)
+        return self._look(self.store(pool_id, deadline), volume_id, deadline)
+
+    def _look(self, store: Store, volume_id: str, deadline: Deadline) -> FoundVolume:
         directory, name = posixpath.split(volume_inside(store, volume_id))
-        browser = self.browser_of(pool_id, deadline)
+        browser = self.browser_of(store.id, deadline)
         search = browser.SearchDatastore_Task
         task = self.start_task(
             search, store.path(directory), volume_query(), deadline=deadline, result=lambda found: found
@@ -133,7 +158,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
             raise _no_volume(store, volume_id) from exc
         for file in (found.file if found is not None else None) or ():
             if file.path == name:
-                return FoundVolume(store, volume_of(pool_id, volume_id, file))
+                return FoundVolume(store, volume_of(store.id, volume_id, file))
         raise _no_volume(store, volume_id)
 
     def refuse_used(self, store: Store, path: str, deadline: Deadline) -> None:
