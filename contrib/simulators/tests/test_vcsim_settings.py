@@ -119,3 +119,12 @@ def test_two_machines_of_a_folder_have_different_names(client: Client) -> None:
     with pytest.raises(vim.fault.DuplicateName) as refused:
         done(other.Rename_Task(first.name))
     assert refused.value.object == first
+
+
+def test_each_machine_has_devices_of_its_own(client: Client) -> None:
+    for vm in client.vms():
+        devices = {one.key: one for one in vm.config.hardware.device}
+        for controller in devices.values():
+            listed = list(getattr(controller, "device", []))
+            assert len(set(listed)) == len(listed)
+            assert set(listed) <= set(devices)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path"
-	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -48,6 +47,7 @@ func (w *world) create() error {
 		return err
 	}
 	w.markUplinks()
+	w.registry().AddHandler(&deviceWatch{w})
 	if err := w.populate(); err != nil {
 		return err
 	}
@@ -158,7 +158,6 @@ func (w *world) makeVM(where *place, number int) error {
 	}
 	vm := w.registry().Get(task.Info.Result.(types.ManagedObjectReference)).(*simulator.VirtualMachine)
 	w.registry().Remove(ctx, task.Self)
-	w.locked(vm, func(*simulator.Context) { ownController(vm) })
 	if isTemplate {
 		w.locked(vm, func(*simulator.Context) { vm.MarkAsTemplate(&types.MarkAsTemplate{This: vm.Self}) })
 		return nil
@@ -224,27 +223,6 @@ func (w *world) inventDisks(vm *simulator.VirtualMachine, number int) {
 			w.disks.invent(file, fmt.Sprint(number, "/", device.GetVirtualDevice().Key))
 		}
 	}
-}
-
-// ownController gives it a PCI controller of its own: the library shares one between all virtual machines, which lists
-// the cards of all of them, so that reading them costs the square of their number.
-func ownController(vm *simulator.VirtualMachine) {
-	devices := slices.Clone(vm.Config.Hardware.Device)
-	for i, device := range devices {
-		shared, isPCI := device.(*types.VirtualPCIController)
-		if !isPCI {
-			continue
-		}
-		own := *shared
-		own.Device = nil
-		for _, one := range devices {
-			if at := one.GetVirtualDevice(); at.ControllerKey == own.Key {
-				own.Device = append(own.Device, at.Key)
-			}
-		}
-		devices[i] = &own
-	}
-	vm.Config.Hardware.Device = devices
 }
 
 func connectDevices(vm *simulator.VirtualMachine) {
