@@ -9,6 +9,7 @@ from typing import Any
 from hvsdk.driver import Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
 from pyVmomi import vim
 
+from hvsdk_vmware._extra_config import PLACE_KEY
 from hvsdk_vmware._fields import NOTHING, Values, child, options, text
 from hvsdk_vmware._ground import GROUND
 from hvsdk_vmware._host_clone import HostCloneVerbs
@@ -19,7 +20,7 @@ from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._making import Making
 from hvsdk_vmware._names import written
 from hvsdk_vmware._snapshots import SnapshotVerbs
-from hvsdk_vmware._templates import PLACE_KEY, TemplateReads
+from hvsdk_vmware._templates import TemplateReads
 from hvsdk_vmware._undo_create import NewDomain
 
 __all__ = ["CloneVerbs"]

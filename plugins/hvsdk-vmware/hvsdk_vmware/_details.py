@@ -9,7 +9,7 @@ from hvsdk.driver import FrozenDict, frozen
 
 from hvsdk_vmware._fields import NOTHING, Element, Sharing, Values, child, children, flag, number, text
 
-__all__ = ["DETAIL_PATHS", "details", "question_of"]
+__all__ = ["DETAIL_PATHS", "MARKED_AS_TEMPLATE", "details", "question_of"]
 
 _TEXTS = {
     "vmware.hardware_version": "config.version",
@@ -21,7 +21,10 @@ _TEXTS = {
     "vmware.resource_pool": "resourcePool",
     "vmware.tools": "guest.toolsVersionStatus2",
 }
+MARKED_AS_TEMPLATE = "vmware.marked_as_template"
+"""Whether vSphere calls it a template; one that a fence made is the domain that it was."""
 _FLAGS = {
+    MARKED_AS_TEMPLATE: "summary.config.template",
     "vmware.cpu_hot_add": "config.cpuHotAddEnabled",
     "vmware.memory_hot_add": "config.memoryHotAddEnabled",
     "vmware.change_tracking": "config.changeTrackingEnabled",

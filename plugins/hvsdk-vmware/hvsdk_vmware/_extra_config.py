@@ -8,10 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-__all__ = ["METADATA_PREFIX", "TAGS_KEY", "metadata_in", "read_tags", "read_value", "write_tags", "write_value"]
+__all__ = [
+    "METADATA_PREFIX",
+    "PLACE_KEY",
+    "TAGS_KEY",
+    "metadata_in",
+    "read_tags",
+    "read_value",
+    "write_tags",
+    "write_value",
+]
 
 METADATA_PREFIX = "hvsdk:"
 """What `Domain.metadata` calls `team.owner` is the key `hvsdk:team.owner`."""
+PLACE_KEY = "hvsdk-fenced-from"
+"""Has the resource pool and host of a domain that a fence made a template: a template has no pool."""
 TAGS_KEY = "hvsdk-tags"
 _MARK = "\\"
 

@@ -28,14 +28,15 @@ from hvsdk.driver import (
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import FAILURES
-from hvsdk_vmware._extra_config import METADATA_PREFIX, write_value
+from hvsdk_vmware._details import MARKED_AS_TEMPLATE
+from hvsdk_vmware._extra_config import METADATA_PREFIX, PLACE_KEY, write_value
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._making import is_lost
 from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._power import PowerVerbs
-from hvsdk_vmware._templates import PLACE_KEY, Place, TemplateReads
+from hvsdk_vmware._templates import Place, TemplateReads
 
 __all__ = ["FenceVerbs"]
 
@@ -62,9 +63,9 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
             UnsupportedError: It is a template already.
         """
         info = self.get_domain(native_id, _CONFIG, deadline=deadline)
+        if info.details.get(MARKED_AS_TEMPLATE) and not info.is_template:
+            return
         if info.is_template:
-            if info.fenced is not None:
-                return
             raise errors.UnsupportedError(
                 f"fence is not possible: {info.name!r} is a template, which nobody can start, and takes no mark",
                 capability=Capability.FENCE,
@@ -91,11 +92,11 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
     def unfence(self, native_id: str, *, deadline: Deadline) -> None:
         """Make it a domain again, where it was, or on its host when that place is gone; then forget why."""
         info = self.get_domain(native_id, _CONFIG, deadline=deadline)
-        values = self.read_vm(native_id, (_HOST, _EXTRA), deadline).values
+        values = self.read_vm(native_id, (_HOST, _EXTRA, _TEMPLATE), deadline).values
         entries = dict(options(values, _EXTRA))
         if info.fenced is None and not entries.get(PLACE_KEY):
             return
-        if info.is_template:
+        if text(values, _TEMPLATE) == "true":
             pool, host = self._way_back(values, Place.read(entries.get(PLACE_KEY, "")), deadline)
             self.call(self.vm(native_id).MarkAsVirtualMachine, pool, host, deadline=deadline)
         if info.fenced is not None and info.fenced.autostart and not self._starts_with_host(native_id, deadline):

@@ -9,6 +9,7 @@ from pyVmomi import vim
 
 from hvsdk_vmware._about import AboutReads
 from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._details import MARKED_AS_TEMPLATE
 from hvsdk_vmware._fields import child
 
 __all__ = ["LimitReads"]
@@ -51,13 +52,14 @@ class LimitReads(AboutReads):
 
     def domain_limits(self, info: DomainInfo) -> Mapping[Capability, Unsupported]:
         limits = dict(super().domain_limits(info))
-        if info.is_template:
-            mark = info.fenced if info.has("config") else None
+        known = info.has("config")
+        if info.is_template or (known and info.details.get(MARKED_AS_TEMPLATE)):
+            mark = info.fenced if known else None
             reason = f"it is fenced: {mark.reason}" if mark else "it is a template; clone() makes a domain of it"
             _add(limits, ((reason, one) for one in _TEMPLATE))
             if not self.is_vcenter:  # whose own tags are no part of the configuration
                 _add(limits, [(reason, C.SET_TAGS)])
-            if info.has("config") and mark is None:
+            if known and info.is_template:
                 _add(limits, ((reason, one) for one in _NOT_FENCED))
         return limits
 

@@ -12,6 +12,7 @@ from pyVmomi import vim
 
 from hvsdk_vmware._around import AROUND_PATHS, HOST_PATHS, add_to
 from hvsdk_vmware._bulk import object_spec
+from hvsdk_vmware._fenced import FencedReads, template_ids
 from hvsdk_vmware._fields import Found, Sharing, text
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._places import from_domain
@@ -25,7 +26,7 @@ _NATIVE_ID = re.compile(r"(vm-)?\d{1,18}", re.ASCII)
 _VM = "VirtualMachine"
 
 
-class ListingReads(TagReads):
+class ListingReads(TagReads, FencedReads):
     """`list_domains`, `get_domain` and `find_domains`."""
 
     def __init__(self, target: Target) -> None:
@@ -35,6 +36,8 @@ class ListingReads(TagReads):
 
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains: one call for the summary, two with more, and one for each further page.
+
+        Where there are templates, a summary takes one more: those that a fence made are domains.
 
         The first listing takes one more for each view that it makes.
 
@@ -52,7 +55,8 @@ class ListingReads(TagReads):
                     add_to(around, one)
         self._hosts = around.hosts
         self._host_of = {one.id: text(one.values, "runtime.host") for one in found.values()}
-        return summaries(found.values(), around.hosts, datetime.now(UTC))
+        fenced = self.fenced_among(template_ids(found.values()), deadline)
+        return summaries(found.values(), around.hosts, fenced, datetime.now(UTC))
 
     def _list_full(self, include: frozenset[str], deadline: Deadline) -> list[DomainInfo]:
         around, sharing = Around(), Sharing()
@@ -68,6 +72,8 @@ class ListingReads(TagReads):
             host_of.update((one.id, text(one.values, "runtime.host")) for one in new)
             if "config" in include:
                 around.tags, around.no_tags = self.read_tags_of([one.id for one in new], deadline)
+            else:
+                around.fenced = self.fenced_among(template_ids(new), deadline)
             made.update((info.native_id, info) for info in records(new, include, around, datetime.now(UTC), sharing))
         self._hosts, self._host_of = around.hosts, host_of
         return list(made.values())
@@ -93,6 +99,8 @@ class ListingReads(TagReads):
         self._host_of[native_id] = host
         if tags is not None:
             around.tags, around.no_tags = finish(tags, deadline.remaining())
+        if "config" not in include:
+            around.fenced = self.fenced_among(template_ids([one]), deadline)
         (info,) = records([one], include, around, datetime.now(UTC), Sharing())
         return info
 

@@ -63,7 +63,7 @@ def _wished(vm: Subject, changes: Changes, hints: Mapping[str, Any]) -> vim.vm.C
     Raises:
         InvalidSpecError: The changes do not fit together, or not the rest.
     """
-    spec = vim.vm.ConfigSpec()
+    spec: Any = vim.vm.ConfigSpec()
     present = int(vm.values.get("config.hardware.numCPU") or 1)
     vcpus = changes.vcpus or present
     memory = changes.memory_bytes or int(vm.values.get("config.hardware.memoryMB") or 0) << _MIB
@@ -89,7 +89,8 @@ def _wished(vm: Subject, changes: Changes, hints: Mapping[str, Any]) -> vim.vm.C
         spec.memoryHotAddEnabled = more
     spec.cpuAllocation = allocation(hints, "cpu", "mhz")
     spec.memoryAllocation = allocation(hints, "memory", "mib")
-    return spec
+    made: vim.vm.ConfigSpec = spec
+    return made
 
 
 def _hot_add(what: str, most: int | None, now: int, hint: bool | None) -> bool | None:

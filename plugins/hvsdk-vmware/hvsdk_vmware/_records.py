@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from sys import intern
 from typing import Any
@@ -13,6 +13,7 @@ from hvsdk.driver import FIELD_GROUPS, CpuTopology, DomainInfo, domain_info_make
 from hvsdk_vmware._details import DETAIL_PATHS, details
 from hvsdk_vmware._devices import NetworkName, disks, nics
 from hvsdk_vmware._extra_config import TAGS_KEY, metadata_in, read_tags
+from hvsdk_vmware._fenced import fence_made_it, is_template
 from hvsdk_vmware._fields import NOTHING, Found, Sharing, Values, child, flag, moment, number, options, text
 from hvsdk_vmware._guest import GUEST_PATHS, guest_fields
 from hvsdk_vmware._names import shown
@@ -80,6 +81,8 @@ class Around:
     networks: dict[str, NetworkName] = attrs.field(factory=dict)
     folders: dict[str, tuple[str, str]] = attrs.field(factory=dict)
     """Names of folders and datacenters, and the id of what each is in, `""` for the root."""
+    fenced: frozenset[str] = frozenset()
+    """Ids of those templates that a fence made such, where that was read by itself."""
     tags: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     """vCenter's own tags by domain, as they are shown."""
     no_tags: str | None = None
@@ -102,9 +105,15 @@ class Around:
         return known or None
 
 
-def summaries(found: Iterable[Found], hosts: Mapping[str, str], seen_at: datetime) -> list[DomainInfo]:
-    """Return the summary of every domain: the path of large listings."""
-    return [_make_summary(*_summary(one, hosts, seen_at)) for one in found]
+def summaries(
+    found: Iterable[Found], hosts: Mapping[str, str], fenced: Container[str], seen_at: datetime
+) -> list[DomainInfo]:
+    """Return the summary of every domain: the path of large listings.
+
+    Args:
+        fenced: Ids of those templates that a fence made such.
+    """
+    return [_make_summary(*_summary(one, hosts, fenced, seen_at)) for one in found]
 
 
 def records(
@@ -114,7 +123,8 @@ def records(
     make = _MAKERS[include]
     made = []
     for one in found:
-        values = _summary(one, around.hosts, seen_at)
+        fenced = (one.id,) if "config" in include and fence_made_it(one.values) else around.fenced
+        values = _summary(one, around.hosts, fenced, seen_at)
         if "config" in include:
             config = _config(one, around, sharing)
             values += [config[field] for field in _CONFIG]
@@ -125,7 +135,7 @@ def records(
     return made
 
 
-def _summary(one: Found, hosts: Mapping[str, str], seen_at: datetime) -> list[Any]:
+def _summary(one: Found, hosts: Mapping[str, str], fenced: Container[str], seen_at: datetime) -> list[Any]:
     values = one.values
     memory = number(values, "summary.config.memorySizeMB")
     return [
@@ -135,7 +145,7 @@ def _summary(one: Found, hosts: Mapping[str, str], seen_at: datetime) -> list[An
         power_state(text(values, "runtime.powerState"), text(values, "runtime.connectionState") or None),
         HYPERVISOR,
         hosts.get(text(values, "runtime.host")),
-        text(values, "summary.config.template") == "true",
+        is_template(values) and one.id not in fenced,
         False,
         number(values, "summary.config.numCpu"),
         memory << _MIB if memory is not None else None,

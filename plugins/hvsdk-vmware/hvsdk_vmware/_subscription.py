@@ -12,6 +12,7 @@ import attrs
 from hvsdk.driver import Change, DomainInfo, EventKind
 from pyVmomi import vim
 
+from hvsdk_vmware._fenced import template_ids
 from hvsdk_vmware._fields import NS, Element, Found, child, children
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._records import domain_paths, summaries
@@ -73,6 +74,7 @@ class Subscription:
         version: What the server gave with the last changes; everything newer has not been told.
         waiting: Whether a call waits at the server now.
         fresh: Whether nobody has taken the listing that it began with.
+        fenced: Ids of those templates that a fence made such.
     """
 
     collector: Any
@@ -80,13 +82,14 @@ class Subscription:
     version: str = ""
     waiting: bool = False
     fresh: bool = True
+    fenced: frozenset[str] = frozenset()
     _domains: dict[str, dict[str, str]] = attrs.field(factory=dict)
     _hosts: dict[str, str] = attrs.field(factory=dict)
     _touched: dict[str, bool] = attrs.field(factory=dict)
 
     def listing(self) -> list[DomainInfo]:
         """Return the summary of all domains as they are known."""
-        return summaries(map(self._found, self._domains), self._hosts, datetime.now(UTC))
+        return summaries(map(self._found, self._domains), self._hosts, self.fenced, datetime.now(UTC))
 
     def see(self, updates: Iterable[Update]) -> None:
         """Take note of what the server tells."""
@@ -96,11 +99,16 @@ class Subscription:
             elif update.kind == _DOMAIN:
                 self._see_domain(update)
 
+    def touched_templates(self) -> list[str]:
+        """Return the ids of the templates among those that have changed since the last `changes`."""
+        return template_ids(self._found(key) for key in self._touched if key in self._domains)
+
     def changes(self) -> list[Change]:
         """Return what has changed since the last time, each domain once, as it is now."""
         touched, self._touched = self._touched, {}
         there = [key for key in touched if key in self._domains]
-        infos = {info.native_id: info for info in summaries(map(self._found, there), self._hosts, datetime.now(UTC))}
+        now = summaries(map(self._found, there), self._hosts, self.fenced, datetime.now(UTC))
+        infos = {info.native_id: info for info in now}
         return [
             Change(native_id=key, info=infos.get(key), kind=EventKind.CHANGED if beside and key in infos else None)
             for key, beside in touched.items()

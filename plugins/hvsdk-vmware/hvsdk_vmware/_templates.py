@@ -13,10 +13,8 @@ from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Values, text
 from hvsdk_vmware._snapshot_tree import TreeReads
 
-__all__ = ["PLACE_KEY", "Place", "TemplateReads"]
+__all__ = ["Place", "TemplateReads"]
 
-PLACE_KEY = "hvsdk-fenced-from"
-"""Key of `extraConfig` with the resource pool and host of a domain that a fence made a template: a template has no pool."""
 _LONGEST_ID = 100
 Collector = vmodl.query.PropertyCollector
 

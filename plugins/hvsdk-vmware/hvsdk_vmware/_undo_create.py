@@ -84,7 +84,7 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
         vm = self.subject(new.native_id, self.soon())
         theirs = [disk for disk in vm.disks if file_of(disk) in new.sources]
         if theirs:
-            remove = vim.vm.device.VirtualDeviceSpec
+            remove: Any = vim.vm.device.VirtualDeviceSpec
             changes = [remove(operation="remove", device=disk) for disk in theirs]
             self._do(self.vm(vm.native_id).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
             vm = self.subject(new.native_id, self.soon())

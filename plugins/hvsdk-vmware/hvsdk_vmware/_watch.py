@@ -130,6 +130,12 @@ class WatchReads(ListingReads):
             subscription.see(updates_in(answer))
             subscription.version = child(answer, "version")
             more, whole = child(answer, "truncated") == "true", 0
+        self._tell_fenced(subscription, deadline)
+
+    def _tell_fenced(self, subscription: Subscription, deadline: Deadline) -> None:
+        """Tell the templates among what has changed from the domains that a fence made such."""
+        touched = subscription.touched_templates()
+        subscription.fenced = subscription.fenced - set(touched) | self.fenced_among(touched, deadline)
 
     def _ask_updates(self, subscription: Subscription, seconds: int, deadline: Deadline) -> Element | None:
         """Ask once; `None` when nothing is new."""

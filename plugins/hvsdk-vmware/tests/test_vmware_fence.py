@@ -12,7 +12,8 @@ from pyVmomi import vim, vmodl
 from vmware_support import Raw, connect, domain_calls, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
-from hvsdk_vmware._templates import PLACE_KEY, Place
+from hvsdk_vmware._extra_config import PLACE_KEY
+from hvsdk_vmware._templates import Place
 
 
 def extra(raw: Raw, native_id: str) -> dict[str, str]:
@@ -39,9 +40,40 @@ def test_start_names_the_reason(host: hvsdk.Host, spare: hvsdk.Domain) -> None:
     spare.fence("moved away")
     with pytest.raises(errors.PermissionDeniedError, match="moved away"):
         spare.start()
-    summary = next(one for one in host.domains(templates=True) if one.native_id == spare.native_id)
+    summary = next(one for one in host.domains() if one.native_id == spare.native_id)
     with pytest.raises(errors.PermissionDeniedError, match="moved away"):
         summary.start()
+
+
+@pytest.mark.parametrize("include", [(), ("guest",), ("config",), ("config", "guest")], ids=str)
+def test_a_fenced_domain_is_listed_as_the_domain_that_it_was(
+    host: hvsdk.Host, spare: hvsdk.Domain, include: tuple[str, ...]
+) -> None:
+    """To vSphere it is a template; people would miss it."""
+    spare.fence("moved away")
+    found = {one.native_id: one for one in host.domains(include=include)}
+    assert not found[spare.native_id].is_template
+    assert not any(one.is_template for one in found.values()), "templates are left out"
+    assert not spare.refresh().is_template
+    spare.fence("again")
+    assert spare.fenced is not None
+    assert spare.fenced.reason == "moved away"
+
+
+def test_a_watch_does_not_take_a_fenced_domain_for_one_that_is_gone(
+    center: Running, driver: VmwareDriver, spare: hvsdk.Domain
+) -> None:
+    _, token = driver.watch(None, 0.0, deadline=soon())
+    list(driver.list_domains(frozenset(), deadline=soon()))
+    spare.fence("moved away")
+    told = []
+    limit = soon()
+    while not told and not limit.expired:
+        changes, token = driver.watch(token, 1.0, deadline=soon())
+        told = [one.info for one in changes if one.native_id == spare.native_id]
+    listed = {one.native_id: one for one in driver.list_domains(frozenset(), deadline=soon())}
+    assert [one.is_template for one in told if one is not None] == [False]
+    assert listed[spare.native_id] == told[-1]
 
 
 def test_a_template_that_nobody_fenced_is_refused_as_one(host: hvsdk.Host, raw: Raw, spare: hvsdk.Domain) -> None:
