@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"path"
 	"regexp"
 	"slices"
@@ -16,10 +17,13 @@ import (
 
 // The actions of faults, with what each does to a call.
 const (
-	dropBefore     = "drop-before"     // the connection is cut, nothing is done
-	dropAfter      = "drop-after"      // it is done, the connection is cut instead of an answer
-	halfAnswer     = "half-answer"     // it is done, the connection is cut in the middle of the answer
-	http500        = "http-500"        // nothing is done, an error of HTTP
+	dropBefore     = "drop-before" // the connection is cut, nothing is done
+	dropAfter      = "drop-after"  // it is done, the connection is cut instead of an answer
+	halfAnswer     = "half-answer" // it is done, the connection is cut in the middle of the answer
+	http401        = "http-401"    // nothing is done, an error of HTTP
+	http403        = "http-403"
+	http404        = "http-404"
+	http500        = "http-500"
 	slow           = "slow"            // it is done some seconds later
 	trickle        = "trickle"         // it is done, the answer comes byte by byte
 	freeze         = "freeze"          // nothing is done, no answer comes
@@ -31,8 +35,15 @@ const (
 )
 
 var faultActions = []string{
-	dropBefore, dropAfter, halfAnswer, http500, slow, trickle, freeze, sessionExpired, taskVanish, taskError, taskSlow,
-	productError,
+	dropBefore, dropAfter, halfAnswer, http401, http403, http404, http500, slow, trickle, freeze, sessionExpired,
+	taskVanish, taskError, taskSlow, productError,
+}
+
+var httpErrors = map[string]int{
+	http401: http.StatusUnauthorized,
+	http403: http.StatusForbidden,
+	http404: http.StatusNotFound,
+	http500: http.StatusInternalServerError,
 }
 
 var faultSpec = regexp.MustCompile(`(?s)^([^:]+):([a-z0-9-]+)(?:=(.*?))?(?::(\d+))?$`)
@@ -137,12 +148,13 @@ func (l *faultList) add(spec string) (map[string]any, error) {
 	return made.show(), nil
 }
 
-// take returns what happens to a call, and counts it: ask once for each call.
-func (l *faultList) take(name string) fault {
+// take returns what happens to a call that goes by these names, and counts it: ask once for each call.
+func (l *faultList) take(names ...string) fault {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	for _, one := range l.rules {
-		if one.left == 0 || !fits(one.pattern, name) {
+		met := slices.ContainsFunc(names, func(name string) bool { return fits(one.pattern, name) })
+		if one.left == 0 || !met {
 			continue
 		}
 		one.taken++

@@ -22,7 +22,7 @@ type front struct {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := handlerPath(r.URL.Path)
-	name := r.URL.Path
+	name, query := r.URL.Path, r.URL.RawQuery
 	switch path {
 	case "/nfc", "/folder": // what follows is invented anew each time, or belongs to one virtual machine
 		name = path
@@ -44,7 +44,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = &countedBody{ReadCloser: r.Body, counters: f.world.counters, name: path}
 	}
 	f.world.counters.call(name)
-	met := f.world.faults.take(name)
+	met := f.world.faults.take(name, name+"?"+query)
 	answer := &answer{ResponseWriter: w, action: met.action}
 	f.pause(r, f.world.options.latency)
 	if f.before(answer, r, call, met) {
@@ -60,6 +60,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route answers what the library has no handler for, or not a good one.
 func (f *front) route(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case isNewerDialect(r):
+		serveNewerDialect(w, r, f.next)
 	case r.URL.Path == "/screen":
 		f.world.serveScreen(w, r)
 	case strings.HasPrefix(r.URL.Path, "/nfc/") && f.world.serveLease(w, r, f.next):
@@ -74,8 +76,9 @@ func (f *front) before(w *answer, r *http.Request, call soapCall, met fault) boo
 	switch met.action {
 	case dropBefore:
 		cut(w.ResponseWriter)
-	case http500:
-		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+	case http401, http403, http404, http500:
+		status := httpErrors[met.action]
+		http.Error(w, http.StatusText(status), status)
 		return false
 	case freeze:
 		f.pause(r, 24*time.Hour)
