@@ -44,7 +44,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body = &countedBody{ReadCloser: r.Body, counters: f.world.counters, name: path}
 	}
 	f.world.counters.call(name)
-	met := f.world.faults.take(name, name+"?"+query)
+	met := f.world.faults.take(name, name+"?"+query, r.Method+" "+name)
 	answer := &answer{ResponseWriter: w, action: met.action}
 	f.pause(r, f.world.options.latency)
 	if f.before(answer, r, call, met) {

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import hvsdk
 import pytest
-from hvsdk.driver import Deadline, errors
+from hvsdk.driver import errors
 from hvsdk_simulators import Running
 from vmware_support import Raw, connect, opened, soon
 
@@ -22,6 +22,8 @@ from hvsdk_vmware._extra_config import TAGS_KEY
 
 TAGGING = "/rest/com/vmware/cis/tagging/"
 SESSION = "/rest/com/vmware/cis/session"
+NEWER_TAGGING = "/api/cis/tagging/"
+NEWER_SESSION = "/api/session"
 HOSTILE = ("müller & söhne", '"', "a/b?c=d#e", "%2f", "Team:owner", "<x>", "x" * 80, "inside out")
 
 
@@ -171,6 +173,54 @@ def test_a_tag_that_is_gone_is_not_shown(own_host: hvsdk.Host, other: OtherClien
     assert domain.refresh().tags == frozenset()
 
 
+# ---- the newer dialect -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def newest(own: Running, other: OtherClient) -> Iterator[hvsdk.Host]:
+    """A host on a vCenter that lets nobody in any more in the older dialect; the other client is in already."""
+    own.fault(f"{SESSION}:http-404")
+    with connect(own) as host:
+        yield host
+
+
+def test_the_newer_dialect_tells_and_changes_the_same_tags(newest: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(newest)
+    other.attach(other.make_tag(other.make_category("Backup"), "daily"), domain.native_id)
+    assert domain.refresh().tags == {"Backup:daily"}
+    for tags in ({"a", "b"}, {"b", *HOSTILE}, set(), {"a"}):
+        domain.set_tags(tags)
+        assert domain.refresh().tags == {"Backup:daily", *tags}
+        assert other.attached(domain.native_id) == {"daily", *tags}
+    assert sorted(category["name"] for category in other.categories()) == ["Backup", "hvsdk"]
+
+
+def test_the_newer_dialect_renews_its_session_and_ends_it(own: Running, newest: hvsdk.Host) -> None:
+    domain = first(newest)
+    domain.set_tags({"web"})
+    own.fault(f"{NEWER_TAGGING}tag-association:http-401:1")
+    own.reset_counts()
+    assert domain.refresh().tags == {"web"}
+    assert own.counts()[NEWER_SESSION] == 1
+    newest.close()
+    assert own.counts()[NEWER_SESSION] == 2
+
+
+def test_refusals_of_the_newer_dialect_are_told_and_taken_back(
+    own: Running, newest: hvsdk.Host, other: OtherClient
+) -> None:
+    domain = first(newest)
+    domain.set_tags({"a", "b"})
+    own.fault(f"{NEWER_TAGGING}tag-association?action=detach*:http-403:1")
+    with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.AttachTag"):
+        domain.set_tags({"b", "c"})
+    assert other.attached(domain.native_id) == {"a", "b"}
+    own.fault(f"POST {NEWER_TAGGING}tag:http-403")
+    with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateTag"):
+        domain.set_tags({"new"})
+    assert domain.refresh().tags == {"a", "b"}
+
+
 # ---- emulation -------------------------------------------------------------------------------------------
 
 
@@ -198,15 +248,16 @@ def test_tags_in_the_configuration_are_shown_and_move_to_vcenter(own: Running, o
 
 
 def test_a_vcenter_without_the_service_keeps_tags_in_the_configuration(own: Running, other: OtherClient) -> None:
-    with opened(own) as driver:
-        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
-        driver._tags().rest._absent = "as it would be after 404"
-        driver.set_tags(key, frozenset({"web"}), deadline=soon())
-        told = driver.get_domain(key, frozenset({"config"}), deadline=soon())
-        assert told.tags == {"web"}
-        assert "vmware.tags_unknown" not in told.details
-        assert other.attached(key) == set()
+    for session in (SESSION, NEWER_SESSION):
+        own.fault(f"{session}:http-404")
+    with connect(own) as host:
+        domain = first(host)
+        domain.set_tags({"web"})
+        assert domain.refresh().tags == {"web"}
+        assert "vmware.tags_unknown" not in domain.details
+        assert other.attached(domain.native_id) == set()
         assert other.categories() == []
+        assert own.counts()[SESSION] == 2, "the other client's, and one that was told that there is none"
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------
@@ -240,13 +291,24 @@ def test_a_service_that_hangs_holds_up_one_read_and_no_more(own: Running) -> Non
         assert domain.power_state == "running"
 
 
-def test_a_service_that_lets_nobody_in_any_more_hides_tags(own: Running) -> None:
-    with opened(own) as driver:
-        (key, *_) = (info.native_id for info in driver.list_domains(frozenset({"config"}), deadline=soon()))
-        driver._tags().rest._session = "ended"
-        own.fault(f"{SESSION}:error=InvalidLogin")
-        details = driver.get_domain(key, frozenset({"config"}), deadline=soon()).details
-        assert "vmware.tags_unknown" in details
+def test_a_service_that_lets_nobody_in_any_more_hides_tags_and_is_not_asked_again(own: Running) -> None:
+    with connect(own) as host:
+        domain = first(host)
+        own.fault(f"{TAGGING}tag-association:http-401")
+        own.fault(f"{SESSION}:http-401")
+        own.reset_counts()
+        for _ in range(3):
+            assert "refused" in domain.refresh().details["vmware.tags_unknown"]
+        assert own.counts()[SESSION] == 1, "a password that is refused again and again locks the account"
+
+
+def test_a_session_that_has_expired_is_renewed(own: Running, own_host: hvsdk.Host) -> None:
+    domain = first(own_host)
+    domain.set_tags({"web"})
+    own.fault(f"{TAGGING}tag-association:http-401:1")
+    own.reset_counts()
+    assert domain.refresh().tags == {"web"}
+    assert own.counts()[SESSION] == 1
 
 
 def test_a_broken_connection_is_used_no_more(own: Running, own_host: hvsdk.Host) -> None:
@@ -257,23 +319,13 @@ def test_a_broken_connection_is_used_no_more(own: Running, own_host: hvsdk.Host)
         assert domain.refresh().tags == {"web"}
 
 
-def test_what_fails_half_way_is_taken_back(own: Running, other: OtherClient) -> None:
-    with opened(own) as driver:
-        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
-        driver.set_tags(key, frozenset({"a", "b"}), deadline=soon())
-        change = driver._tags()._change
-
-        def fail(action: str, domain: str, tags: Any, deadline: Deadline) -> None:
-            if action.startswith("detach") and "taken" not in seen:
-                seen.append("taken")
-                raise errors.OperationFailedError("no")
-            change(action, domain, tags, deadline)
-
-        seen: list[str] = []
-        driver._tags()._change = fail  # type: ignore[method-assign]
-        with pytest.raises(errors.OperationFailedError):
-            driver.set_tags(key, frozenset({"b", "c"}), deadline=soon())
-        assert other.attached(key) == {"a", "b"}
+def test_what_fails_half_way_is_taken_back(own: Running, own_host: hvsdk.Host, other: OtherClient) -> None:
+    domain = first(own_host)
+    domain.set_tags({"a", "b"})
+    own.fault(f"{TAGGING}tag-association?~action=detach*:http-500:1")
+    with pytest.raises(errors.OperationFailedError, match="500"):
+        domain.set_tags({"b", "c"})
+    assert other.attached(domain.native_id) == {"a", "b"}
 
 
 def test_a_domain_that_is_gone_is_not_found(driver: VmwareDriver) -> None:
@@ -302,23 +354,22 @@ def test_a_summary_does_not_ask_for_tags(own: Running, own_host: hvsdk.Host) -> 
     assert not [name for name in own.counts() if "/" in name]
 
 
-def test_a_user_who_may_not_make_tags_is_told_what_it_takes(own: Running) -> None:
-    with opened(own) as driver:
-        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
-        rest = driver._tags().rest
-
-        def refuse(part: str, spec: Any, *, deadline: Deadline) -> str:
-            raise errors.PermissionDeniedError("403")
-
-        make = rest.create
-        rest.create = refuse  # type: ignore[method-assign]
-        with pytest.raises(
-            errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateCategory.*administrator"
-        ):
-            driver.set_tags(key, frozenset({"web"}), deadline=soon())
-        make("category", {"name": "hvsdk", "cardinality": "MULTIPLE"}, deadline=soon())
-        with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateTag"):
-            driver.set_tags(key, frozenset({"web"}), deadline=soon())
+def test_a_user_who_may_not_make_or_give_tags_is_told_what_it_takes(
+    own: Running, own_host: hvsdk.Host, other: OtherClient
+) -> None:
+    domain = first(own_host)
+    refusals = {
+        f"POST {TAGGING}category": r"InventoryService\.Tagging\.CreateCategory.*administrator",
+        f"POST {TAGGING}tag": r"InventoryService\.Tagging\.CreateTag",
+        f"{TAGGING}tag-association?~action=attach*": r"InventoryService\.Tagging\.AttachTag",
+    }
+    for path, told in refusals.items():
+        own.fault(f"{path}:http-403")
+        with pytest.raises(errors.PermissionDeniedError, match=told):
+            domain.set_tags({"web"})
+        own.clear_faults()
+    assert other.attached(domain.native_id) == set()
+    domain.set_tags({"web"})
 
 
 def test_closing_ends_the_rest_session(own: Running, raw: Raw) -> None:
