@@ -12,14 +12,21 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
+
+// memoryLimit is where garbage is collected more often, in bytes.
+const memoryLimit = 1 << 30
 
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
 func run(arguments []string) int {
+	// Large answers are made of much that is thrown away at once: collecting it seldom leaves the time to the answers.
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(memoryLimit)
 	// The library logs each refusal; a refusal is what many tests are about.
 	log.SetOutput(io.Discard)
 	wanted, err := parseOptions(arguments)

@@ -83,6 +83,7 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         if info.fenced is None:
             entries[_MARK] = write_value(write_mark(_mark(reason, autostart=bool(info.autostart))))
         self.write_extra_config(native_id, entries, deadline)
+        self.forget_fence(native_id)
         try:
             self._become_template(native_id, deadline)
         except BaseException as exc:
@@ -96,6 +97,7 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         entries = dict(options(values, _EXTRA))
         if info.fenced is None and not entries.get(PLACE_KEY):
             return
+        self.forget_fence(native_id)
         if text(values, _TEMPLATE) == "true":
             pool, host = self._way_back(values, Place.read(entries.get(PLACE_KEY, "")), deadline)
             self.call(self.vm(native_id).MarkAsVirtualMachine, pool, host, deadline=deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from hvsdk.driver import Deadline
+from hvsdk.driver import Deadline, Target
 from pyVmomi import vim
 
 from hvsdk_vmware._bulk import BulkReads, object_spec
@@ -13,19 +13,36 @@ from hvsdk_vmware._fields import Found, Values, options, text
 
 __all__ = ["FencedReads", "fence_made_it", "is_template", "template_ids"]
 
+_KNOWN_SECONDS = 60.0
 _TEMPLATE, _EXTRA = "summary.config.template", "config.extraConfig"
 
 
 class FencedReads(BulkReads):
-    """Tells them from templates."""
+    """Tells them from templates.
+
+    What was found out of a template holds for a while, so that a listing is one call: its `extraConfig` cannot be changed
+    as long as it is one. Only who unfences a domain elsewhere and makes a template of it at once is believed late.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._fenced_known: dict[str, tuple[bool, Deadline]] = {}
 
     def fenced_among(self, templates: Collection[str], deadline: Deadline) -> frozenset[str]:
-        """Return which of these templates a fence made such: one call, and none where there are no templates."""
-        if not templates:
-            return frozenset()
-        objects = [object_spec(vim.VirtualMachine(one, self.stub)) for one in templates]
-        found = self.read_all(objects, {vim.VirtualMachine: (_EXTRA,)}, deadline=deadline)
-        return frozenset(one.id for one in found if fence_made_it(one.values))
+        """Return which of these templates a fence made such: one call, and none where all are known."""
+        known = {one: found for one, found in self._fenced_known.items() if not found[1].expired}
+        new = [one for one in templates if one not in known]
+        if new:
+            objects = [object_spec(vim.VirtualMachine(one, self.stub)) for one in new]
+            until = Deadline(_KNOWN_SECONDS)
+            for one in self.read_all(objects, {vim.VirtualMachine: (_EXTRA,)}, deadline=deadline):
+                known[one.id] = (fence_made_it(one.values), until)
+            self._fenced_known = known
+        return frozenset(one for one in templates if known.get(one, (False,))[0])
+
+    def forget_fence(self, native_id: str) -> None:
+        """Let a domain be looked at anew: it is fenced, or unfenced."""
+        self._fenced_known.pop(native_id, None)
 
 
 def is_template(values: Values) -> bool:

@@ -37,7 +37,7 @@ class ListingReads(TagReads, FencedReads):
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains: one call for the summary, two with more, and one for each further page.
 
-        Where there are templates, a summary takes one more: those that a fence made are domains.
+        Templates that it has not seen before take one more: those that a fence made are domains.
 
         The first listing takes one more for each view that it makes.
 
