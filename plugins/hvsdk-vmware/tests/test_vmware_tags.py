@@ -210,14 +210,14 @@ def test_refusals_of_the_newer_dialect_are_told_and_taken_back(
     own: Running, newest: hvsdk.Host, other: OtherClient
 ) -> None:
     domain = first(newest)
+    own.fault(f"POST {NEWER_TAGGING}category:http-403:1")
+    with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateCategory"):
+        domain.set_tags({"a", "b"})
     domain.set_tags({"a", "b"})
     own.fault(f"{NEWER_TAGGING}tag-association?action=detach*:http-403:1")
     with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.AttachTag"):
         domain.set_tags({"b", "c"})
     assert other.attached(domain.native_id) == {"a", "b"}
-    own.fault(f"POST {NEWER_TAGGING}tag:http-403")
-    with pytest.raises(errors.PermissionDeniedError, match=r"InventoryService\.Tagging\.CreateTag"):
-        domain.set_tags({"new"})
     assert domain.refresh().tags == {"a", "b"}
 
 
