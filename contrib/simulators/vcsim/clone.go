@@ -102,8 +102,10 @@ func (w *world) complete(made *copied, original types.ManagedObjectReference, re
 		if err != nil {
 			return
 		}
-		for number := range min(len(made.from), len(to)) {
-			_ = copyDisk(made.from[number], to[number].file) // a full volume leaves the disk shorter, as it is told
+		for _, disk := range to {
+			if source := diskWith(made.from, disk.key); source != nil {
+				_ = copyDisk(*source, disk.file) // a full volume leaves the disk shorter, as it is told
+			}
 		}
 		if made.name != "" {
 			ctx.Update(clone, []types.PropertyChange{

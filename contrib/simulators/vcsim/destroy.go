@@ -89,8 +89,10 @@ func (e *vmExtra) removeFiles(disks []string) {
 	}
 	for _, name := range disks {
 		if file, err := e.world.localPath(name); err == nil {
+			flat := simulator.VirtualDiskBackingFileName(file)
+			e.world.disks.forget(flat)
 			remove(file)
-			remove(simulator.VirtualDiskBackingFileName(file))
+			remove(flat)
 		}
 	}
 	if config, err := e.world.localPath(e.vm.Config.Files.VmPathName); err == nil {

@@ -47,6 +47,13 @@ func (s *diskStore) invent(file, key string) {
 	s.keys[file] = key
 }
 
+// forget says that the content of a file does not follow from anything any more.
+func (s *diskStore) forget(file string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	delete(s.keys, file)
+}
+
 // fill gives a disk its size, and the content that it has from the beginning.
 func (s *diskStore) fill(file string, capacity int64) error {
 	s.mutex.Lock()

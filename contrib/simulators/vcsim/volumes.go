@@ -30,8 +30,7 @@ func (e *extra) after(
 	ctx *simulator.Context, name string, begin func() types.ManagedObjectReference,
 	do func(any) (types.AnyType, types.BaseMethodFault),
 ) types.ManagedObjectReference {
-	task := simulator.CreateTask(e, name, func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
-		ctx.WithLock(task, func() { task.Info.Entity, task.Info.EntityName = nil, "" }) // it is not of the inventory
+	return e.untied(ctx, name, func() (types.AnyType, types.BaseMethodFault) {
 		inner, ok := e.world.registry().Get(begin()).(*simulator.Task)
 		if !ok {
 			return nil, &types.RuntimeFault{}
@@ -43,7 +42,16 @@ func (e *extra) after(
 		}
 		return do(inner.Info.Result)
 	})
-	return task.Run(ctx)
+}
+
+// untied runs a task of nothing in the inventory. It tells of no object, and that before anybody knows of it.
+func (e *extra) untied(
+	ctx *simulator.Context, name string, do func() (types.AnyType, types.BaseMethodFault),
+) types.ManagedObjectReference {
+	task := simulator.CreateTask(e, name, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) { return do() })
+	ref := task.Run(ctx)
+	e.world.locked(task, func(*simulator.Context) { task.Info.Entity, task.Info.EntityName = nil, "" })
+	return ref
 }
 
 // CreateVirtualDiskTask makes a disk whose file is as long as the disk, and whose descriptor tells whether it is thin.
