@@ -91,7 +91,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
             raise errors.UnsupportedError(f"{volume_id} is an image, which is only read", capability="open_volume")
         if not size:
             raise errors.OperationFailedError(f"vSphere tells no size of the volume {volume_id}")
-        self.refuse_used(volume.store, volume_id, deadline)
+        self.refuse_used(volume.store, volume.info.id, deadline)
         content = None if self.is_empty(volume) else self._content_of(volume, size)
 
         def send(packed: IO[bytes], length: int, moved: Callable[[int], None]) -> None:

@@ -122,8 +122,9 @@ class VolumeVerbs(PoolReads, FileVerbs):
         """
         store = self.store(pool_id, deadline)
         inside = volume_inside(store, volume_id)
-        self.refuse_used(store, volume_id, deadline)
-        return StepsTask(self._delete(store, volume_id, is_disk=inside.lower().endswith(_DISK)))
+        path = store.path(inside)
+        self.refuse_used(store, path, deadline)
+        return StepsTask(self._delete(store, path, is_disk=inside.lower().endswith(_DISK)))
 
     def _delete(self, store: Store, path: str, *, is_disk: bool) -> Steps[None]:
         manager = self.content.fileManager
@@ -146,7 +147,8 @@ class VolumeVerbs(PoolReads, FileVerbs):
         return self._look(self.store(pool_id, deadline), volume_id, deadline)
 
     def _look(self, store: Store, volume_id: str, deadline: Deadline) -> FoundVolume:
-        directory, name = posixpath.split(volume_inside(store, volume_id))
+        inside = volume_inside(store, volume_id)
+        directory, name = posixpath.split(inside)
         browser = self.browser_of(store.id, deadline)
         search = browser.SearchDatastore_Task
         task = self.start_task(
@@ -158,7 +160,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
             raise _no_volume(store, volume_id) from exc
         for file in (found.file if found is not None else None) or ():
             if file.path == name:
-                return FoundVolume(store, volume_of(store.id, volume_id, file))
+                return FoundVolume(store, volume_of(store.id, store.path(inside), file))
         raise _no_volume(store, volume_id)
 
     def refuse_used(self, store: Store, path: str, deadline: Deadline) -> None:
@@ -189,13 +191,14 @@ def _files_of(one: Found) -> Iterator[str]:
 
 
 def volume_inside(store: Store, volume_id: str) -> str:
-    """Return a volume's path without its datastore.
+    """Return a volume's path without its datastore, as the server writes it: who has the file is told by its path.
 
     Raises:
         VolumeNotFoundError: It cannot be that of a volume: files that belong to a disk are none.
     """
-    inside = store.inside(volume_id)
-    if inside is None or is_part_of_disk(inside) or not inside.lower().endswith((_DISK, ".iso")):
+    parts = [part for part in (store.inside(volume_id) or "").split("/") if part not in ("", ".")]
+    inside = "/".join(parts)
+    if ".." in parts or is_part_of_disk(inside) or not inside.lower().endswith((_DISK, ".iso")):
         raise _no_volume(store, volume_id)
     return inside
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import hvsdk
 import pytest
-from hvsdk.driver import VolumeInfo, VolumeSpec, errors
+from hvsdk.driver import DiskSpec, DomainSpec, VolumeInfo, VolumeSpec, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
 from vmware_support import Raw, domain_calls, finished, opened, soon
@@ -106,7 +106,13 @@ def test_other_formats_and_unknown_hints_are_refused(make: Make) -> None:
     "volume",
     [
         *("", "x", "[other] hvsdk/a.vmdk", "[STORE] ", "[STORE] hvsdk/gone.vmdk", "[STORE] no such/dir/a.vmdk"),
-        *("[STORE] hvsdk/a-flat.vmdk", "[STORE] ../../etc/passwd", "[STORE] a.vmx", "[STORE] <x>'.iso"),
+        *(
+            "[STORE] hvsdk/a-flat.vmdk",
+            "[STORE] ../../etc/passwd",
+            "[STORE] hvsdk/../a.vmdk",
+            "[STORE] a.vmx",
+            "[STORE] <x>'.iso",
+        ),
     ],
 )
 def test_what_is_no_volume_is_not_found(each: VmwareDriver, pool: str, make: Make, volume: str) -> None:
@@ -129,15 +135,24 @@ def test_a_pool_that_is_not_there_is_not_found(each: VmwareDriver) -> None:
             call()
 
 
-def test_a_disk_of_a_domain_is_neither_removed_nor_written(each: VmwareDriver, either: Running) -> None:
+@pytest.mark.parametrize("way", ["] ", "]", "]/", "] /", "] ./", "] .//./"])
+def test_a_disk_of_a_domain_is_neither_removed_nor_written_however_its_path_is_written(
+    each: VmwareDriver, either: Running, way: str
+) -> None:
     raw = Raw(either)
     made = raw.make_vm("owner")
     disk = each.get_domain(made, frozenset(("config",)), deadline=soon()).disks[0]
     assert disk.pool
     assert disk.volume
+    path = disk.volume.replace("] ", way).replace("/", "//")
     with pytest.raises(errors.BusyError, match="owner") as caught:
-        each.delete_volume(disk.pool, disk.volume, deadline=soon())
+        each.delete_volume(disk.pool, path, deadline=soon())
     assert caught.value.lasting
+    with pytest.raises(errors.BusyError, match="owner"):
+        each.open_volume(disk.pool, path, deadline=soon())
+    spec = DomainSpec(name="second owner", memory="64MiB", disks=[DiskSpec(source=path)])
+    with pytest.raises(errors.BusyError, match="owner"):
+        each.create_domain(spec, deadline=soon())
     raw.remove_vm(made)
     raw.close()
 
