@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,26 +26,6 @@ def client(server: Running) -> Iterator[Client]:
 def off(client: Client) -> Any:
     """A virtual machine that is off and has no snapshots."""
     return next(vm for vm in client.vms("poweredOff") if vm.snapshot is None and not vm.config.template)
-
-
-def test_changes_since_a_snapshot_are_told_part_by_part(server: Running, client: Client) -> None:
-    vm = off(client)
-    done(vm.ReconfigVM_Task(vim.vm.ConfigSpec(changeTrackingEnabled=True)))
-    done(vm.CreateSnapshot_Task("one", "", False, False))
-    config = vm.snapshot.currentSnapshot.config
-    (disk, *_) = [one for one in config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk)]
-    change_id = disk.backing.changeId
-    assert change_id
-    content = base64.b64encode(b"changed").decode()
-    server.act("disk", vm=vm._moId, disk=0, write=content, offset=9 << 20)
-    first = vm.QueryChangedDiskAreas(None, disk.key, 0, change_id)
-    assert (first.startOffset, first.changedArea) == (0, [])
-    second = vm.QueryChangedDiskAreas(None, disk.key, first.length, change_id)
-    assert [(area.start, area.length) for area in second.changedArea] == [(9 << 20, 64 << 10)]
-    with pytest.raises(vim.fault.FileFault):
-        vm.QueryChangedDiskAreas(None, disk.key, 0, "somebody/else's")
-    with pytest.raises(vmodl.fault.InvalidArgument):
-        off(client).QueryChangedDiskAreas(None, disk.key, 0, change_id)
 
 
 def test_a_revert_rolls_back_the_name(client: Client) -> None:
@@ -79,6 +58,28 @@ def test_of_a_template_only_name_and_notes_change(client: Client) -> None:
         with pytest.raises(vmodl.fault.NotSupported):
             vm.ReconfigVM_Task(spec)
     vm.MarkAsVirtualMachine(vm.runtime.host.parent.resourcePool, vm.runtime.host)
+
+
+def test_a_template_is_in_no_pool_and_leaves_nothing_in_one(client: Client) -> None:
+    vm = off(client)
+    top = vm.resourcePool
+    shares = vim.ResourceAllocationInfo(
+        limit=-1, reservation=0, expandableReservation=True, shares=vim.SharesInfo(level="normal", shares=0)
+    )
+    pool = top.CreateResourcePool(
+        "for templates", vim.ResourceConfigSpec(cpuAllocation=shares, memoryAllocation=shares)
+    )
+    spec = vim.vm.CloneSpec(location=vim.vm.RelocateSpec(pool=pool), powerOn=False, template=True)
+    clone = done(vm.CloneVM_Task(vm.parent, "template", spec))
+    assert not pool.vm
+    clone.MarkAsVirtualMachine(pool)
+    assert list(pool.vm) == [clone]
+    clone.MarkAsTemplate()
+    clone.MarkAsVirtualMachine(top, clone.runtime.host)
+    assert not pool.vm
+    assert clone in top.vm
+    done(clone.Destroy_Task())
+    assert clone not in client.content.viewManager.CreateContainerView(client.content.rootFolder, [], True).view
 
 
 def test_a_clone_that_is_canceled_ends_when_nothing_is_left_of_it(client: Client) -> None:

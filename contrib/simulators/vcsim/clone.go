@@ -115,6 +115,9 @@ func (w *world) complete(made *copied, original types.ManagedObjectReference, re
 			})
 		}
 		w.adapt(ctx, clone, made)
+		if clone.Config.Template {
+			w.leavePools(ctx, ref)
+		}
 	})
 	if own := made.spec.Config; own != nil {
 		rest := *own

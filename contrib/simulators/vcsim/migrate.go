@@ -38,17 +38,22 @@ func (e *vmExtra) migratable(req *types.MigrateVM_Task) types.BaseMethodFault {
 	if e.vm.Config == nil || e.vm.Config.Template {
 		return new(types.InvalidState)
 	}
-	if req.Pool != nil {
-		if _, ok := e.world.registry().Get(*req.Pool).(*simulator.ResourcePool); !ok {
-			return &types.ManagedObjectNotFound{Obj: *req.Pool}
+	return e.world.placeable(req.Host, req.Pool)
+}
+
+// placeable tells whether machines can be on a host and in a pool, where they are named.
+func (w *world) placeable(on, in *types.ManagedObjectReference) types.BaseMethodFault {
+	if in != nil {
+		if _, ok := w.registry().Get(*in).(*simulator.ResourcePool); !ok {
+			return &types.ManagedObjectNotFound{Obj: *in}
 		}
 	}
-	if req.Host == nil {
+	if on == nil {
 		return nil
 	}
-	host, ok := e.world.registry().Get(*req.Host).(*simulator.HostSystem)
+	host, ok := w.registry().Get(*on).(*simulator.HostSystem)
 	if !ok {
-		return &types.ManagedObjectNotFound{Obj: *req.Host}
+		return &types.ManagedObjectNotFound{Obj: *on}
 	}
 	if host.Runtime.ConnectionState != types.HostSystemConnectionStateConnected || host.Runtime.InMaintenanceMode {
 		return new(types.InvalidHostState)
@@ -69,14 +74,19 @@ func (e *vmExtra) moveToHost(ctx *simulator.Context, to types.ManagedObjectRefer
 }
 
 func (e *vmExtra) moveToPool(ctx *simulator.Context, to types.ManagedObjectReference) {
-	if e.vm.ResourcePool != nil {
-		if from, ok := e.world.registry().Get(*e.vm.ResourcePool).(*simulator.ResourcePool); ok {
-			ctx.Map.RemoveReference(ctx, from, &from.Vm, e.Self)
-		}
-	}
+	e.world.leavePools(ctx, e.Self)
 	pool := e.world.registry().Get(to).(*simulator.ResourcePool)
 	ctx.Map.AddReference(ctx, pool, &pool.Vm, e.Self)
 	ctx.Update(e.vm, []types.PropertyChange{{Name: "resourcePool", Val: to}})
+}
+
+// leavePools takes a machine out of its pool. Templates are in none, and do not know where they were.
+func (w *world) leavePools(ctx *simulator.Context, ref types.ManagedObjectReference) {
+	for _, one := range w.registry().AllReference("ResourcePool") {
+		if pool, ok := one.(*simulator.ResourcePool); ok {
+			ctx.Map.RemoveReference(ctx, pool, &pool.Vm, ref)
+		}
+	}
 }
 
 // RelocateVMTask relocates as the library does it, and tells both hosts and both pools, which the library forgets.

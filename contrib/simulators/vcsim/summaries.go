@@ -78,21 +78,31 @@ func (b *summaryBook) tell(ctx *simulator.Context, vm *simulator.VirtualMachine)
 	}
 }
 
-// MarkAsTemplate tells collectors of it.
+// MarkAsTemplate takes the machine out of its pool, which the library forgets, and tells collectors of it.
 func (e *vmExtra) MarkAsTemplate(ctx *simulator.Context, req *types.MarkAsTemplate) soap.HasFault {
 	e.begin(ctx)
 	answer := e.vm.MarkAsTemplate(req)
 	if body, ok := answer.(*methods.MarkAsTemplateBody); ok && body.Res != nil {
+		e.world.leavePools(ctx, e.Self)
 		e.marked(ctx)
 	}
 	return answer
 }
 
-// MarkAsVirtualMachine tells collectors of it.
+// MarkAsVirtualMachine tells its host and its pool, which the library forgets, and collectors of it.
 func (e *vmExtra) MarkAsVirtualMachine(ctx *simulator.Context, req *types.MarkAsVirtualMachine) soap.HasFault {
 	e.begin(ctx)
+	if failure := e.world.placeable(req.Host, &req.Pool); failure != nil {
+		return &methods.MarkAsVirtualMachineBody{Fault_: simulator.Fault("", failure)}
+	}
+	host := req.Host
+	req.Host = nil // the library forgets what the hosts tell
 	answer := e.vm.MarkAsVirtualMachine(req)
 	if body, ok := answer.(*methods.MarkAsVirtualMachineBody); ok && body.Res != nil {
+		if host != nil {
+			e.moveToHost(ctx, *host)
+		}
+		e.moveToPool(ctx, req.Pool)
 		e.marked(ctx)
 	}
 	return answer
