@@ -16,6 +16,9 @@ func (e *vmExtra) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_T
 	if failure := e.changeable(&req.Spec); failure != nil {
 		return &methods.ReconfigVM_TaskBody{Fault_: simulator.Fault("", failure)}
 	}
+	if tracking := req.Spec.ChangeTrackingEnabled; tracking != nil && !*tracking {
+		e.world.tracking.renew(e.Self)
+	}
 	if req.Spec.Annotation == noNotes {
 		return e.reconfigureWithoutNotes(ctx, req)
 	}

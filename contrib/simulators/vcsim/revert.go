@@ -241,6 +241,7 @@ func (w *world) revert(
 		if failure := w.restoreDisks(vm, held); failure != nil {
 			return nil, failure
 		}
+		w.tracking.renew(vm.Self)
 		w.guests.change(vm.Self, func(one *guest) {
 			one.saved = held.boots
 			if vm.Runtime.PowerState == power {

@@ -32,6 +32,7 @@ type world struct {
 	leases    *leaseBook
 	disks     *diskStore
 	moments   *momentBook
+	tracking  *trackingBook
 	told      *toldBook
 	figures   *figureBook
 	summaries *summaryBook
@@ -50,6 +51,7 @@ func newWorld(wanted options) (*world, error) {
 		pending:   newQuestionBook(),
 		leases:    newLeaseBook(),
 		moments:   newMomentBook(),
+		tracking:  newTrackingBook(),
 		told:      newToldBook(),
 		figures:   newFigureBook(),
 		summaries: newSummaryBook(),

@@ -9,6 +9,7 @@ import pytest
 from hvsdk.driver import PowerState, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim, vmodl
+from vmware_disks import MIB, PIECES, disk_of, expected, same, whole, write
 from vmware_support import Raw, domain_calls, finished, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
@@ -183,3 +184,15 @@ def test_the_disk_of_a_linked_clone_tells_what_it_lies_on(host: hvsdk.Host, spar
     source = copy.disks[0].source
     assert source is not None
     assert volumes[source].backing == copy.disks[0].details["vmware.backing"]
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["full", "linked"])
+def test_a_clone_has_the_bytes_of_its_original(
+    center: Running, driver: VmwareDriver, spare: hvsdk.Domain, linked: bool
+) -> None:
+    write(center, spare.native_id, PIECES)
+    copy = spare.clone(spare.name + "-copy", linked=linked)
+    write(center, spare.native_id, {MIB: b"later"})
+    reader = driver.open_disk(copy.native_id, disk_of(driver, copy.native_id), snapshot_id=None, deadline=soon())
+    same(whole(reader), expected())
+    reader.close()

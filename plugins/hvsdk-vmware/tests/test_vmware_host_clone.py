@@ -10,7 +10,8 @@ import pytest
 from hvsdk.driver import Capability, PowerState, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
-from vmware_support import Raw, connect
+from vmware_disks import MIB, PIECES, disk_of, expected, same, whole, write
+from vmware_support import Raw, connect, opened, soon
 
 from hvsdk_vmware._host_copy import boot_order_of, copied_devices
 
@@ -154,3 +155,15 @@ def test_the_boot_order_names_the_devices_of_the_copy() -> None:
     found = boot_order_of(config, [device.VirtualVmxnet3(key=4007)], {2001: 2005})
     assert [getattr(one, "deviceKey", None) for one in found] == [4007, 2005, None]
     assert order[0].deviceKey == 4000
+
+
+def test_a_clone_has_the_bytes_of_its_original(esxi: Running, original: hvsdk.Domain) -> None:
+    write(esxi, original.native_id, {0: b"\0" * 4096} | PIECES)
+    copy = original.clone("original-copy")
+    write(esxi, original.native_id, {MIB: b"later"})
+    with opened(esxi) as driver:
+        reader = driver.open_disk(copy.native_id, disk_of(driver, copy.native_id), snapshot_id=None, deadline=soon())
+        wanted = bytearray(expected())
+        wanted[MIB : MIB + 7] = (b"disk 0" * 2)[:7]  # what the fixture wrote, where no piece is
+        same(whole(reader), bytes(wanted))
+        reader.close()
