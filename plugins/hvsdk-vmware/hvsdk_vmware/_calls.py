@@ -73,8 +73,12 @@ class SessionCalls(Driver):
         """Log in anew, once for all threads whose session was the same."""
         with self._renewing, within(deadline):
             stub = self.stub
-            if stub.generation == generation:
-                self._log_in()
+            if stub.generation != generation:
+                return
+            self._log_in()
+            if self._stub is not stub:  # it was closed meanwhile, and what ended then was the session before
+                self._say_goodbye(stub)
+                raise errors.ConnectionLostError("the connection was closed")
 
     def _stay(self, seconds: float) -> None:
         """Make a call when none has been made for so long; should it fail, the next one tells."""
@@ -102,7 +106,7 @@ class SessionCalls(Driver):
         """Log out, as far as the server listens: nobody is left to be told."""
         deadline = Deadline(min(CLOSE_SECONDS, self.target.timeout))
         former, self._former = self._former, []
-        for session in (*former, stub.session):
+        for session in filter(None, (*former, stub.session)):
             stub.session = session
             try:
                 self.call(self.sessions.Logout, deadline=deadline)

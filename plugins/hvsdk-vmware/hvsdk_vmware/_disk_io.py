@@ -68,7 +68,7 @@ class DiskIoVerbs(DatastoreReads):
 
     def abandon(self) -> None:
         for reader in list(self._readers):
-            reader.drop()
+            reader.leave()
         self._leases.forget_all()
         super().abandon()
 

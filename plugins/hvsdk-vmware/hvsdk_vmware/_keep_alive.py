@@ -19,7 +19,7 @@ def keep_alive(method: Callable[[float], Any], seconds: float) -> threading.Even
     found = weakref.WeakMethod(method)
 
     def work() -> None:
-        while not stop.wait(seconds):
+        while not stop.wait(min(seconds, threading.TIMEOUT_MAX)):
             call = found()
             if call is None:
                 return

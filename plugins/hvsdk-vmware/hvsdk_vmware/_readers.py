@@ -42,7 +42,7 @@ class FileReader(DiskReader):
     def close(self) -> None:
         self._closed = True
 
-    drop = close
+    drop = leave = close
 
 
 class LeaseReader(DiskReader):
@@ -71,6 +71,11 @@ class LeaseReader(DiskReader):
         """Let the connection go, with whoever reads on it, and say nothing."""
         self._forgotten.detach()
         self._stream.drop()
+
+    def leave(self) -> None:
+        """Let go in a forked child what the parent goes on with."""
+        self._forgotten.detach()
+        self._stream.leave()
 
 
 def _close_later(stream: LeaseStream) -> None:
@@ -248,3 +253,10 @@ class LeaseStream:
         self._given_up = True
         if self._transfer is not None:
             self._transfer.close()
+
+    def leave(self) -> None:
+        """Let the connection go in a forked child: it is the parent's."""
+        self._given_up = True
+        self._lock = threading.Lock()  # a thread of the parent's may have it
+        if self._transfer is not None:
+            self._transfer.leave()

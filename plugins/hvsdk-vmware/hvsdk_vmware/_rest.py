@@ -77,7 +77,8 @@ class Rest:
         self._dialect: _Dialect | None = None
         self._session: str | None = None
         self._absent: str | None = None
-        self._refused = False
+        self._refused: int | None = None
+        self._closed = False
 
     def get(self, *parts: str, deadline: Deadline) -> Any:
         """Read a collection or a member."""
@@ -111,7 +112,8 @@ class Rest:
         return True
 
     def close(self, deadline: Deadline) -> None:
-        """End the session, as far as the server listens."""
+        """End the session, as far as the server listens; none is begun any more."""
+        self._closed = True
         session, self._session = self._session, None
         dialect = self._dialect
         if session is None or dialect is None:
@@ -149,23 +151,32 @@ class Rest:
         with self._lock:
             if self._absent is not None:
                 raise RestAbsentError(self._absent)
+            self._check_open(deadline)
             if self._session is None or self._session == ended:
                 self._session = None
                 self._log_in(deadline)
+                self._check_open(deadline)
             assert self._dialect is not None
             assert self._session is not None
             return self._dialect, self._session
 
+    def _check_open(self, deadline: Deadline) -> None:
+        """Raise if it was closed, and end the session that was begun meanwhile."""
+        if self._closed:
+            self.close(deadline)
+            raise errors.ConnectionLostError("the connection was closed")
+
     def _log_in(self, deadline: Deadline) -> None:
-        if self._refused:
-            raise errors.AuthenticationError(
-                "the REST session has ended, and the password was refused when it was renewed"
-            )
         who = self._credentials()
+        if hash(who) == self._refused:
+            raise errors.AuthenticationError(
+                "the REST session has ended, and the password was refused when it was renewed",
+                hint="connect anew with the right one",
+            )
         for dialect in _DIALECTS if self._dialect is None else (self._dialect,):
             status, answer = self._ask_session(dialect, who, deadline)
             if status in (401, 403):
-                self._refuse(status)
+                self._refuse(status, who)
             if status in (404, 405) and self._dialect is None:
                 continue
             if status >= 300:
@@ -179,12 +190,12 @@ class Rest:
         self._absent = "the server has no REST service"
         raise RestAbsentError(self._absent)
 
-    def _refuse(self, status: int) -> NoReturn:
+    def _refuse(self, status: int, who: PasswordCredentials) -> NoReturn:
         """Remember that the login was refused: repeated for each call, that locks accounts."""
         if self._dialect is None:
             self._absent = f"the REST service refuses the login ({status})"
             raise RestAbsentError(self._absent)
-        self._refused = True
+        self._refused = hash(who)
         raise errors.AuthenticationError(f"the REST session has ended, and the login is refused now ({status})")
 
     def _ask_session(self, dialect: _Dialect, who: PasswordCredentials, deadline: Deadline) -> tuple[int, bytes]:

@@ -10,6 +10,7 @@ from hvsdk.driver import Deadline, Task, errors
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec, paths_of
+from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._stub import notable
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ class VmwareTask(Task[T]):
             return
         try:
             self._session.call(filter_.DestroyPropertyFilter, deadline=self._session.soon())
-        except vmodl.MethodFault:
-            return  # it went with its session, and so did the collector
+        except FAILURES:
+            return  # it went with its session, and so did the collector; else the session ends them
         self._session.collectors.give_back(collector)
 
 

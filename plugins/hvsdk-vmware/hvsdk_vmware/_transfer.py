@@ -116,3 +116,8 @@ class Transfer:
         """End it, whether all was moved or not; twice, and from another thread, is harmless."""
         self._closed = True
         self._connection.cut()
+
+    def leave(self) -> None:
+        """Let it go in a forked child: the parent goes on with it."""
+        self._closed = True
+        self._connection.leave()

@@ -192,6 +192,14 @@ class Connection(http.client.HTTPConnection):
     def end(self) -> None:
         """Close it for good."""
         self.close()
+        self.leave()
+
+    def leave(self) -> None:
+        """Close the socket and nothing around it.
+
+        In a forked child that leaves the parent's connection alone, and waits for no thread of the parent's: what reads an
+        answer has a lock, which stays taken in the child for good.
+        """
         if self._plain is not None:
             self._plain.close()
 
@@ -273,4 +281,4 @@ class Pool:
         self._closed = True
         connections, self._open, self._idle = self._open, set(), []
         for connection in connections:
-            connection.end()
+            connection.leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import hvsdk
 import pytest
 from hvsdk.driver import errors
 from hvsdk_simulators import Running
-from vmware_support import connect, soon
+from vmware_disks import MIB, write
+from vmware_support import Raw, connect, opened, soon
 
 
 def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
@@ -132,6 +134,84 @@ def test_a_forked_child_leaves_its_parents_session_alone(own: Running) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert own.counts()["Login"] == 2, "one each, and none was renewed"
     assert eventually(lambda: own.sessions() == [])
+
+
+@pytest.fixture
+def in_a_process(own: Running) -> Callable[[str], None]:
+    """Run code in an interpreter of its own, which has to end well and to say nothing; `host` is connected there."""
+
+    def run(code: str) -> None:
+        head = (
+            "import hvsdk, os, sys, threading, time\n"
+            "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", head + code, own.url, own.password, own.fingerprint],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+    return run
+
+
+def test_a_forked_child_leaves_what_its_parent_reads_alone(own: Running, in_a_process: Callable[[str], None]) -> None:
+    raw = Raw(own)
+    write(own, raw.make_vm("read"), {0: hashlib.shake_256(b"seed").digest(12 * MIB)})
+    raw.close()
+    own.reset_counts()
+    in_a_process(
+        "(domain,) = host.domains(name='read')\n"
+        "disk = next(one for one in domain.refresh().disks if one.device == 'disk')\n"
+        "with domain.open_disk(disk) as reader:\n"
+        "    reader.read(0, 1)\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        host.close()\n"
+        "        os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "    reader.read(1 << 20, 11 << 20)\n"
+        "host.close()\n"
+    )
+    assert own.counts()["/nfc"] == 1, "the stream of the disk did not break"
+
+
+def test_a_child_that_is_forked_while_an_answer_is_read_goes_on(
+    own: Running, in_a_process: Callable[[str], None]
+) -> None:
+    own.fault("RetrievePropertiesEx:trickle:1")
+    in_a_process(
+        "threading.Thread(target=host.domains, daemon=True).start()\n"
+        "time.sleep(1)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if len(host.domains()) == 4 else 1)\n"
+        "os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+
+
+def test_a_session_that_is_renewed_while_its_connection_is_closed_ends(own: Running) -> None:
+    with opened(own) as driver:
+        own.act("expire-sessions")
+        own.fault("Login:slow=0.5:1")
+        own.reset_counts()
+        failures: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                driver.list_nodes(deadline=soon())
+                failures.append(AssertionError("it was read"))
+            except BaseException as exc:
+                failures.append(exc)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert eventually(lambda: own.counts().get("Login"))
+        driver.close()
+        thread.join(20)
+        assert [type(one) for one in failures] == [errors.ConnectionLostError]
+    assert own.sessions() == []
 
 
 def test_failed_logins_leave_no_session(own: Running) -> None:
