@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvsdk.driver import Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._extra_config import PLACE_KEY
 from hvsdk_vmware._fields import NOTHING, Values, child, options, text
@@ -17,8 +17,9 @@ from hvsdk_vmware._host_copy import OF_ONE_DOMAIN
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._left_out import DEVICES, refuse_left_out
 from hvsdk_vmware._listing import ListingReads
-from hvsdk_vmware._making import Making
+from hvsdk_vmware._making import Making, look_for
 from hvsdk_vmware._names import written
+from hvsdk_vmware._snapshot_tree import TREE_PATHS, snapshots_in
 from hvsdk_vmware._snapshots import SnapshotVerbs
 from hvsdk_vmware._templates import TemplateReads
 from hvsdk_vmware._undo_create import NewDomain
@@ -114,8 +115,9 @@ class _Copying:
         self._native_id = native_id
         self._called = called
         self._before = before
-        self._new = NewDomain(str(uuid.uuid4()), set())
+        self._new = NewDomain(str(uuid.uuid4()))
         self._ground: str | None = None
+        self._ground_may_be_there = False
         self._copy_may_be_there = False
 
     def steps(self, linked: bool) -> Steps[DomainInfo]:
@@ -125,16 +127,18 @@ class _Copying:
         spec = self._spec(linked)
         folder = driver.folder_of(self._before, driver.soon())
         if linked:
-            told = "a linked clone lies on it: it can be deleted when that is gone"
+            told = f"the linked clone {self._new.uuid} lies on it: it can be deleted when that is gone"
+            self._ground_may_be_there = True
             ground = yield from driver.making_snapshot(self._native_id, GROUND, told, driver.soon())
             self._ground = ground.id
             spec.snapshot = driver.snapshot(ground.id)
         making.check()
         self._new.asked = self._copy_may_be_there = True
         begin = driver.vm(self._native_id).Clone
-        self._new.native_id = yield driver.start_task(
+        self._new.task = driver.start_task(
             begin, folder, self._called, spec, deadline=driver.soon(), asking=self._native_id, result=_id_of
         )
+        self._new.native_id = yield self._new.task
         making.check()
         info = driver.get_domain(self._new.native_id, CONFIG, deadline=driver.soon())
         return driver.with_tags_of(self._native_id, info)
@@ -163,11 +167,21 @@ class _Copying:
 
     def _drop_ground(self, exc: BaseException) -> None:
         """Remove the snapshot again, but not from under a copy."""
+        if self._ground is None and self._ground_may_be_there and not isinstance(exc, vmodl.MethodFault):
+            self._ground = look_for(self._find_ground)
+            if self._ground is None:
+                raise errors.OperationFailedError(f"it is not known whether it was made; it is called {GROUND}")
         if self._ground is None:
             return
         if self._copy_may_be_there:
             raise errors.OperationFailedError(f"snapshot {self._ground} stays: the copy may lie on it")
         self._driver.remove_again(self._ground, exc)
+
+    def _find_ground(self) -> str | None:
+        """Return the snapshot whose answer was lost: it names the copy that it was made for."""
+        driver = self._driver
+        found = snapshots_in(driver.read_vm(self._native_id, TREE_PATHS, driver.soon()).values)
+        return next((one.id for one in found if self._new.uuid in (one.description or "")), None)
 
 
 def _id_of(made: Any) -> str:

@@ -17,6 +17,7 @@ from hvsdk_vmware._boot_order import Spot, boot_entries, check_boot_order, spot_
 from hvsdk_vmware._cloud_init import SEED, seed_path
 from hvsdk_vmware._controllers import Slots
 from hvsdk_vmware._drives import DrivePlan, DrivePlans
+from hvsdk_vmware._extra_config import MADE_KEY
 from hvsdk_vmware._from_template import TemplateSources, card_changes, keep_of_template
 from hvsdk_vmware._hardware import Subject
 from hvsdk_vmware._hints import DOMAIN_HINTS, read_hints
@@ -74,7 +75,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         config_spec(spec, hints, instance, "")  # what cannot be written is refused before anything is looked for
         template = self.find_template(spec.template, deadline) if spec.template is not None else None
         home = self._home_of(spec, hints, disks, deadline)
-        if spec.uuid is not None and self._with_uuid(spec.uuid, True, deadline):
+        if spec.uuid is not None and self.with_uuid(spec.uuid, True, deadline):
             raise errors.AlreadyExistsError(f"there is a domain with the UUID {spec.uuid} already")
         config = config_spec(spec, hints, instance, home.store_name)
         if template is not None:
@@ -103,6 +104,9 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
 
     def _create_steps(self, draft: _Draft, making: Making) -> Steps[DomainInfo]:
         new = NewDomain(draft.uuid, {drive.source for drive in draft.drives if drive.source and not drive.needs_copy})
+        if draft.spec.uuid is not None:
+            new.token = uuid.uuid4().hex
+            draft.config.extraConfig.append(vim.option.OptionValue(key=MADE_KEY, value=new.token))
         making.takes_back(f"domain {draft.spec.name!r}", lambda exc: self.remove_made(new, exc))
         making.check()
         if draft.template is not None:
@@ -136,12 +140,14 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         if draft.spec.pci_order:
             fix_slots(draft.config.deviceChange)
         folder, pool, host, _ = self._objects(draft.home)
+        spots = _spots(drives, slots, ())
+        new.spots |= _kept(draft.drives, spots)
         new.asked = True
-        new.native_id = yield self.start_task(
-            folder.CreateVM_Task, draft.config, pool, host, deadline=self.soon(), result=_id_of
-        )
+        create = folder.CreateVM_Task
+        new.task = self.start_task(create, draft.config, pool, host, deadline=self.soon(), result=_id_of)
+        new.native_id = yield new.task
         self._check_uuid(draft, new)
-        return _spots(drives, slots, ())
+        return spots
 
     def _copy_template(self, draft: _Draft, template: Subject, new: NewDomain) -> Steps[None]:
         """Copy a template; its disks come first, then those of the specification."""
@@ -154,7 +160,8 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         spec = self.copy_of(template, draft.config, pool=pool, host=host, store=store)
         clone, name = self.vm(template.native_id).CloneVM_Task, draft.config.name
         new.asked = True
-        new.native_id = yield self.start_task(clone, folder, name, spec, deadline=self.soon(), result=_id_of)
+        new.task = self.start_task(clone, folder, name, spec, deadline=self.soon(), result=_id_of)
+        new.native_id = yield new.task
         self._check_uuid(draft, new)
 
     def _objects(self, home: Home) -> tuple[Any, Any, Any, Any]:
@@ -181,6 +188,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
             path = (yield from self._copy(draft, new, vm, drive, number)) if drive.needs_copy else None
             changes.append(drive.change(slots, path))
         spots = _spots(changes, slots, vm.devices)
+        new.spots |= _kept(draft.drives[first:], spots)
         if draft.spec.cloud_init is not None:
             making.check()
             image = self._put_seed(draft, new, vm)
@@ -225,6 +233,12 @@ def _id_of(made: Any) -> str:
     if not isinstance(made, vim.VirtualMachine):
         raise errors.OperationFailedError(f"vSphere made a domain, and said that it is {made!r}")
     return str(made._moId)
+
+
+def _kept(drives: Sequence[DrivePlan], spots: Sequence[Spot]) -> set[Spot]:
+    """Return where volumes are attached that were there before."""
+    pairs = zip(drives, spots, strict=False)
+    return {spot for drive, spot in pairs if drive.spec.device == "disk" and drive.source and not drive.needs_copy}
 
 
 def _spots(changes: Sequence[Any], slots: Slots, devices: Sequence[Any]) -> list[Spot]:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from hvsdk.driver import Deadline, DiskSpec, Pause, Result, Steps, Task, errors, finish
+from hvsdk.driver import Deadline, DiskSpec, Result, Steps, Task, errors, finish
 from pyVmomi import vim
 
 from hvsdk_vmware._changes import ChangeVerbs, is_on, refuse_suspended
@@ -16,13 +16,12 @@ from hvsdk_vmware._controllers import Slots, bus_of
 from hvsdk_vmware._datastore_files import Store
 from hvsdk_vmware._drives import DrivePlan, DrivePlans, in_kib
 from hvsdk_vmware._hardware import Subject, directory_of, file_of
-from hvsdk_vmware._making import LATE_SECONDS, UNDO_SECONDS, Making, is_lost
+from hvsdk_vmware._making import UNDO_SECONDS, Making, is_lost, look_for
 from hvsdk_vmware._volumes import DIRECTORY
 
 __all__ = ["DiskVerbs", "find_drive"]
 
 device = vim.vm.device
-_PAUSE_SECONDS = 0.3
 _DISK: Any = device.VirtualDisk
 _KINDS = (device.VirtualDisk, device.VirtualCdrom, device.VirtualFloppy)
 
@@ -76,16 +75,15 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
 
     def _remove_copy(self, vm: Subject, store: Store, path: str, exc: BaseException) -> None:
         """Remove a copy; out of the domain first, which has it when only the answer was lost."""
-        late = Deadline(LATE_SECONDS if is_lost(exc) else 0.0)
-        while True:
+
+        def attached() -> tuple[Subject, Any] | None:
             now = self.subject(vm.native_id, self.soon())
-            drive = next((one for one in now.disks if file_of(one) == path), None)
-            if drive is not None or late.expired:
-                break
-            finish(Pause(_PAUSE_SECONDS))
-        if drive is not None:
-            change = device.VirtualDeviceSpec(operation="remove", device=drive)
-            finish(self.change_devices(now, [change], self.soon()), UNDO_SECONDS)
+            return next(((now, one) for one in now.disks if file_of(one) == path), None)
+
+        found = look_for(attached) if is_lost(exc) else attached()
+        if found is not None:
+            change = device.VirtualDeviceSpec(operation="remove", device=found[1])
+            finish(self.change_devices(found[0], [change], self.soon()), UNDO_SECONDS)
         delete = self.disks.DeleteVirtualDisk_Task
         with contextlib.suppress(vim.fault.FileNotFound):
             finish(self.start_task(delete, path, store.center, deadline=self.soon()), UNDO_SECONDS)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "MADE_KEY",
     "METADATA_PREFIX",
     "PLACE_KEY",
     "TAGS_KEY",
@@ -21,6 +22,8 @@ __all__ = [
 
 METADATA_PREFIX = "hvsdk:"
 """What `Domain.metadata` calls `team.owner` is the key `hvsdk:team.owner`."""
+MADE_KEY = "hvsdk-made"
+"""Has what tells a domain made with a UUID that was chosen from one that somebody else makes with it at the same time."""
 PLACE_KEY = "hvsdk-fenced-from"
 """Has the resource pool and host of a domain that a fence made a template: a template has no pool."""
 TAGS_KEY = "hvsdk-tags"

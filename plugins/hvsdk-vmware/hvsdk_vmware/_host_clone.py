@@ -33,7 +33,7 @@ class HostCloneVerbs(UndoCreate):
         return making.begin(lambda: self._copy_steps(making, vm, config, called))
 
     def _copy_steps(self, making: Making, vm: Subject, config: Any, called: str) -> Steps[DomainInfo]:
-        new = NewDomain(str(uuid.uuid4()), set())
+        new = NewDomain(str(uuid.uuid4()))
         making.takes_back(f"domain {called!r}", lambda exc: self.remove_made(new, exc))
         store = self.store_of(vm, vm.path, self.soon())
         spec = copied_config(config, name=called, uuid=new.uuid, store=vm.path.partition("]")[0].removeprefix("["))
@@ -41,9 +41,9 @@ class HostCloneVerbs(UndoCreate):
         folder, pool = self._home_of_copy(vm)
         making.check()
         new.asked = True
-        new.native_id = yield self.start_task(
-            folder.CreateVM_Task, spec, pool, deadline=self.soon(), result=lambda made: str(made._moId)
-        )
+        create = folder.CreateVM_Task
+        new.task = self.start_task(create, spec, pool, deadline=self.soon(), result=lambda made: str(made._moId))
+        new.native_id = yield new.task
         yield from self._copy_disks(making, new, vm, store.center)
         yield from self._copy_boot_order(new, vm, config)
         making.check()

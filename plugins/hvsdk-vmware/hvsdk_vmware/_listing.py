@@ -111,7 +111,7 @@ class ListingReads(TagReads, FencedReads):
             asked = uuid.UUID(key)
             for candidate in dict.fromkeys((str(asked), str(uuid.UUID(bytes_le=asked.bytes)))):
                 for instance in (True, False):
-                    found.update(dict.fromkeys(self._with_uuid(candidate, instance, deadline)))
+                    found.update(dict.fromkeys(self.with_uuid(candidate, instance, deadline)))
         if not found:
             found.update(dict.fromkeys(self._with_name(key, deadline)))
         return list(found)
@@ -153,7 +153,7 @@ class ListingReads(TagReads, FencedReads):
         for _ in self.read([object_spec(self.vm(native_id))], wish, deadline=deadline, leave_out_missing=False):
             return
 
-    def _with_uuid(self, candidate: str, instance: bool, deadline: Deadline) -> list[str]:
+    def with_uuid(self, candidate: str, instance: bool, deadline: Deadline) -> list[str]:
         """Return the domains with a UUID: vSphere keeps its own unique, those that guests see are copied with them."""
         index = self.content.searchIndex
         assert index is not None, "every server has one"

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any, NoReturn, TypeVar
 
-from hvsdk.driver import BackgroundTask, Steps, StepsTask, Task, errors, finish
+from hvsdk.driver import BackgroundTask, Deadline, Steps, StepsTask, Task, errors, finish
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._wire import UnreachableError
 
-__all__ = ["LATE_SECONDS", "UNDO_SECONDS", "Making", "is_lost"]
+__all__ = ["UNDO_SECONDS", "Making", "is_lost", "look_for"]
 
 T = TypeVar("T")
 
 UNDO_SECONDS = 60.0
-LATE_SECONDS = 5.0
+_LATE_SECONDS = 5.0
 """How long is looked for what a server may still make whose answer was lost."""
+_LOOK_AGAIN_SECONDS = 0.25
 _LOST = (ConnectionError, HTTPException, AnswerError, TimeoutError, errors.ConnectError)
 
 
 def is_lost(exc: BaseException) -> bool:
     """Whether it is not known what became of a call."""
     return isinstance(exc, _LOST) and not isinstance(exc, UnreachableError)
+
+
+def look_for(find: Callable[[], T | None]) -> T | None:
+    """Return what a server may still make whose answer was lost, as soon as it is found; `None` when it does not come."""
+    limit = Deadline(_LATE_SECONDS)
+    while True:
+        found = find()
+        if found is not None or limit.expired:
+            return found
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 class Making:

@@ -141,7 +141,7 @@ class MigrateVerbs(RelocationSpecs, Targets, ListingReads):
         """See a move to another vCenter through, and find the domain there: its UUID stays."""
         yield task
         for _ in range(_LOOKS):
-            found = there._with_uuid(vm.uuid, True, there.soon())
+            found = there.with_uuid(vm.uuid, True, there.soon())
             if found:
                 return found[0]
             yield Pause(_PAUSE)

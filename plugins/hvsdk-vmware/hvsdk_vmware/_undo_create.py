@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -9,10 +10,14 @@ import attrs
 from hvsdk.driver import Deadline, StepsTask, errors, finish
 from pyVmomi import vim, vmodl
 
+from hvsdk_vmware._boot_order import Spot, spot_of
+from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._cloud_init import SeedFiles
+from hvsdk_vmware._extra_config import MADE_KEY
 from hvsdk_vmware._hardware import HardwareReads, Subject, file_of
 from hvsdk_vmware._listing import ListingReads
-from hvsdk_vmware._making import LATE_SECONDS, UNDO_SECONDS, is_lost
+from hvsdk_vmware._making import UNDO_SECONDS, is_lost, look_for
+from hvsdk_vmware._tasks import VmwareTask
 
 __all__ = ["NewDomain", "UndoCreate"]
 
@@ -25,14 +30,20 @@ class NewDomain:
 
     uuid: str
     """vSphere's own UUID of it, by which it is found when the answer was lost."""
-    sources: set[str]
+    sources: set[str] = attrs.field(factory=set)
     """Volumes that were there before, and stay."""
+    spots: set[Spot] = attrs.field(factory=set)
+    """Where those are attached: some kinds of datastores tell other paths than they were given."""
+    token: str = ""
+    """What tells it from a domain that somebody else makes with the same UUID, where that was chosen."""
     files: dict[str, str] = attrs.field(factory=dict)
     """What was put on datastores for it, by path: the datastore's id."""
     native_id: str = ""
     """Its id, once that was told."""
     asked: bool = False
     """Whether the server was asked for it."""
+    task: VmwareTask[str] | None = None
+    """What makes it, once the server has begun."""
 
 
 class UndoCreate(HardwareReads, SeedFiles, ListingReads):
@@ -47,19 +58,21 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
         if not new.asked:
             return
         if not new.native_id:
-            new.native_id = self._find_made(new.uuid, LATE_SECONDS if is_lost(exc) else 0.0)
-        if new.native_id:
-            self._remove(new)
-        elif is_lost(exc):
+            if new.task.over if new.task is not None else not is_lost(exc):
+                return  # the server has said that it failed; what is there under that UUID is somebody else's
+            if new.task is not None:
+                with contextlib.suppress(*FAILURES):
+                    new.task.cancel()
+            new.native_id = look_for(lambda: self._find_made(new)) or ""
+        if not new.native_id:
             raise errors.OperationFailedError("it is not known whether it was made; look for it by its name")
+        self._remove(new)
 
-    def _find_made(self, instance: str, seconds: float) -> str:
-        limit = Deadline(seconds)
-        while True:
-            found = self._with_uuid(instance, True, self.soon())
-            if found or limit.expired:
-                return next(iter(found), "")
-            time.sleep(_LOOK_AGAIN_SECONDS)
+    def _find_made(self, new: NewDomain) -> str | None:
+        for found in self.with_uuid(new.uuid, True, self.soon()):
+            if not new.token or self.subject(found, self.soon()).extra_config.get(MADE_KEY) == new.token:
+                return found
+        return None
 
     def _remove(self, new: NewDomain) -> None:
         limit = Deadline(UNDO_SECONDS)
@@ -82,13 +95,13 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
     def _take_apart(self, new: NewDomain) -> None:
         """Let go of volumes that were there before, delete what the domain does not take with it, then the domain."""
         vm = self.subject(new.native_id, self.soon())
-        theirs = [disk for disk in vm.disks if file_of(disk) in new.sources]
+        theirs = _theirs(vm, new)
         if theirs:
             remove: Any = vim.vm.device.VirtualDeviceSpec
             changes = [remove(operation="remove", device=disk) for disk in theirs]
             self._do(self.vm(vm.native_id).ReconfigVM_Task, vim.vm.ConfigSpec(deviceChange=changes))
             vm = self.subject(new.native_id, self.soon())
-            if any(file_of(disk) in new.sources for disk in vm.disks):
+            if _theirs(vm, new):
                 raise errors.OperationFailedError("a volume that was there before cannot be detached from it")
         self._delete_files(new, vm)
         self._do(self.vm(vm.native_id).Destroy_Task)
@@ -112,3 +125,9 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
 
     def _do(self, function: Any, *arguments: Any) -> None:
         finish(self.start_task(function, *arguments, deadline=self.soon()), UNDO_SECONDS)
+
+
+def _theirs(vm: Subject, new: NewDomain) -> list[Any]:
+    """Return the disks that lie on volumes that were there before."""
+    devices = vm.devices
+    return [disk for disk in vm.disks if file_of(disk) in new.sources or spot_of(disk, devices) in new.spots]

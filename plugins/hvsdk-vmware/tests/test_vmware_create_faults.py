@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +15,12 @@ import pytest
 from hvsdk.driver import CloudInit, DiskSpec, DomainSpec, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
+from vmware_disks import called
 from vmware_files import files_below
 from vmware_support import Raw, connect
+
+from hvsdk_vmware._driver import VmwareDriver
+from hvsdk_vmware._undo_create import NewDomain
 
 _numbers = itertools.count(1)
 CLOUD = CloudInit(user_data="#cloud-config\n")
@@ -116,3 +122,53 @@ def test_a_copy_that_fails_leaves_nothing(on: hvsdk.Host, either: Running, eithe
         with pytest.raises(errors.InsufficientResourcesError):
             on.create_domain(_spec(disks=[DiskSpec(source=first.disks[0].source, copy=True)]))
     first.delete(disks="delete")
+
+
+def test_what_somebody_else_made_with_the_same_uuid_meanwhile_stays(
+    center: Running, raw: Raw, host: hvsdk.Host
+) -> None:
+    spec = _spec(uuid=str(uuid.uuid4()))
+    center.fault("CreateVM_Task:slow=0.5:1")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(host.create_domain, spec)
+        called(center, "CreateVM_Task")
+        other = _made_by_others(raw, spec)
+        with pytest.raises(errors.AlreadyExistsError):
+            slow.result()
+    assert raw.vm(other).config.instanceUuid == spec.uuid
+    raw.remove_vm(other)
+
+
+def test_a_lost_answer_does_not_take_back_what_somebody_else_made(driver: VmwareDriver, raw: Raw) -> None:
+    spec = _spec(uuid=str(uuid.uuid4()))
+    other = _made_by_others(raw, spec)
+    new = NewDomain(spec.uuid or "", token="not theirs", asked=True)
+    with pytest.raises(errors.OperationFailedError, match="not known"):
+        driver.remove_made(new, ConnectionResetError())
+    assert raw.vm(other).config.instanceUuid == spec.uuid
+    raw.remove_vm(other)
+
+
+def test_a_lost_answer_about_a_chosen_uuid_leaves_nothing(on: hvsdk.Host, either: Running, either_raw: Raw) -> None:
+    with _nothing_new(either_raw):
+        either.fault("CreateVM_Task:drop-after:1")
+        with pytest.raises(errors.OperationFailedError, match="removed again"):
+            on.create_domain(_spec(uuid=str(uuid.uuid4())))
+
+
+def test_a_volume_stays_though_the_server_tells_another_path_of_it(driver: VmwareDriver, host: hvsdk.Host) -> None:
+    first = host.create_domain(_spec())
+    source = first.disks[0].source
+    new = NewDomain(
+        first.uuid, spots={("vim.vm.device.ParaVirtualSCSIController", 0, 0)}, native_id=first.native_id, asked=True
+    )
+    driver.remove_made(new, ConnectionResetError())
+    again = host.create_domain(_spec(disks=[DiskSpec(source=source)]))
+    again.delete(disks="delete")
+
+
+def _made_by_others(raw: Raw, spec: DomainSpec) -> str:
+    """Make a domain with the name and the UUID of another one, as other clients do."""
+    made = raw.make_vm(spec.name)
+    raw.done(raw.vm(made).ReconfigVM_Task(vim.vm.ConfigSpec(instanceUuid=spec.uuid)))
+    return made
