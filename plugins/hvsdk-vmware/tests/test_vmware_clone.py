@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 
 import hvsdk
 import pytest
@@ -111,6 +112,22 @@ def test_a_clone_whose_answer_is_lost_is_removed_again(
     with pytest.raises((ConnectionError, errors.HvsdkError)):
         finished(driver.clone(spare.native_id, spare.name + "-copy", linked=linked, deadline=soon()))
     assert spare.name + "-copy" not in names(raw)
+    assert spare.snapshots() == []
+
+
+def test_a_linked_clone_whose_snapshot_is_lost_leaves_none(center: Running, raw: Raw, spare: hvsdk.Domain) -> None:
+    center.fault("CreateSnapshot_Task:drop-after:1")
+    with pytest.raises(errors.OperationFailedError, match="removed again"):
+        spare.clone(spare.name + "-copy", linked=True)
+    assert spare.name + "-copy" not in names(raw)
+    assert spare.snapshots() == []
+
+
+def test_a_linked_clone_that_may_have_left_a_snapshot_tells(center: Running, spare: hvsdk.Domain) -> None:
+    center.fault("CreateSnapshot_Task:drop-before:1")
+    with pytest.raises(errors.OutcomeUnknownError) as caught:
+        spare.clone(spare.name + "-copy", linked=True)
+    assert "not known whether it was made" in "".join(traceback.format_exception(caught.value))
     assert spare.snapshots() == []
 
 
