@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import zlib
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ __all__ = ["ANSWER_LIMIT", "Answer", "AnswerError", "exchange", "read_body"]
 ANSWER_LIMIT = 1 << 30
 """Bytes of one answer, unpacked; a page of a thousand VMs with all their devices is some 6 MB."""
 _CHUNK = 1 << 20
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["'](?P<name>[^"']*)""")
 
 
 class AnswerError(Exception):
@@ -51,7 +53,15 @@ def exchange(connection: Connection, path: str, body: bytes, headers: Mapping[st
     found = read_body(response)
     if response.status not in (200, 500) or (response.status == 500 and b"Fault" not in found):
         raise AnswerError(f"the server answered {response.status} {response.reason}", response.status)
+    _check_soap(found)
     return Answer(response.status, found, tuple(response.headers.get_all("Set-Cookie") or ()))
+
+
+def _check_soap(body: bytes) -> None:
+    """Refuse what SOAP forbids and a reader of XML would follow: a few declared entities make gigabytes of a kilobyte."""
+    told = _ENCODING.match(body)
+    if b"\0" in body[:4] or (told is not None and told["name"].lower() != b"utf-8") or b"<!DOCTYPE" in body:
+        raise AnswerError("the server's answer is no SOAP: it is not in UTF-8, or declares a type of document")
 
 
 def read_body(response: http.client.HTTPResponse) -> bytes:

@@ -55,7 +55,7 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
         OSError: There is no way there; an address that is none counts as unknown.
     """
     try:
-        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=_seconds(deadline))
+        plain = _reach(endpoint, deadline)
     except (ValueError, OverflowError) as exc:  # what `socket` says of names and ports that are none
         raise socket.gaierror(socket.EAI_NONAME, f"{str(endpoint)!r} is no address") from exc
     try:
@@ -71,6 +71,30 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     if endpoint.thumbprint is not None:
         _check(encrypted, endpoint, endpoint.thumbprint)
     return encrypted
+
+
+def _reach(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
+    """Connect to one of the addresses that a name stands for.
+
+    Each gets a share of the time, so that one which says nothing leaves some to the next, and all of them keep the deadline.
+    """
+    failure: OSError = socket.gaierror(socket.EAI_NONAME, f"{endpoint.host!r} has no address")
+    places = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    for left, (family, kind, protocol, _, address) in zip(range(len(places), 0, -1), places, strict=True):
+        try:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                seconds = _seconds(deadline)
+                sock.settimeout(seconds / left if seconds is not None else None)
+                sock.connect(address)
+            except BaseException:
+                sock.close()
+                raise
+        except OSError as exc:
+            failure = exc
+        else:
+            return sock
+    raise failure
 
 
 def _check(sock: ssl.SSLSocket, endpoint: Endpoint, thumbprint: str) -> None:

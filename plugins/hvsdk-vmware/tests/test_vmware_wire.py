@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,6 +112,30 @@ def test_what_is_no_soap_is_no_answer(serve: Callable[..., Pool], body: bytes) -
     pool.close()
 
 
+BOMB = "<!DOCTYPE a [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]><a>&b;</a>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BOMB.encode(),
+        b"<?xml version='1.0'?><!-- -->\n" + BOMB.encode(),
+        BOMB.encode("utf-16"),
+        BOMB.encode("utf-16-le"),
+        b"<?xml version='1.0' encoding='cp037'?>" + BOMB.encode("cp037"),
+    ],
+)
+def test_entities_are_not_followed(serve: Callable[..., Pool], body: bytes) -> None:
+    with pytest.raises(AnswerError, match="no SOAP"):
+        ask(serve(body))
+
+
+def test_a_byte_order_mark_and_the_name_of_the_encoding_do_no_harm(serve: Callable[..., Pool]) -> None:
+    body = b'<?xml version="1.0" encoding="UTF-8"?>' + BODY
+    assert ask(serve(body)).body == body
+    assert ask(serve(b"\xef\xbb\xbf" + BODY)).body == b"\xef\xbb\xbf" + BODY
+
+
 def test_a_fault_that_says_nothing_is_a_failure(serve: Callable[..., Pool]) -> None:
     envelope = b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Fault/></e:Envelope>'
     pool = serve(envelope, status=500)
@@ -123,6 +149,27 @@ def test_names_that_are_none_are_unreachable(host: str) -> None:
     pool = Pool(Endpoint(host, 1))
     with pytest.raises(UnreachableError), pool.lend(soon()) as connection:
         connection.begin()
+
+
+def test_an_address_that_says_nothing_leaves_time_for_the_next(
+    serve: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = serve(BODY)
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # the kernel takes no more than one, and lets others wait
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        addresses = [silent.getsockname(), ("127.0.0.1", pool.endpoint.port)]
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *where, **how: places)
+        deadline = Deadline(3)
+        with pool.lend(deadline) as connection:
+            connection.begin()
+            assert not deadline.expired
+            assert exchange(connection, "/sdk", b"<ask/>", {}).body == BODY
+        pool.close()
 
 
 def test_no_time_is_a_time_out() -> None:
