@@ -59,7 +59,11 @@ class VmwareDriver(
     ConsoleReads,
     StatsReads,
 ):
-    """One connection to a vCenter or an ESXi host."""
+    """One connection to a vCenter or an ESXi host.
+
+    The order of the parts is free, as far as Python takes it: what two of them define either leads on with `super()`
+    (`__init__`, `close`, `abandon` and the limits), or replaces what the part that it builds on has.
+    """
 
     max_in_flight = 8
     variants: ClassVar[frozenset[Capability]] = frozenset(

@@ -15,7 +15,7 @@ __all__ = ["HINTS", "LASTING", "NOT_YET", "OF_KIND", "TABLE"]
 TABLE: Final[dict[str, type[errors.HvsdkError]]] = {}
 for _error, _faults in (
     (errors.NotFoundError, "vmodl.fault.ManagedObjectNotFound vim.fault.NotFound vim.fault.FileNotFound"),
-    (errors.StoragePoolNotFoundError, "vim.fault.InvalidDatastore "),
+    (errors.StoragePoolNotFoundError, "vim.fault.InvalidDatastore"),
     (
         errors.AlreadyExistsError,
         "vim.fault.DuplicateName vim.fault.AlreadyExists vim.fault.FileAlreadyExists "
@@ -38,11 +38,10 @@ for _error, _faults in (
     ),
     (
         errors.ConnectionLostError,
-        "vim.fault.HostConnectFault "
-        "vmodl.fault.HostCommunication vmodl.fault.HostNotConnected vmodl.fault.HostNotReachable "
-        "",
+        "vim.fault.HostConnectFault vmodl.fault.HostCommunication vmodl.fault.HostNotConnected "
+        "vmodl.fault.HostNotReachable",
     ),
-    (errors.OperationTimeoutError, "vim.fault.Timedout "),
+    (errors.OperationTimeoutError, "vim.fault.Timedout"),
     (
         errors.UnsupportedError,
         "vmodl.fault.NotSupported vmodl.fault.MethodNotFound vmodl.fault.InvalidType vmodl.fault.NotImplemented "

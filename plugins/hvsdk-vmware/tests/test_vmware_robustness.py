@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import itertools
 import re
 import socket
 import threading
@@ -70,6 +72,19 @@ def test_parts_of_the_driver_do_not_hide_each_others_private_methods() -> None:
                 if callable(value) and name.startswith("_") and not name.startswith("__"):
                     homes[name].append(cls.__name__)
     assert {name: classes for name, classes in homes.items() if len(classes) > 1} == {}
+
+
+def test_the_order_of_the_drivers_parts_does_not_matter() -> None:
+    homes = defaultdict(list)
+    for cls in VmwareDriver.__mro__:
+        if cls.__module__.startswith("hvsdk_vmware"):
+            for name, value in vars(cls).items():
+                if inspect.isfunction(value):
+                    homes[name].append((cls, value))
+    for name, found in homes.items():
+        for (upper, method), (lower, _) in itertools.pairwise(found):
+            leads_on = "__class__" in method.__code__.co_freevars  # it says super()
+            assert leads_on or issubclass(upper, lower), f"{upper.__name__} hides {name} of {lower.__name__}"
 
 
 # ---- restarts --------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_the_operation_is_named_in_the_header() -> None:
     stub = Stub(Pool(Endpoint("127.0.0.1", 1)), 1.0)
     token = current_operation.set(Operation(id="0815", verb="start", actor="eve <x>", marks={"ticket": "OPS-1"}))
     try:
-        info = vim.ServiceInstance.RetrieveContent.info
+        info = vim.ServiceInstance.RetrieveContent.info  # type: ignore[attr-defined]
         body = stub.write(vim.ServiceInstance("ServiceInstance", stub), info, ())
     finally:
         current_operation.reset(token)
