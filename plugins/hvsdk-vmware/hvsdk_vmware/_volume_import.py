@@ -15,7 +15,7 @@ from typing import IO
 from weakref import WeakSet
 
 import attrs
-from hvsdk.driver import Deadline, DiskWriter, Steps, StepsTask, Target, errors, finish
+from hvsdk.driver import Deadline, DiskWriter, Steps, StepsTask, Target, Task, errors, finish
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import CLOSE_SECONDS, FAILURES
@@ -25,6 +25,7 @@ from hvsdk_vmware._import_place import ImportPlaceReads, Spec, temporary_machine
 from hvsdk_vmware._lease import Lease
 from hvsdk_vmware._lease_url import LeasedFile, begin_transfer
 from hvsdk_vmware._lease_url import file_of as leased_file
+from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._tasks import VmwareTask
 from hvsdk_vmware._volume_writer import VolumeWriter
 from hvsdk_vmware._volumes import FoundVolume, VolumeVerbs
@@ -53,9 +54,11 @@ class _Import:
     lease: Lease | None = None
     vm: vim.VirtualMachine | None = None
     disk: str | None = None
-    """Path of the new disk, when it was detached and is nobody's."""
+    """Path of the new disk, when it is being detached or nobody's."""
     aside: str | None = None
-    """Where the volume was put out of the way."""
+    """Where the volume is being put out of the way, or is."""
+    step: VmwareTask[None] | None = None
+    """The last step that the server began."""
 
     @property
     def store(self) -> Store:
@@ -130,7 +133,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         try:
             finish(StepsTask(self._clean_up(job)), _STEP_SECONDS)
         except FAILURES as exc:
-            exc.add_note(f"hvsdk: {job.volume.info.id} is written, but not all that it took was removed again")
+            add_note(exc, f"{job.volume.info.id} is written, but not all that it took was removed again")
             raise
 
     # ---- steps -------------------------------------------------------------------------------------------
@@ -173,14 +176,18 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         if len(disks) != 1:
             raise errors.OperationFailedError(f"the domain that was imported has {len(disks)} disks")
         path, volume = file_of(disks[0]), job.volume.info.id
+        self.refuse_used(job.store, volume, self.soon())  # much time has passed since it was opened
         detached = vim.vm.ConfigSpec(deviceChange=[Spec(operation="remove", device=disks[0])])
-        yield self.start_task(job.vm.ReconfigVM_Task, detached, deadline=self.soon())
-        job.disk = path
-        aside = f"{volume.removesuffix('.vmdk')}.{uuid.uuid4().hex[:12]}.old.vmdk"
-        yield self._move(job.store, volume, aside)
-        job.aside = aside
-        yield self._move(job.store, path, volume)
+        job.disk = path  # noted before, as the next one: the answer may be lost
+        yield from self._step(job, self.start_task(job.vm.ReconfigVM_Task, detached, deadline=self.soon()))
+        job.aside = f"{volume.removesuffix('.vmdk')}.{uuid.uuid4().hex[:12]}.old.vmdk"
+        yield from self._step(job, self._move(job.store, volume, job.aside))
+        yield from self._step(job, self._move(job.store, path, volume))
         job.disk = None
+
+    def _step(self, job: _Import, task: VmwareTask[None]) -> Steps[None]:
+        job.step = task
+        yield task
 
     def _move(self, store: Store, source: str, target: str) -> VmwareTask[None]:
         return self.start_task(
@@ -207,18 +214,24 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         """Take back what was done, each part for itself; what stays is told in notes."""
         if job.lease is not None:
             job.lease.end(complete=False)  # takes the domain away, unless the import is over
+        if job.step is not None and not job.step.over:
+            with contextlib.suppress(*FAILURES):
+                finish(job.step, _UNDO_SECONDS)  # what is under way cannot be taken back before it is over
         for what, begin in self._undo_parts(job):
             try:
                 finish(begin(), _UNDO_SECONDS)
             except _GONE:
                 continue
             except FAILURES as failure:
-                exc.add_note(f"hvsdk: {what}: {failure}")
+                add_note(exc, f"{what}: {failure}")
 
-    def _undo_parts(self, job: _Import) -> Iterator[tuple[str, Callable[[], VmwareTask[None]]]]:
+    def _undo_parts(self, job: _Import) -> Iterator[tuple[str, Callable[[], Task[None]]]]:
         volume, aside, disk, vm = job.volume.info.id, job.aside, job.disk, job.vm
         if aside is not None:
-            yield f"{volume} is {aside} now, and could not be put back", lambda: self._move(job.store, aside, volume)
+            yield (
+                f"{aside} is what {volume} was before, and could not be put back",
+                lambda: StepsTask(self._put_back(job.store, aside, volume)),
+            )
         if disk is not None:
             yield f"{disk} was made, and could not be removed", lambda: self._remove_disk(job.store, disk)
         if vm is not None:
@@ -226,3 +239,14 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
                 f"the domain {vm._moId} was made, and could not be removed",
                 lambda: self.start_task(vm.Destroy_Task, deadline=self.soon()),
             )
+
+    def _put_back(self, store: Store, aside: str, volume: str) -> Steps[None]:
+        """Give a volume its place again, where it has left it.
+
+        Raises:
+            VolumeNotFoundError: It is at neither place.
+        """
+        try:
+            yield self._move(store, aside, volume)
+        except _GONE:
+            self.find_volume(store.id, volume, self.soon())

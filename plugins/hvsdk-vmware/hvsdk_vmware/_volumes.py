@@ -54,9 +54,12 @@ class VolumeVerbs(PoolReads, FileVerbs):
         """Thin volumes that this connection made: pool and id, and how much room each took when it was new."""
 
     def is_empty(self, volume: FoundVolume) -> bool:
-        """Whether nobody has written to a volume: it takes no room, or no more than when it was made."""
+        """Whether nobody has written to a volume: it takes no room, or no more than when it was made.
+
+        Only of datastores with plain files a size of nothing tells that.
+        """
         taken, key = volume.info.allocated_bytes, (volume.store.id, volume.info.id)
-        return taken == 0 or (key in self._new and self._new[key] == taken)
+        return (taken == 0 and volume.store.plain_folders) or (key in self._new and self._new[key] == taken)
 
     def forget_new(self, store: Store, path: str) -> None:
         """Note that a volume is no more what was made."""

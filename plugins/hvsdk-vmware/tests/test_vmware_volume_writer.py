@@ -222,6 +222,37 @@ def test_what_fails_leaves_the_volume_as_it_was(
     same(content(each, volume), expected(PIECES | {5: b"never there"}))
 
 
+@pytest.mark.parametrize("method", ["ReconfigVM_Task", "MoveVirtualDisk_Task"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_step_whose_answer_is_lost_leaves_the_volume_as_it_was(
+    either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo], method: str, when: str
+) -> None:
+    volume = make()
+    fill(each, volume)
+    writer = writer_of(each, volume)
+    writer.write(5, b"never there")
+    either.fault(f"{method}:drop-{when}:1")
+    with pytest.raises(ConnectionError):
+        done(writer.close())
+    writer.abort()
+    same(content(each, volume), expected())
+
+
+def test_a_volume_that_got_a_domain_meanwhile_is_not_replaced(
+    either: Running, each: VmwareDriver, make: Callable[..., VolumeInfo]
+) -> None:
+    volume, raw = make(), Raw(either)
+    fill(each, volume)
+    writer = writer_of(each, volume)
+    writer.write(5, b"never there")
+    made = attached(raw, volume)
+    with pytest.raises(errors.BusyError):
+        done(writer.close())
+    writer.abort()
+    detached(raw, made)
+    same(content(each, volume), expected())
+
+
 def test_a_volume_that_cannot_take_its_place_gives_it_back(
     each: VmwareDriver, make: Callable[..., VolumeInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
