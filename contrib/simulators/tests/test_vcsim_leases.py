@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 from hvsdk_simulators import Running
 from pyVmomi import vim
-from vcsim_client import Client, connected, done, eventually, pinned, running
+from vcsim_client import Client, connected, done, eventually, fetch, pinned, running
 
 
 @pytest.fixture(scope="module", params=["vcenter", "esxi"])
@@ -101,3 +101,51 @@ def test_what_is_no_disk_fails_an_import(server: Running, client: Client) -> Non
     refused.value.close()
     assert lease.state == "error"
     assert "broken" not in names(client)
+
+
+def test_what_is_being_exported_is_not_altered_meanwhile(client: Client) -> None:
+    vm = client.vms("poweredOff")[1]
+    lease = vm.ExportVm()
+    eventually(lambda: lease.state == "ready")
+    for call in (
+        vm.ExportVm,
+        vm.PowerOnVM_Task,
+        vm.Destroy_Task,
+        lambda: vm.ReconfigVM_Task(vim.vm.ConfigSpec(annotation="changed")),
+    ):
+        with pytest.raises(vim.fault.TaskInProgress) as refused:
+            call()
+        assert refused.value.task.info.state == "running"
+    client.vms("poweredOff")[0].ExportVm().HttpNfcLeaseAbort()
+    lease.HttpNfcLeaseComplete()
+    assert refused.value.task.info.state == "success"
+    done(vm.PowerOnVM_Task())
+    done(vm.PowerOffVM_Task())
+
+
+@pytest.mark.usefixtures("short")
+def test_an_export_that_runs_out_or_whose_client_is_gone_holds_nobody(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOff")[1]
+    lease = vm.ExportVm()
+    eventually(lambda: lease.state == "error")
+    server.act("lease", seconds=300)
+    with connected(server) as other:
+        vim.VirtualMachine(vm._moId, other.stub).ExportVm()
+        other.content.sessionManager.Logout()
+    vm.ExportVm().HttpNfcLeaseAbort()
+
+
+def test_a_disk_of_another_capacity_fails_an_import(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOff")[1]
+    export = vm.ExportVm()
+    eventually(lambda: export.state == "ready")
+    stream = fetch(server, export.info.deviceUrl[0].url.replace("*", "127.0.0.1"))
+    export.HttpNfcLeaseComplete()
+    lease = begin(client, "larger")
+    url = lease.info.deviceUrl[0].url.replace("*", "127.0.0.1")
+    upload = urllib.request.Request(url, data=stream, method="POST")
+    with pytest.raises(HTTPError, match="500") as refused:
+        urllib.request.urlopen(upload, context=pinned(server), timeout=30)
+    refused.value.close()
+    assert lease.state == "error"
+    assert "larger" not in names(client)

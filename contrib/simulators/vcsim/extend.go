@@ -55,6 +55,9 @@ func (w *world) extend(ctx *simulator.Context, method *simulator.Method) (mo.Ref
 		if failure := w.pending.refuses(method); failure != nil {
 			return nil, failure
 		}
+		if failure := w.leases.blocks(w, method); failure != nil {
+			return nil, failure
+		}
 		if method.Name != "UnregisterVM" && !w.reaches(method.This) {
 			return nil, new(types.InvalidState)
 		}

@@ -33,6 +33,10 @@ type exportLease struct {
 	deadline time.Time
 	ended    bool
 	manifest []types.HttpNfcLeaseManifestEntry
+
+	vm      types.ManagedObjectReference // whose lease it is, if it is one on all of it
+	session string
+	task    *longTask
 }
 
 // leaseBook knows the leases that are there: who reads and writes needs no session, the URL is the secret.
@@ -77,12 +81,14 @@ func (e *vmExtra) ExportVm(ctx *simulator.Context, _ *types.ExportVm) soap.HasFa
 		body.Fault_ = simulator.Fault(err.Error(), new(types.InvalidState))
 		return body
 	}
-	body.Res = &types.ExportVmResponse{Returnval: e.world.lease(ctx, e.vm, disks)}
+	made := e.world.lease(ctx, e.vm, disks)
+	made.holds(ctx, e.Self)
+	body.Res = &types.ExportVmResponse{Returnval: made.Self}
 	return body
 }
 
 // lease makes a lease, which is ready a little later.
-func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disks []diskFile) types.ManagedObjectReference {
+func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disks []diskFile) *exportLease {
 	made := &exportLease{world: w, disks: map[string]diskFile{}}
 	made.Self = types.ManagedObjectReference{Type: "HttpNfcLease", Value: uuid.NewString()}
 	made.State = types.HttpNfcLeaseStateInitializing
@@ -127,7 +133,7 @@ func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disk
 			})
 		})
 	}()
-	return made.Self
+	return made
 }
 
 // HttpNfcLeaseProgress keeps the lease for another while.
@@ -169,6 +175,7 @@ func (l *exportLease) end(ctx *simulator.Context) {
 	l.mutex.Lock()
 	l.ended = true
 	l.mutex.Unlock()
+	l.release(nil)
 	ctx.Update(l, []types.PropertyChange{{Name: "state", Val: types.HttpNfcLeaseStateDone}})
 	ctx.Session.Remove(ctx, l.Self)
 	l.world.leases.mutex.Lock()
@@ -184,6 +191,7 @@ func (l *exportLease) until() time.Time {
 
 // runOut tells that nobody has kept the lease.
 func (l *exportLease) runOut() {
+	l.release(new(types.Timedout))
 	l.world.locked(l, func(ctx *simulator.Context) {
 		ctx.Update(l, []types.PropertyChange{
 			{Name: "state", Val: types.HttpNfcLeaseStateError},

@@ -288,6 +288,6 @@ func (e *snapshotExtra) ExportSnapshot(ctx *simulator.Context, _ *types.ExportSn
 		body.Fault_ = simulator.Fault("", &types.ManagedObjectNotFound{Obj: e.Self})
 		return body
 	}
-	body.Res = &types.ExportSnapshotResponse{Returnval: e.world.lease(ctx, vm, held.disks)}
+	body.Res = &types.ExportSnapshotResponse{Returnval: e.world.lease(ctx, vm, held.disks).Self}
 	return body
 }

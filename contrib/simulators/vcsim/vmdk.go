@@ -28,7 +28,10 @@ const (
 	compressedByZlib = 1
 )
 
-var errNotStream = errors.New("not a stream-optimised disk")
+var (
+	errNotStream = errors.New("not a stream-optimised disk")
+	errCapacity  = errors.New("not a disk")
+)
 
 // sparseHeader is the first sector of a disk, and the last but two.
 type sparseHeader struct {
@@ -185,6 +188,9 @@ func readStream(from io.Reader, file string, capacity int64) error {
 	var header sparseHeader
 	if err := binary.Read(in, binary.LittleEndian, &header); err != nil || header.Magic != sparseMagic {
 		return errNotStream
+	}
+	if header.Capacity != uint64(capacity)/sectorBytes {
+		return fmt.Errorf("%w of %d sectors, but one of %d", errCapacity, capacity/sectorBytes, header.Capacity)
 	}
 	if header.GrainSize != sectorsOfGrain || header.Compression != compressedByZlib || header.OverHead < 1 {
 		return errNotStream
