@@ -114,7 +114,7 @@ class VmwareTask(Task[T]):
 
     def _begin_waiting(self, limit: Deadline) -> None:
         collectors = self._session.collectors
-        self._collector = collectors.take(limit)
+        self._collector = collectors.take(self, limit)
         self._filter = self._session.call(self._collector.CreateFilter, self._wish(), False, deadline=limit)
 
     def _take(self, seconds: int, limit: Deadline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import hvsdk
@@ -60,8 +61,8 @@ def test_a_guest_is_rebooted(domain: hvsdk.Domain) -> None:
     assert domain.refresh().power_state in ("running", "changing")
 
 
-def test_a_verb_is_four_calls(center: Running, domain: hvsdk.Domain) -> None:
-    """The call, its task at most once before it is waited for, and the record afterwards."""
+def test_a_verb_is_seven_calls_at_the_most(center: Running, domain: hvsdk.Domain) -> None:
+    """The call, a look at its task, a collector and a filter, two waits at the most, and the end of the filter."""
     with opened(center) as driver:
         calls = domain_calls(center, lambda: finished(driver.start(domain.native_id, deadline=soon())))
     assert calls["PowerOnVM_Task"] == 1
@@ -85,6 +86,19 @@ def test_waiting_leaves_no_filter_behind(center: Running, domain: hvsdk.Domain) 
             center, lambda: finished(driver.power_off(domain.native_id, discard_memory=False, deadline=soon()))
         )
         assert calls.get("CreatePropertyCollector", 0) == 0, "the collector is used again"
+
+
+def test_a_task_that_is_forgotten_leaves_no_collector_behind(center: Running, domain: hvsdk.Domain) -> None:
+    with opened(center) as driver:
+        center.fault("PowerOnVM_Task:task-slow=0.5:1")
+        forgotten = driver.start(domain.native_id, deadline=soon())
+        forgotten.wait(0.1)
+        del forgotten
+        gc.collect()
+        domain.wait_for("running", timeout=20)
+        center.fault("SuspendVM_Task:task-slow=0.3:1")
+        calls = domain_calls(center, lambda: finished(driver.suspend(domain.native_id, deadline=soon())))
+        assert calls["DestroyPropertyCollector"] == 1
 
 
 def test_a_task_that_fails_says_why(center: Running, domain: hvsdk.Domain) -> None:
