@@ -97,8 +97,8 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
     ) -> Home:
         pools = [disk.pool for disk in disks if disk.pool is not None and disk.device == "disk"]
         networks = [nic.network for nic in spec.nics if nic.network is not None]
-        seen = [found[1] for disk in disks if (found := _ON_STORE.match(disk.source or ""))]
-        return self.choose_home(hints, pools, networks, deadline, seen=[shown(name) for name in seen])
+        seen = [store for disk in disks if (store := _store_of(disk))]
+        return self.choose_home(hints, pools, networks, deadline, seen=seen)
 
     # ---- making ------------------------------------------------------------------------------------------
 
@@ -233,6 +233,15 @@ def _id_of(made: Any) -> str:
     if not isinstance(made, vim.VirtualMachine):
         raise errors.OperationFailedError(f"vSphere made a domain, and said that it is {made!r}")
     return str(made._moId)
+
+
+def _store_of(disk: DiskSpec) -> str | None:
+    """Return the datastore that a source names itself."""
+    source = disk.source or ""
+    found = _ON_STORE.match(source)
+    if found is not None:
+        return shown(found[1])
+    return source.partition("/")[0] if disk.pool is None and "/" in source else None
 
 
 def _kept(drives: Sequence[DrivePlan], spots: Sequence[Spot]) -> set[Spot]:

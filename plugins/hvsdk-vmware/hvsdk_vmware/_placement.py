@@ -14,7 +14,7 @@ from hvsdk_vmware._names import shown
 from hvsdk_vmware._records import Around
 from hvsdk_vmware._views import ViewReads
 
-__all__ = ["Home", "Inventory", "Placement"]
+__all__ = ["Home", "Inventory", "Placement", "is_usable", "unused_memory"]
 
 _PATHS: Mapping[type, tuple[str, ...]] = {
     vim.Folder: ("name", "parent"),
@@ -22,7 +22,8 @@ _PATHS: Mapping[type, tuple[str, ...]] = {
     vim.ComputeResource: ("name", "parent", "resourcePool"),
     vim.ResourcePool: ("name", "owner"),
     vim.HostSystem: (
-        *("name", "parent", "datastore", "network", "summary.quickStats.overallMemoryUsage"),
+        *("name", "parent", "datastore", "network"),
+        *("summary.quickStats.overallMemoryUsage", "summary.hardware.memorySize"),
         *("runtime.connectionState", "runtime.inMaintenanceMode"),
     ),
     vim.Datastore: (
@@ -121,11 +122,11 @@ class Placement(ViewReads):
 
         Raises:
             NotFoundError: One of them is not there.
-                InvalidSpecError: They are not in one place, or there is more than one of a name there.
+            InvalidSpecError: They are not in one place, or there is more than one of a name there.
         """
         there = self.inventory(deadline)
         hosts = _hosts_with(there, hints, [*stores, *seen], networks)
-        host = min(hosts, key=lambda one: (number(one.values, _MEMORY) or 0, text(one.values, "name"), one.id))
+        host = min(hosts, key=lambda one: (-unused_memory(one), text(one.values, "name"), one.id))
         center = there.datacenter(host.id)
         folder = text(there.all[center].values, "vmFolder") if center else ""
         if "folder" in hints:
@@ -140,7 +141,10 @@ class Placement(ViewReads):
         return Home(folder=folder, pool=pool, host=host.id, store=store.id, store_name=text(store.values, "name"))
 
 
-_MEMORY = "summary.quickStats.overallMemoryUsage"
+def unused_memory(host: Found) -> int:
+    """Return the bytes of a host's memory that nothing uses, as far as it tells."""
+    used = number(host.values, "summary.quickStats.overallMemoryUsage") or 0
+    return (number(host.values, "summary.hardware.memorySize") or 0) - (used << 20)
 
 
 def _hosts_with(
@@ -199,7 +203,7 @@ def _pools_of(there: Inventory, host: Found, key: str) -> set[str]:
 def _store_on(there: Inventory, host: Found, key: str | None) -> Found:
     mounted = _ids(host.values.get("datastore", NOTHING))
     named = there.called(key, *_STORE_KINDS) if key is not None else mounted
-    found = [there.all[one] for one in named & mounted if one in there.all and _usable(there.all[one])]
+    found = [there.all[one] for one in named & mounted if one in there.all and is_usable(there.all[one])]
     if not found:
         raise errors.InsufficientResourcesError(
             f"datastore {key!r} cannot be used now" if key else "the host has no datastore that can be used"
@@ -210,7 +214,8 @@ def _store_on(there: Inventory, host: Found, key: str | None) -> Found:
 _SHARED, _FREE = "summary.multipleHostAccess", "summary.freeSpace"
 
 
-def _usable(store: Found) -> bool:
+def is_usable(store: Found) -> bool:
+    """Whether a datastore can be reached and is not in maintenance."""
     maintenance = text(store.values, "summary.maintenanceMode") or "normal"
     return flag(store.values, "summary.accessible") is not False and maintenance == "normal"
 

@@ -12,12 +12,11 @@ from pyVmomi import vim
 from hvsdk_vmware._fields import NOTHING, Found, flag, number, text
 from hvsdk_vmware._hardware import HardwareReads, Subject
 from hvsdk_vmware._names import shown
-from hvsdk_vmware._placement import Inventory, Placement
+from hvsdk_vmware._placement import Inventory, Placement, is_usable, unused_memory
 
 __all__ = ["Move", "NoPlaceError", "Targets"]
 
 Card = vim.vm.device.VirtualEthernetCard
-_MEMORY = "summary.quickStats.overallMemoryUsage"
 _NAMED = 20
 """How many places are named in the place of one that is not there."""
 _NETWORKS = ("Network", "DistributedVirtualPortgroup", "OpaqueNetwork")
@@ -79,7 +78,7 @@ class Targets(HardwareReads, Placement):
         )
 
     def plan_there(self, vm: Subject, there: Placement, node: str | None, pool: str | None, deadline: Deadline) -> Move:
-        """Return the way to another vCenter: to the host that uses the least memory of those that have all the networks,
+        """Return the way to another vCenter: to the host with the most unused memory of those that have all the networks,
         and there to the datastore with the most room, as far as neither is named.
 
         Raises:
@@ -97,7 +96,7 @@ class Targets(HardwareReads, Placement):
                 reason = str(exc)
         if not fitting:
             raise NoPlaceError(reason)
-        host, store, wires = min(fitting, key=lambda one: (number(one[0].values, _MEMORY) or 0, one[0].id))
+        host, store, wires = min(fitting, key=lambda one: (-unused_memory(one[0]), one[0].id))
         center = known.all.get(known.datacenter(host.id))
         folder = text(center.values, "vmFolder") if center is not None else ""
         if not folder:
@@ -139,14 +138,9 @@ def _node(known: Inventory, key: str) -> Found:
 
 def _store(known: Inventory, key: str) -> Found:
     store = _one(known, key, "Datastore", "storage pool")
-    if not _usable(store):
+    if not is_usable(store):
         raise NoPlaceError(f"storage pool {_name(store)!r} cannot be used now: it is not accessible, or in maintenance")
     return store
-
-
-def _usable(store: Found) -> bool:
-    maintenance = text(store.values, "summary.maintenanceMode") or "normal"
-    return flag(store.values, "summary.accessible") is not False and maintenance == "normal"
 
 
 def _refuse_unseen(known: Inventory, host: Found, stores: Iterable[str], advice: str = "say another node=") -> None:
@@ -161,7 +155,7 @@ def _roomiest(known: Inventory, host: Found, named: Found | None) -> Found:
     if named is not None:
         _refuse_unseen(known, host, {named.id})
         return named
-    seen = [known.all[one] for one in _ids(host, "datastore") if one in known.all and _usable(known.all[one])]
+    seen = [known.all[one] for one in _ids(host, "datastore") if one in known.all and is_usable(known.all[one])]
     if not seen:
         raise NoPlaceError(f"node {_name(host)!r} sees no storage pool that can be used")
     return max(seen, key=lambda store: (number(store.values, "summary.freeSpace") or 0, store.id))
