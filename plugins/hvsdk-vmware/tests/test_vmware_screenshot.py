@@ -119,11 +119,17 @@ def test_a_lost_connection_is_asked_again(center: Running, running: hvsdk.Domain
     assert running.screenshot().startswith(PNG)
 
 
-def test_names_that_need_quoting(center: Running, host: hvsdk.Host, running: hvsdk.Domain, raw: Raw) -> None:
-    raw.rename(running.native_id, "a & b 'c' \"d\" <e> ? # ü + 100%25 %2f")
+def test_names_that_need_quoting(center: Running, host: hvsdk.Host, raw: Raw) -> None:
+    made = raw.make_vm("a & b 'c' \"d\" <e> ? # ü + 100%25 %252f;%2f=")
+    domain = host.domain(made)
+    assert "/a & b 'c'" in domain.details["vmware.path"].replace("] ", "/"), (
+        "its files are called as it was called first"
+    )
+    domain.start()
     center.fault(NO_WAY)
-    assert running.screenshot().startswith(PNG)
+    assert domain.screenshot().startswith(PNG)
     assert pictures(raw) == set()
+    raw.remove_vm(made)
 
 
 def test_a_frozen_server_costs_the_time_of_one_answer(center: Running, running: hvsdk.Domain) -> None:
