@@ -20,20 +20,11 @@ from hvsdk import PowerState
 from hvsdk.driver import Operation, errors
 from hvsdk_simulators import Running
 from hvsdk_testbed.proxy import FaultProxy
-from vmware_support import Raw, connect, opened, soon
+from vmware_support import Raw, connect, eventually, opened, some, soon
 
 from hvsdk_vmware._driver import VmwareDriver
 
 EVERYTHING = frozenset(("config", "guest"))
-
-
-def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
-    deadline = soon(seconds)
-    while not happens():
-        if deadline.expired:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture
@@ -57,11 +48,6 @@ def through(proxy: FaultProxy, center: Running, **more: Any) -> hvsdk.Host:
     there = f"{url.scheme}://{url.username}@127.0.0.1:{proxy.port}"
     wishes: dict[str, Any] = {"password": center.password, "verify": center.fingerprint, "timeout": 10.0}
     return hvsdk.connect(there, **wishes | more)
-
-
-def some(host: hvsdk.Host) -> hvsdk.Domain:
-    """Return a domain that is off."""
-    return next(one for one in host.domains() if one.power_state == "shutoff")
 
 
 def test_parts_of_the_driver_do_not_hide_each_others_private_methods() -> None:

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 
-import hvsdk
 import pytest
 from hvsdk.driver import errors
 from hvsdk_simulators import Running
 from vmware_disks import MIB, write
-from vmware_support import Raw, connect, opened, soon
-
-
-def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
-    deadline = soon(seconds)
-    while not happens():
-        if deadline.expired:
-            return False
-        time.sleep(0.05)
-    return True
+from vmware_support import Raw, connect, eventually, opened, some, soon
 
 
 @pytest.fixture
 def own(make_center: Callable[..., Running]) -> Running:
     """A vCenter of the test's own."""
     return make_center()
-
-
-def some(host: hvsdk.Host) -> hvsdk.Domain:
-    """Return a domain that is off."""
-    return next(one for one in host.domains() if one.power_state == "shutoff")
 
 
 @pytest.mark.parametrize(
@@ -92,50 +75,6 @@ def test_a_host_that_nobody_uses_any_more_is_logged_out(own: Running) -> None:
     assert eventually(gone)
 
 
-def test_an_interpreter_that_ends_logs_out(own: Running) -> None:
-    code = (
-        "import hvsdk, sys\n"
-        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
-        "watch = host.watch()\n"
-        "assert host.domains()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert eventually(lambda: own.sessions() == [])
-
-
-def test_a_forked_child_leaves_its_parents_session_alone(own: Running) -> None:
-    code = (
-        "import hvsdk, os, sys\n"
-        "host = hvsdk.connect(sys.argv[1], password=sys.argv[2], verify=sys.argv[3])\n"
-        "before = len(host.domains(full=True))\n"
-        "child = os.fork()\n"
-        "if not child:\n"
-        "    fine = len(host.domains(full=True)) == before\n"
-        "    host.close()\n"
-        "    os._exit(0 if fine else 1)\n"
-        "_, status = os.waitpid(child, 0)\n"
-        "assert len(host.domains(full=True)) == before\n"
-        "sys.exit(os.waitstatus_to_exitcode(status))\n"
-    )
-    assert hasattr(os, "fork")
-    own.reset_counts()
-    done = subprocess.run(
-        [sys.executable, "-c", code, own.url, own.password, own.fingerprint],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert own.counts()["Login"] == 2, "one each, and none was renewed"
-    assert eventually(lambda: own.sessions() == [])
-
-
 @pytest.fixture
 def in_a_process(own: Running) -> Callable[[str], None]:
     """Run code in an interpreter of its own, which has to end well and to say nothing; `host` is connected there."""
@@ -154,6 +93,28 @@ def in_a_process(own: Running) -> Callable[[str], None]:
         assert (done.returncode, done.stderr) == (0, b"")
 
     return run
+
+
+def test_an_interpreter_that_ends_logs_out(own: Running, in_a_process: Callable[[str], None]) -> None:
+    in_a_process("watch = host.watch()\nassert host.domains()\n")
+    assert eventually(lambda: own.sessions() == [])
+
+
+def test_a_forked_child_leaves_its_parents_session_alone(own: Running, in_a_process: Callable[[str], None]) -> None:
+    own.reset_counts()
+    in_a_process(
+        "before = len(host.domains(full=True))\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    fine = len(host.domains(full=True)) == before\n"
+        "    host.close()\n"
+        "    os._exit(0 if fine else 1)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert len(host.domains(full=True)) == before\n"
+        "sys.exit(os.waitstatus_to_exitcode(status))\n"
+    )
+    assert own.counts()["Login"] == 2, "one each, and none was renewed"
+    assert eventually(lambda: own.sessions() == [])
 
 
 def test_a_forked_child_leaves_what_its_parent_reads_alone(own: Running, in_a_process: Callable[[str], None]) -> None:

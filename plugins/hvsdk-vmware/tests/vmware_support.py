@@ -18,7 +18,7 @@ from pyVmomi import vim, vmodl
 from hvsdk_vmware import OPTIONS
 from hvsdk_vmware._driver import VmwareDriver
 
-__all__ = ["Raw", "connect", "domain_calls", "finished", "opened", "soon", "target_of"]
+__all__ = ["Raw", "connect", "domain_calls", "eventually", "finished", "opened", "some", "soon", "target_of"]
 
 
 def soon(seconds: float = 20.0) -> Deadline:
@@ -71,6 +71,21 @@ def finished(task: Task[Any] | Any, seconds: float = 20.0) -> Any:
             return result
         assert not deadline.expired, "the task did not end"
         task.wait(0.1)
+
+
+def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
+    """Wait until something is so, and return whether it came to that."""
+    deadline = soon(seconds)
+    while not happens():
+        if deadline.expired:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def some(host: hvsdk.Host) -> hvsdk.Domain:
+    """Return a domain that is off."""
+    return next(one for one in host.domains() if one.power_state == "shutoff")
 
 
 def domain_calls(center: Running, work: Callable[[], Any]) -> dict[str, int]:
