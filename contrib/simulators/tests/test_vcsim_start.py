@@ -17,7 +17,7 @@ import hvsdk_simulators
 import pytest
 from hvsdk_simulators import NoGoError, _vcsim
 from pyVmomi import vim
-from vcsim_client import connected, eventually, pinned, running, with_go
+from vcsim_client import connected, done, eventually, pinned, running, with_go
 
 MODELS = [
     pytest.param({"hosts": 2}, "VirtualCenter", id="vcenter"),
@@ -156,3 +156,22 @@ def test_a_client_that_trusts_nothing_is_not_served() -> None:
             pytest.raises(ssl.SSLCertVerificationError),
         ):
             ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
+
+
+def test_what_a_server_stores_goes_with_it_or_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running(domains=2) as server, connected(server) as client:
+        (lives,) = tmp_path.iterdir()
+        done(client.vms()[0].CreateSnapshot_Task("one", "", False, False))
+        os.utime(lives, (0, 0))
+        with running(domains=1) as killed:
+            (left,) = set(tmp_path.iterdir()) - {lives}
+            os.kill(killed.pid, signal.SIGKILL)
+        os.utime(left, (0, 0))
+        with running(domains=1):
+            assert not left.exists()
+            assert lives.exists()
+        assert list(tmp_path.iterdir()) == [lives]
+    assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,7 @@ var actions = map[string]action{
 	"lease":           shortenLeases,
 	"license":         license,
 	"question":        askQuestion,
+	"relocate-check":  chooseObstacle,
 	"restart":         restart,
 	"unmerged":        leaveUnmerged,
 	"vanish-task":     vanishTask,

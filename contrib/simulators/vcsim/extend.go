@@ -102,6 +102,8 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &taskExtra{base, one}
 	case *simulator.VirtualDiskManager:
 		return &diskManagerExtra{base, one}
+	case *simulator.VmProvisioningChecker:
+		return &checkerExtra{base}
 	case *simulator.HostDatastoreBrowser:
 		return &browserExtra{base, one}
 	case *simulator.PerformanceManager:

@@ -40,6 +40,12 @@ func run(arguments []string) int {
 	// Taken before anything is made, so that an early signal does not leave files behind.
 	over := make(chan os.Signal, 2)
 	signal.Notify(over, syscall.SIGTERM, syscall.SIGINT)
+	place, err := openHome()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	defer place.close()
 	site, err := newWorld(wanted)
 	if site != nil {
 		defer site.close()

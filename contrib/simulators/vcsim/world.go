@@ -20,42 +20,44 @@ import (
 
 // world is the simulated site with all that stands around it.
 type world struct {
-	options   options
-	model     *simulator.Model
-	server    *simulator.Server
-	identity  *identity
-	control   *controlDoor
-	counters  *counters
-	faults    *faultList
-	guests    *guestBook
-	pending   *questionBook
-	leases    *leaseBook
-	disks     *diskStore
-	moments   *momentBook
-	tracking  *trackingBook
-	told      *toldBook
-	figures   *figureBook
-	summaries *summaryBook
-	undoable  sync.Map      // tasks that are taken back when they are canceled, by reference
-	over      chan struct{} // closed when the server ends
-	closing   sync.Once
+	options     options
+	model       *simulator.Model
+	server      *simulator.Server
+	identity    *identity
+	control     *controlDoor
+	counters    *counters
+	faults      *faultList
+	guests      *guestBook
+	pending     *questionBook
+	leases      *leaseBook
+	disks       *diskStore
+	moments     *momentBook
+	tracking    *trackingBook
+	relocations *relocationBook
+	told        *toldBook
+	figures     *figureBook
+	summaries   *summaryBook
+	undoable    sync.Map      // tasks that are taken back when they are canceled, by reference
+	over        chan struct{} // closed when the server ends
+	closing     sync.Once
 }
 
 // newWorld makes the site and listens. The world is to be closed also when there is an error with it.
 func newWorld(wanted options) (*world, error) {
 	site := &world{
-		options:   wanted,
-		counters:  newCounters(),
-		faults:    new(faultList),
-		guests:    newGuestBook(),
-		pending:   newQuestionBook(),
-		leases:    newLeaseBook(),
-		moments:   newMomentBook(),
-		tracking:  newTrackingBook(),
-		told:      newToldBook(),
-		figures:   newFigureBook(),
-		summaries: newSummaryBook(),
-		over:      make(chan struct{}),
+		options:     wanted,
+		counters:    newCounters(),
+		faults:      new(faultList),
+		guests:      newGuestBook(),
+		pending:     newQuestionBook(),
+		leases:      newLeaseBook(),
+		moments:     newMomentBook(),
+		tracking:    newTrackingBook(),
+		relocations: newRelocationBook(),
+		told:        newToldBook(),
+		figures:     newFigureBook(),
+		summaries:   newSummaryBook(),
+		over:        make(chan struct{}),
 	}
 	site.disks = newDiskStore(wanted.seed)
 	for _, spec := range wanted.faults {

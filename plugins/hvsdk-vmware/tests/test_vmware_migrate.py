@@ -147,6 +147,23 @@ def test_what_vsphere_says_of_a_move_is_the_reason(center: Running, host: hvsdk.
         domain.migrate(node=other_node(host, domain))
 
 
+def test_what_a_check_finds_is_the_reason(
+    center: Running, driver: VmwareDriver, host: hvsdk.Host, domain: hvsdk.Domain
+) -> None:
+    node = other_node(host, domain)
+    center.act("relocate-check", vm=domain.native_id, error="CannotAccessNetwork", text="no network 'blue' there")
+    try:
+        reason = driver.check_migrate(domain.native_id, driver, node=node.name, pool=None, live=True, deadline=soon())
+        assert reason is not None
+        assert "no network 'blue' there" in reason
+        with pytest.raises(errors.UnsupportedError, match=r"CannotAccessNetwork.*no network 'blue' there"):
+            domain.migrate(node=node)
+        assert domain.refresh().node != node.name
+    finally:
+        center.act("relocate-check", vm=domain.native_id)
+    assert domain.migrate(node=node).node == node.name
+
+
 def test_who_may_not_ask_is_told_so(center: Running, host: hvsdk.Host, domain: hvsdk.Domain) -> None:
     center.fault("CheckRelocate_Task:error=NoPermission,no:1")
     with pytest.raises(errors.PermissionDeniedError):
