@@ -9,11 +9,10 @@ from typing import Any
 from hvsdk.driver import Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
 from pyVmomi import vim, vmodl
 
-from hvsdk_vmware._extra_config import PLACE_KEY
+from hvsdk_vmware._extra_config import of_one_domain
 from hvsdk_vmware._fields import NOTHING, Values, child, options, text
 from hvsdk_vmware._ground import GROUND
 from hvsdk_vmware._host_clone import HostCloneVerbs
-from hvsdk_vmware._host_copy import OF_ONE_DOMAIN
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._left_out import DEVICES, refuse_left_out
 from hvsdk_vmware._listing import ListingReads
@@ -149,9 +148,7 @@ class _Copying:
         if text(values, "config.template") == "true":
             pool, host = driver.place_of_template(values, driver.soon())
         entries = [
-            vim.option.OptionValue(key=key, value="")
-            for key, _ in options(values, _EXTRA)
-            if key.startswith(OF_ONE_DOMAIN) or key == PLACE_KEY
+            vim.option.OptionValue(key=key, value="") for key, _ in options(values, _EXTRA) if of_one_domain(key)
         ]
         config = vim.vm.ConfigSpec(
             instanceUuid=self._new.uuid,

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from hvsdk.driver import FENCE_KEY
+
 __all__ = [
     "MADE_KEY",
     "METADATA_PREFIX",
     "PLACE_KEY",
     "TAGS_KEY",
     "metadata_in",
+    "of_one_domain",
     "read_tags",
     "read_value",
     "write_tags",
@@ -28,6 +31,12 @@ PLACE_KEY = "hvsdk-fenced-from"
 """Has the resource pool and host of a domain that a fence made a template: a template has no pool."""
 TAGS_KEY = "hvsdk-tags"
 _MARK = "\\"
+_OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
+
+
+def of_one_domain(key: str) -> bool:
+    """Whether an entry is about one domain, such as a fence or where it came from: a copy must not bear it."""
+    return key.startswith(_OF_ONE_DOMAIN) or key in (PLACE_KEY, MADE_KEY)
 
 
 def write_value(value: str) -> str:

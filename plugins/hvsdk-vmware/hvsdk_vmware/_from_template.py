@@ -8,6 +8,7 @@ from typing import Any
 from hvsdk.driver import Deadline, DomainSpec, errors
 from pyVmomi import vim
 
+from hvsdk_vmware._extra_config import PLACE_KEY, of_one_domain
 from hvsdk_vmware._hardware import HardwareReads, Subject
 from hvsdk_vmware._listing import ListingReads
 
@@ -21,7 +22,7 @@ class TemplateSources(HardwareReads, ListingReads):
     """Finds templates, and copies them."""
 
     def find_template(self, key: str, deadline: Deadline) -> Subject:
-        """Return the template with this id, UUID or name.
+        """Return the template with this id, UUID or name; what a fence made one is none.
 
         Raises:
             DomainNotFoundError: There is none.
@@ -32,7 +33,8 @@ class TemplateSources(HardwareReads, ListingReads):
             raise errors.UnsupportedError("an ESXi host has no templates: it takes a vCenter to make domains from them")
         ids = list(self.find_domains(key, deadline=deadline))
         ids += [key] if not ids and self.could_be_native_id(key) else []
-        found = [one for one in (self.subject(each, deadline) for each in ids) if one.is_template]
+        subjects = (self.subject(each, deadline) for each in ids)
+        found = [one for one in subjects if one.is_template and not one.extra_config.get(PLACE_KEY)]
         if not found:
             raise errors.DomainNotFoundError(f"there is no template {key!r}")
         if len(found) > 1:
@@ -43,7 +45,13 @@ class TemplateSources(HardwareReads, ListingReads):
     def copy_of(
         self, template: Subject, config: vim.vm.ConfigSpec, *, pool: Any, host: Any, store: Any
     ) -> vim.vm.CloneSpec:
-        """Return how a template is copied in full, and what is changed of the copy."""
+        """Return how a template is copied in full, and what is changed of the copy; marks of the template's are not."""
+        told = {one.key for one in config.extraConfig}
+        config.extraConfig += [
+            vim.option.OptionValue(key=key, value="")
+            for key in template.extra_config
+            if of_one_domain(key) and key not in told
+        ]
         where = vim.vm.RelocateSpec(pool=pool, host=host, datastore=store, diskMoveType=_FULL)
         return vim.vm.CloneSpec(location=where, config=config, template=False, powerOn=False)
 

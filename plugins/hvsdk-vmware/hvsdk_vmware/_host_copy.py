@@ -6,16 +6,14 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hvsdk.driver import FENCE_KEY, Capability, errors
+from hvsdk.driver import Capability, errors
 from pyVmomi import vim
 
-from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY
+from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, of_one_domain
 
-__all__ = ["OF_ONE_DOMAIN", "boot_order_of", "controllers_by_place", "copied_config", "copied_devices", "place_of"]
+__all__ = ["boot_order_of", "controllers_by_place", "copied_config", "copied_devices", "place_of"]
 
 device = vim.vm.device
-OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
-"""Marks such as a fence or where a domain came from, which a copy must not bear."""
 _ENTRIES = (METADATA_PREFIX, TAGS_KEY, "guestinfo.", "disk.EnableUUID")
 """Entries of `extraConfig` that are copied; others are the host's, or say where the original's files are."""
 _BUILT_IN = (
@@ -24,7 +22,11 @@ _BUILT_IN = (
     *(device.VirtualIDEController, device.VirtualDisk),
 )
 """Devices that every domain has, and disks, which follow."""
-_BOUND = (device.VirtualPCIPassthrough, device.VirtualTPM, device.VirtualSCSIPassthrough)
+_BOUND = (
+    *(device.VirtualPCIPassthrough, device.VirtualTPM, device.VirtualSCSIPassthrough),
+    *(device.VirtualNVDIMM, device.VirtualNVDIMMController),
+)
+"""Devices that are there once, and modules of memory, whose file both domains would write to."""
 _FIELDS = (
     *("version", "guestId", "annotation", "firmware", "cpuHotAddEnabled", "memoryHotAddEnabled"),
     *("nestedHVEnabled", "cpuAllocation", "memoryAllocation"),
@@ -51,7 +53,7 @@ def copied_config(config: vim.vm.ConfigInfo, *, name: str, uuid: str, store: str
         extraConfig=[
             vim.option.OptionValue(key=one.key, value=one.value)
             for one in config.extraConfig or ()
-            if str(one.key).startswith(_ENTRIES) and not str(one.key).startswith(OF_ONE_DOMAIN)
+            if str(one.key).startswith(_ENTRIES) and not of_one_domain(str(one.key))
         ],
         **{field: getattr(config, field, None) for field in _FIELDS},
     )

@@ -319,6 +319,29 @@ def test_a_domain_is_made_from_a_template(host: hvsdk.Host, raw: Raw, template: 
     assert host.domain(template).disks
 
 
+def test_marks_of_a_template_are_not_those_of_domains_made_from_it(host: hvsdk.Host, raw: Raw, template: str) -> None:
+    entries = {"hvsdk:hvsdk.moved-from": "x", "hvsdk:team": "a", "hvsdk-made": "x"}
+    change = [vim.option.OptionValue(key=key, value=value) for key, value in entries.items()]
+    raw.vm(template).MarkAsVirtualMachine(raw.all(vim.ResourcePool)[0])
+    raw.done(raw.vm(template).ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=change)))
+    raw.vm(template).MarkAsTemplate()
+    made = host.create_domain(DomainSpec(name=f"from-template-{next(_numbers)}", memory="64MiB", template=template))
+    try:
+        entries = {one.key: one.value for one in raw.vm(made.native_id).config.extraConfig}
+        assert {key: value for key, value in entries.items() if key.startswith("hvsdk")} == {"hvsdk:team": "a"}
+    finally:
+        made.delete(disks="delete")
+
+
+def test_a_fenced_domain_is_no_template(host: hvsdk.Host, raw: Raw) -> None:
+    fenced = host.domain(raw.make_vm(f"fenced-{next(_numbers)}"))
+    fenced.fence("moved")
+    for key in (fenced.name, fenced.native_id):
+        with pytest.raises(errors.DomainNotFoundError, match="no template"):
+            host.create_domain(DomainSpec(name="x", memory="64MiB", template=key))
+    fenced.delete(disks="delete")
+
+
 def test_adapters_take_the_place_of_a_templates(host: hvsdk.Host, template: str) -> None:
     spec = DomainSpec(
         name=f"from-template-{next(_numbers)}",
