@@ -34,13 +34,14 @@ class Servers(BackendConformance):
     """A server of its own for each class."""
 
     options: ClassVar[dict[str, Any]] = {}
+    wishes: ClassVar[dict[str, Any]] = {}
     vendor_errors = (vmodl.MethodFault,)
     round_trips_beside_a_call = 6  # a task is waited for with a filter, which is made and let go
 
     @pytest.fixture
     def host(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[hvsdk.Host]:
         monkeypatch.setenv("HVSDK_KIT_PASSWORD", server.password)
-        yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"))
+        yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"), **self.wishes)
         server.clear_faults()
 
     @pytest.fixture
@@ -162,6 +163,17 @@ class TestOldCenter(Servers):
     """vCenter 6.5: checked by `make test-full`."""
 
     options: ClassVar[dict[str, Any]] = {"domains": 3, "hosts": 2, "api": "6.5"}
+
+    @staticmethod
+    def left_to_full_runs(name: str) -> bool:
+        return True
+
+
+class TestFiles(Servers):
+    """ESXi 6.7, whose disks are read and written as the files they are: checked by `make test-full`."""
+
+    options: ClassVar[dict[str, Any]] = {"domains": 3, "esx": True, "api": "6.7"}
+    wishes: ClassVar[dict[str, Any]] = {"disk_io": "datastore"}
 
     @staticmethod
     def left_to_full_runs(name: str) -> bool:
