@@ -32,12 +32,13 @@ class GroundReads(TreeReads, ViewReads):
     def refuse_ground(self, native_id: str, doomed: Iterable[SnapshotInfo], deadline: Deadline) -> None:
         """Refuse to remove what hvsdk made for linked clones that are still there.
 
-        Of snapshots that others made vCenter itself merges nothing that another domain lies on.
+        Of snapshots that others made vCenter itself merges nothing that another domain lies on; a host by itself does not
+        know that, so that there all of them count.
 
         Raises:
             BusyError: Linked clones lie on it.
         """
-        ground = {info.id: info for info in doomed if info.name == GROUND}
+        ground = {info.id: info for info in doomed if info.name == GROUND or not self.is_vcenter}
         if not ground:
             return
         files = self._files_of(ground, deadline)

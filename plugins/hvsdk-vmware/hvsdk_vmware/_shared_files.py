@@ -37,10 +37,12 @@ class SharedFileReads(HardwareReads):
     def refuse_shared(self, vm: Subject, what: str, deadline: Deadline) -> None:
         """Refuse to touch disks that others have too, or lie on; in one call.
 
+        A vCenter leaves alone what a linked clone lies on. A host by itself is not known to: there that counts, too.
+
         Raises:
             BusyError: There is one.
         """
-        ours = own_files(vm.disks)
+        ours = own_files(vm.disks) if self.is_vcenter else {file for disk in vm.disks for file in chain_of(disk)}
         stores = vm.values.get("datastore") or ()
         if not ours or not stores:
             return

@@ -30,6 +30,8 @@ _LONGEST = 100
 _REFUSED = re.compile(r'[/\\:*?"<>|\[\]\x00-\x1f\x7f]')
 _TYPES = {"thin": "thin", "thick": "preallocated", "eager": "eagerZeroedThick"}
 _DISK = ".vmdk"
+_OBJECT = re.compile(r"(?:rfc4122\.|naa\.)?[0-9a-fA-F-]{32,40}")
+"""Id of a directory that is an object of its own."""
 
 
 @attrs.frozen
@@ -177,8 +179,9 @@ class VolumeVerbs(PoolReads, FileVerbs):
         wish: dict[type, tuple[str, ...]] = {
             vim.VirtualMachine: ("name", "config.hardware.device", "layoutEx.file"),
         }
+        inside = store.inside(path) or ""
         for one in self.read_all(begin, wish, deadline=deadline):
-            if path in _files_of(one):
+            if any(file == path or _may_be(store, inside, file) for file in _files_of(one)):
                 raise errors.BusyError(
                     f"the volume {path} has to stay: {shown(text(one.values, 'name'))!r} ({one.id}) has it",
                     lasting=True,
@@ -191,6 +194,15 @@ def _files_of(one: Found) -> Iterator[str]:
         yield from (file.text or "" for file in device.iter(NS + "fileName"))
     for file in children(one.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
         yield child(file, "name")
+
+
+def _may_be(store: Store, inside: str, file: str) -> bool:
+    """Whether a file may be a volume under another path: of domains' files vSAN and vVols tell the ids of directories,
+    whatever those are called."""
+    directory, _, rest = inside.partition("/")
+    if store.plain_folders or _OBJECT.fullmatch(directory):
+        return False
+    return (store.inside(file) or "").partition("/")[2] == rest
 
 
 def volume_inside(store: Store, volume_id: str) -> str:

@@ -172,10 +172,34 @@ def test_a_disk_that_another_domain_has_is_not_removed(make: Any, either_raw: Ra
     assert shared in files_below(either_raw, named)
 
 
-def _attach(raw: Raw, native_id: str, path: str) -> None:
+def test_a_host_by_itself_leaves_what_lies_on_the_disk_of_another(esxi: Running, named: str) -> None:
+    raw = Raw(esxi)
+    base, on_top = raw.make_vm(named), raw.make_vm(f"{named}-too", disks=0)
+    with connect(esxi) as host:
+        parent = host.domain(base).disks[0].source or ""
+        _attach(raw, on_top, parent, below=parent)
+        with pytest.raises(errors.BusyError, match=named):
+            host.domain(on_top).delete(disks="delete")
+        assert host.domain(on_top).disks[0].details["vmware.backing"] == parent
+        snapshot = host.domain(base).create_snapshot("somebody's")
+        with pytest.raises(errors.BusyError, match=f"{named}-too"):
+            snapshot.delete()
+        host.domain(on_top).delete()
+        snapshot.delete()
+        assert parent in files_below(raw, named)
+        raw.remove_vm(base)
+    raw.close()
+
+
+def _attach(raw: Raw, native_id: str, path: str, *, below: str | None = None) -> None:
+    """Attach a disk that is there, or a new one that lies on it."""
     backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="persistent")
+    if below is not None:
+        backing.parent = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=below, diskMode="persistent")
+        backing.fileName = f"{path.partition(']')[0]}]"
     disk = vim.vm.device.VirtualDisk(key=-1, controllerKey=1000, unitNumber=3, capacityInKB=16 << 10, backing=backing)
-    change = vim.vm.ConfigSpec(deviceChange=[Spec(operation="add", device=disk)])
+    create = "create" if below is not None else None
+    change = vim.vm.ConfigSpec(deviceChange=[Spec(operation="add", fileOperation=create, device=disk)])
     raw.done(raw.vm(native_id).ReconfigVM_Task(change))
 
 

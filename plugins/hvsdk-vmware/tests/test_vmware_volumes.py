@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
+import attrs
 import hvsdk
 import pytest
 from hvsdk.driver import DiskSpec, DomainSpec, VolumeInfo, VolumeSpec, errors
@@ -153,6 +154,20 @@ def test_a_disk_of_a_domain_is_neither_removed_nor_written_however_its_path_is_w
     spec = DomainSpec(name="second owner", memory="64MiB", disks=[DiskSpec(source=path)])
     with pytest.raises(errors.BusyError, match="owner"):
         each.create_domain(spec, deadline=soon())
+    raw.remove_vm(made)
+    raw.close()
+
+
+def test_a_volume_may_be_that_of_a_domain_where_directories_have_ids(each: VmwareDriver, either: Running) -> None:
+    raw = Raw(either)
+    made = raw.make_vm("owner of an object")
+    disk = each.get_domain(made, frozenset(("config",)), deadline=soon()).disks[0]
+    store = attrs.evolve(each.store(disk.pool or "", soon()), plain_folders=False)
+    name = (disk.volume or "").rpartition("/")[2]
+    with pytest.raises(errors.BusyError, match="owner of an object"):
+        each.refuse_used(store, store.path(f"what people call it/{name}"), soon())
+    each.refuse_used(store, store.path(f"what people call it/other-{name}"), soon())
+    each.refuse_used(store, store.path(f"52e0a8b3-9e3b-4d3f-8d3a-0050569a1b2c/{name}"), soon())
     raw.remove_vm(made)
     raw.close()
 
