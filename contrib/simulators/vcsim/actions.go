@@ -20,6 +20,7 @@ var actions = map[string]action{
 	"hang-up":         hangUp,
 	"inaccessible":    loseVM,
 	"lease":           shortenLeases,
+	"lease-address":   misleadExports,
 	"license":         license,
 	"question":        askQuestion,
 	"relocate-check":  chooseObstacle,

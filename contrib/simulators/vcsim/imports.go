@@ -167,7 +167,8 @@ func (l *leaseWatch) UpdateObject(_ *simulator.Context, object mo.Reference, cha
 		for number := range info.DeviceUrl {
 			one := &info.DeviceUrl[number]
 			one.Url = strings.Replace(one.Url, "//*/", fmt.Sprintf("//*:%d/", port), 1)
-			one.SslThumbprint, _ = l.world.identity.thumbprints()
+			thumbprint, _ := l.world.identity.thumbprints()
+			_, one.SslThumbprint = l.world.leases.announced("", thumbprint)
 		}
 	}
 }

@@ -45,6 +45,13 @@ type leaseBook struct {
 	exports  map[string]*exportLease
 	imports  map[string]*importLease
 	duration time.Duration
+	address  leaseAddress
+}
+
+// leaseAddress is where exports send their clients, and which certificate they announce; nil for the truth.
+type leaseAddress struct {
+	Server     *string `json:"server"`
+	Thumbprint *string `json:"thumbprint"`
 }
 
 func newLeaseBook() *leaseBook {
@@ -58,6 +65,31 @@ func (b *leaseBook) lasting() time.Duration {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.duration
+}
+
+// announced returns where exports send their clients now, and to which certificate.
+func (b *leaseBook) announced(server, thumbprint string) (string, string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.address.Server != nil {
+		server = *b.address.Server
+	}
+	if b.address.Thumbprint != nil {
+		thumbprint = *b.address.Thumbprint
+	}
+	return server, thumbprint
+}
+
+// misleadExports is the action lease-address: a host that cannot be reached, or one with another certificate.
+func misleadExports(site *world, arguments func(any) error) (any, error) {
+	var asked leaseAddress
+	if err := arguments(&asked); err != nil {
+		return nil, err
+	}
+	site.leases.mutex.Lock()
+	defer site.leases.mutex.Unlock()
+	site.leases.address = asked
+	return nil, nil
 }
 
 func (b *leaseBook) find(id string) (*exportLease, *importLease) {
@@ -102,6 +134,7 @@ func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disk
 	}
 	info := &types.HttpNfcLeaseInfo{Lease: made.Self, Entity: vm.Self, LeaseTimeout: int32(lasting / time.Second)}
 	thumbprint, _ := w.identity.thumbprints()
+	server, thumbprint := w.leases.announced(fmt.Sprintf("%s:%d", host, port), thumbprint)
 	scheme := "https"
 	if !w.options.tls {
 		scheme = "http"
@@ -113,7 +146,7 @@ func (w *world) lease(ctx *simulator.Context, vm *simulator.VirtualMachine, disk
 		info.DeviceUrl = append(info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{
 			Key:           fmt.Sprintf("/%s/VirtualSCSIController0:%d", vm.Self.Value, number),
 			ImportKey:     fmt.Sprintf("/%s/VirtualSCSIController0:%d", vm.Name, number),
-			Url:           fmt.Sprintf("%s://%s:%d/nfc/%s/%s", scheme, host, port, made.Self.Value, name),
+			Url:           fmt.Sprintf("%s://%s/nfc/%s/%s", scheme, server, made.Self.Value, name),
 			SslThumbprint: thumbprint,
 			Disk:          types.NewBool(true),
 			TargetId:      name,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
@@ -16,7 +15,7 @@ from pyVmomi import vim
 from vmware_disks import MIB, PIECES, SIZE, called, disk_of, expected, same, whole, write
 from vmware_support import Raw, opened, soon
 
-from hvsdk_vmware import _lease, _lease_url
+from hvsdk_vmware import _lease
 
 
 @pytest.fixture
@@ -170,35 +169,34 @@ def test_a_stream_that_breaks_in_the_middle_is_begun_anew(either: Running, fille
     same(b"".join(found), bytes(content))
 
 
+@pytest.fixture
+def mislead(center: Running) -> Iterator[Callable[..., None]]:
+    """Lets exports lead elsewhere: `mislead(server="127.0.0.1:1", thumbprint="")`."""
+    yield lambda **told: center.act("lease-address", **told)
+    center.act("lease-address")
+
+
+@pytest.mark.parametrize("digits", [40, 64])
 def test_the_host_of_a_lease_has_to_show_the_certificate_that_was_announced(
-    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    center: Running, raw: Raw, mislead: Callable[..., None], digits: int
 ) -> None:
     made = raw.make_vm("certificate")
+    mislead(thumbprint=":".join(["00"] * (digits // 2)))
     with opened(center, options={"disk_io": "lease"}) as driver:
         disk = disk_of(driver, made)
-        told = _lease_url._thumbprint
-        seen: list[str | None] = []
-
-        def other(device: Any) -> str | None:
-            seen.append(told(device))
-            return "00" * 20
-
-        monkeypatch.setattr(_lease_url, "_thumbprint", other)
         center.reset_counts()
         with pytest.raises(errors.CertificateError, match="not the one that the server announced"):
             driver.open_disk(made, disk, snapshot_id=None, deadline=soon())
-        assert seen
-        assert len(seen[0] or "") in (40, 64)
         assert "/nfc" not in center.counts()
         assert center.counts()["HttpNfcLeaseAbort"] == 1
     raw.remove_vm(made)
 
 
 def test_an_address_without_a_thumbprint_is_held_to_the_connections_rules(
-    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    center: Running, raw: Raw, mislead: Callable[..., None]
 ) -> None:
     made = raw.make_vm("no thumbprint")
-    monkeypatch.setattr(_lease_url, "_thumbprint", lambda device: None)
+    mislead(thumbprint="")
     with opened(center, options={"disk_io": "lease"}) as driver:
         disk = disk_of(driver, made)
         driver.open_disk(made, disk, snapshot_id=None, deadline=soon()).close()
@@ -210,11 +208,11 @@ def test_an_address_without_a_thumbprint_is_held_to_the_connections_rules(
 
 @pytest.mark.parametrize(("way", "works"), [("auto", True), ("lease", False)])
 def test_hosts_that_cannot_be_reached_from_here_leave_the_file(
-    center: Running, raw: Raw, monkeypatch: pytest.MonkeyPatch, way: str, works: bool
+    center: Running, raw: Raw, mislead: Callable[..., None], way: str, works: bool
 ) -> None:
     made = raw.make_vm("behind a firewall")
     write(center, made, PIECES)
-    monkeypatch.setattr(_lease_url, "_place", lambda parts, port, own: ("127.0.0.1", 1))
+    mislead(server="127.0.0.1:1")
     with opened(center, options={"disk_io": way}) as driver:
         disk = disk_of(driver, made)
         center.reset_counts()
