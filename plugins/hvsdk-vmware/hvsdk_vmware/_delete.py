@@ -12,8 +12,8 @@ from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._cloud_init import SeedFiles
+from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._hardware import Subject, file_of
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._shared_files import SharedFileReads
 from hvsdk_vmware._tasks import VmwareTask
 from hvsdk_vmware._templates import TemplateReads
@@ -135,7 +135,7 @@ class DeleteVerbs(TemplateReads, SharedFileReads, SeedFiles):
             if undo.was_template:
                 self.call(self.vm(undo.vm.native_id).MarkAsTemplate, deadline=self.soon())
         except FAILURES as failure:
-            add_note(exc, f"it could not be put together again ({failure})")
+            exc.add_note(f"hvsdk: it could not be put together again ({words_of(failure)})")
             self._tell_detached(exc, undo.devices)
 
     def _attach_again(self, undo: _Undo) -> None:
@@ -157,7 +157,7 @@ class DeleteVerbs(TemplateReads, SharedFileReads, SeedFiles):
     def _tell_detached(exc: BaseException, devices: Sequence[Any]) -> None:
         files = ", ".join(file_of(one) for one in devices if isinstance(one, vim.vm.device.VirtualDisk))
         if files:
-            add_note(exc, f"these disks were detached from it, and are kept: {files}")
+            exc.add_note(f"hvsdk: these disks were detached from it, and are kept: {files}")
 
 
 class _MayGoOnError(Exception):

@@ -44,8 +44,10 @@ def fault_names(exc: BaseException) -> Iterable[str]:
     return [cls.__name__ for cls in type(exc).__mro__ if "." in cls.__name__]
 
 
-def words_of(exc: vmodl.MethodFault) -> str:
-    """Return what a fault says: its kind, the server's text, and the texts that it comes with."""
+def words_of(exc: BaseException) -> str:
+    """Return what an error says; of a fault its kind, the server's text, and the texts that it comes with."""
+    if not isinstance(exc, vmodl.MethodFault):
+        return str(exc) or type(exc).__name__
     name = type(exc).__name__.rpartition(".")[2]
     told = [str(getattr(exc, "msg", None) or "")]
     told += [str(message.message or "") for message in getattr(exc, "faultMessage", None) or ()]

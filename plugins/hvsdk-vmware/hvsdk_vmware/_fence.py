@@ -29,12 +29,12 @@ from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._details import MARKED_AS_TEMPLATE
+from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._extra_config import METADATA_PREFIX, PLACE_KEY, write_value
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._making import is_lost
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._power import PowerVerbs
 from hvsdk_vmware._templates import Place, TemplateReads
 
@@ -125,7 +125,9 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         try:
             self.write_extra_config(native_id, {_MARK: "", PLACE_KEY: ""}, self.soon())
         except FAILURES as failure:
-            add_note(exc, f"the domain bears the mark of a fence that was not set: {failure}; unfence() it")
+            exc.add_note(
+                f"hvsdk: the domain bears the mark of a fence that was not set: {words_of(failure)}; unfence() it"
+            )
 
     def _way_back(
         self, values: Values, place: Place, deadline: Deadline

@@ -12,7 +12,7 @@ from hvsdk.driver import BackgroundTask, Deadline, Steps, StepsTask, Task, error
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES
-from hvsdk_vmware._notes import add_note
+from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._wire import UnreachableError
 
 __all__ = ["UNDO_SECONDS", "Making", "is_lost", "look_for"]
@@ -113,9 +113,9 @@ class Making:
             try:
                 take_back(exc)
             except FAILURES as failure:
-                left.append(f"{what} ({failure})")
+                left.append(f"{what} ({words_of(failure)})")
         if left:
-            add_note(exc, f"what was made could not be removed again: {'; '.join(left)}")
+            exc.add_note(f"hvsdk: what was made could not be removed again: {'; '.join(left)}")
         elif is_lost(exc) and not isinstance(exc, TimeoutError):  # after a timeout the server may still carry it out
             raise errors.OperationFailedError(
                 f"the connection was lost half-way ({exc or type(exc).__name__}); what had been made is removed again"

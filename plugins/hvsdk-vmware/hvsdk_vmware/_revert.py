@@ -13,7 +13,6 @@ from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, metadata_in
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._names import shown
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._snapshot_tree import TREE_PATHS, TreeReads, find
 
 __all__ = ["RevertVerbs"]
@@ -42,7 +41,7 @@ class RevertVerbs(TreeReads, LabelVerbs):
             now = self.read_vm(native_id, (*_LABELS, _STATE), self.soon()).values
             yield from self._keep(native_id, before, now)
         except FAILURES as exc:
-            add_note(exc, "the revert itself is done; what is written on the domain was rolled back with it")
+            exc.add_note("hvsdk: the revert itself is done; what is written on the domain was rolled back with it")
             raise
         if text(now, _STATE) == "suspended":
             yield self.start_task(self.vm(native_id).PowerOn, deadline=self.soon(), asking=native_id)

@@ -9,11 +9,11 @@ from hvsdk.driver import Capability, Deadline, PowerState, SnapshotInfo, Steps, 
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import FAILURES
+from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._fields import Values, flag, text
 from hvsdk_vmware._ground import GroundReads
 from hvsdk_vmware._left_out import DEVICES, LeftOutReads, refuse_left_out
 from hvsdk_vmware._names import shown, written
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._snapshot_tree import TREE_PATHS, TreeReads, below, find, snapshots_in
 from hvsdk_vmware._states import power_state
 
@@ -72,7 +72,7 @@ class SnapshotVerbs(GroundReads, LeftOutReads, TreeReads):
         except vmodl.fault.ManagedObjectNotFound:
             return
         except FAILURES as failure:
-            add_note(exc, f"snapshot {snapshot_id} was made, and could not be removed again: {failure}")
+            exc.add_note(f"hvsdk: snapshot {snapshot_id} was made, and could not be removed again: {words_of(failure)}")
 
     def delete_snapshot(self, native_id: str, snapshot_id: str, *, children: bool, deadline: Deadline) -> Task[None]:
         """Remove a snapshot and merge its disks into those made on it; the domain's present state stays."""
@@ -92,7 +92,7 @@ class SnapshotVerbs(GroundReads, LeftOutReads, TreeReads):
             yield self.start_task(self.vm(native_id).ConsolidateDisks, deadline=self.soon(), asking=native_id)
         except (vmodl.MethodFault, errors.BusyError) as exc:
             raise errors.OperationFailedError(
-                f"snapshot {doomed.name!r} is gone, but its disks could not be merged: {getattr(exc, 'msg', exc)}",
+                f"snapshot {doomed.name!r} is gone, but its disks could not be merged: {words_of(exc)}",
                 hint="consolidate the domain's disks (ConsolidateVMDisks_Task) when nothing holds their files any more",
                 native_code=type(exc).__name__,
             ) from exc

@@ -112,9 +112,13 @@ class Stub(SoapStubAdapterBase):
         Raises:
             InvalidSpecError: It holds what XML cannot, or too much.
             ManagedObjectNotFound: An object's id is none: pyvmomi writes ids as they are, markup too.
+            MethodNotFound: The server is too old to have it.
         """
-        _check_texts((mo, args))
-        body: bytes = self.SerializeRequest(mo, info, args)  # type: ignore[no-untyped-call]
+        try:
+            _check_texts((mo, args))
+            body: bytes = self.SerializeRequest(mo, info, args)  # type: ignore[no-untyped-call]
+        except vmodl.MethodFault as exc:
+            raise notable(exc) from None
         if len(body) > _LONGEST_CALL:
             raise errors.InvalidSpecError(f"{info.wsdlName} has more than {_LONGEST_CALL >> 20} MiB of arguments")
         return body.replace(b"\r", b"&#13;")  # XML readers make a line feed of it else

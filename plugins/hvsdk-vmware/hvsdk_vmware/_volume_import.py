@@ -20,12 +20,12 @@ from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import CLOSE_SECONDS, FAILURES
 from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile, Store
+from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._hardware import HardwareReads, file_of
 from hvsdk_vmware._import_place import ImportPlaceReads, Spec, temporary_machine
 from hvsdk_vmware._lease import Lease
 from hvsdk_vmware._lease_url import LeasedFile, begin_transfer
 from hvsdk_vmware._lease_url import file_of as leased_file
-from hvsdk_vmware._notes import add_note
 from hvsdk_vmware._tasks import VmwareTask
 from hvsdk_vmware._volume_writer import VolumeWriter
 from hvsdk_vmware._volumes import FoundVolume, VolumeVerbs
@@ -133,7 +133,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         try:
             finish(StepsTask(self._clean_up(job)), _STEP_SECONDS)
         except FAILURES as exc:
-            add_note(exc, f"{job.volume.info.id} is written, but not all that it took was removed again")
+            exc.add_note(f"hvsdk: {job.volume.info.id} is written, but not all that it took was removed again")
             raise
 
     # ---- steps -------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
             except _GONE:
                 continue
             except FAILURES as failure:
-                add_note(exc, f"{what}: {failure}")
+                exc.add_note(f"hvsdk: {what}: {words_of(failure)}")
 
     def _undo_parts(self, job: _Import) -> Iterator[tuple[str, Callable[[], Task[None]]]]:
         volume, aside, disk, vm = job.volume.info.id, job.aside, job.disk, job.vm

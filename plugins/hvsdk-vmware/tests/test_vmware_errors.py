@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import socket
+import traceback
 
 import pytest
 from hvsdk.driver import Operation, errors
@@ -115,5 +116,10 @@ def test_faults_take_notes(center: Running, raw: Raw) -> None:
                 finished(driver.start(made, deadline=soon()))
             caught.value.add_note("hvsdk: noted")
             assert caught.value.__notes__ == ["hvsdk: noted"]
+        for no_id in ("<x>", "vm-999999"):
+            with pytest.raises(vmodl.fault.ManagedObjectNotFound) as gone:
+                driver.subject(no_id, soon())
+            gone.value.add_note("hvsdk: noted")
+            assert "\nhvsdk: noted" in "".join(traceback.format_exception(gone.value))
     center.clear_faults()
     raw.remove_vm(made)
