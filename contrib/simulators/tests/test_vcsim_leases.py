@@ -149,3 +149,23 @@ def test_a_disk_of_another_capacity_fails_an_import(server: Running, client: Cli
     refused.value.close()
     assert lease.state == "error"
     assert "larger" not in names(client)
+
+
+def test_exports_can_be_made_to_lead_elsewhere(server: Running, client: Client) -> None:
+    def export() -> Any:
+        lease = client.vms("poweredOff")[0].ExportVm()
+        eventually(lambda: lease.state == "ready")
+        (disk, *_) = lease.info.deviceUrl
+        lease.HttpNfcLeaseAbort()
+        return disk
+
+    true = export()
+    server.act("lease-address", server="esx.example:1", thumbprint="AB:CD")
+    try:
+        assert export().url.startswith("https://esx.example:1/nfc/")
+        assert export().sslThumbprint == "AB:CD"
+    finally:
+        server.act("lease-address")
+    again = export()
+    assert again.url.partition("/nfc/")[0] == true.url.partition("/nfc/")[0]
+    assert again.sslThumbprint == true.sslThumbprint
