@@ -20,7 +20,7 @@ from hvsdk_vmware._answer import AnswerError, read_body
 from hvsdk_vmware._stub import AGENT
 from hvsdk_vmware._wire import Pool
 
-__all__ = ["Rest", "RestAbsentError", "messages_of"]
+__all__ = ["Rest", "RestAbsentError", "RestRefusedError", "messages_of"]
 
 _HEADER = "vmware-api-session-id"
 _LONGEST_TEXT = 300
@@ -41,6 +41,10 @@ _BY_STATUS = {401: "unauthenticated", 403: "unauthorized", 404: "not_found"}
 
 class RestAbsentError(Exception):
     """The server has no such service, or does not let this user in: said once, it is not asked again."""
+
+
+class RestRefusedError(RestAbsentError):
+    """The server has the service, but does not let this user in."""
 
 
 @attrs.frozen
@@ -76,7 +80,7 @@ class Rest:
         self._lock = threading.Lock()
         self._dialect: _Dialect | None = None
         self._session: str | None = None
-        self._absent: str | None = None
+        self._absent: RestAbsentError | None = None
         self._refused: int | None = None
         self._closed = False
 
@@ -150,7 +154,7 @@ class Rest:
         """Return the session there is; begin one where there is none, or none but the one that has ended."""
         with self._lock:
             if self._absent is not None:
-                raise RestAbsentError(self._absent)
+                raise type(self._absent)(str(self._absent))
             self._check_open(deadline)
             if self._session is None or self._session == ended:
                 self._session = None
@@ -187,14 +191,14 @@ class Rest:
                 raise AnswerError("the REST service answered the login without a session")
             self._dialect, self._session = dialect, session
             return
-        self._absent = "the server has no REST service"
-        raise RestAbsentError(self._absent)
+        self._absent = RestAbsentError("the server has no REST service")
+        raise self._absent
 
     def _refuse(self, status: int, who: PasswordCredentials) -> NoReturn:
         """Remember that the login was refused: repeated for each call, that locks accounts."""
         if self._dialect is None:
-            self._absent = f"the REST service refuses the login ({status})"
-            raise RestAbsentError(self._absent)
+            self._absent = RestRefusedError(f"vCenter's REST service refuses the login ({status})")
+            raise self._absent
         self._refused = hash(who)
         raise errors.AuthenticationError(f"the REST session has ended, and the login is refused now ({status})")
 

@@ -1,7 +1,7 @@
 """Where tags are kept: vCenter has some of its own, those of hvsdk's category are plain, others are `category:tag`.
 
-An ESXi host has none, and a vCenter may have the service for them switched off: then tags lie in `extraConfig`, and only
-there. Those that lie there are shown on every server, so that a host which joins a vCenter keeps them.
+An ESXi host has none, and a vCenter may have the service for them switched off, or not let this user in: then tags lie in
+`extraConfig`, and only there. Those that lie there are shown on every server, so that a host which joins a vCenter keeps them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hvsdk.driver import Deadline, Target, errors
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import CLOSE_SECONDS
 from hvsdk_vmware._login import credentials_of
-from hvsdk_vmware._rest import Rest, RestAbsentError
+from hvsdk_vmware._rest import Rest, RestAbsentError, RestRefusedError
 from hvsdk_vmware._vcenter_tags import VcenterTags
 from hvsdk_vmware._views import ViewReads
 
@@ -72,6 +72,8 @@ class TagReads(ViewReads):
         limit = Deadline(min(deadline.remaining(), self.target.timeout) / 2)
         try:
             return self._tags().of(domains, limit), None
+        except RestRefusedError as exc:
+            return {}, str(exc)
         except RestAbsentError:
             return {}, None
         except TimeoutError:

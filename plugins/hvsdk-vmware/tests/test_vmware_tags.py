@@ -260,6 +260,19 @@ def test_a_vcenter_without_the_service_keeps_tags_in_the_configuration(own: Runn
         assert own.counts()[SESSION] == 2, "the other client's, and one that was told that there is none"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_vcenter_that_lets_this_user_see_no_tags_says_so(own: Running, other: OtherClient, status: int) -> None:
+    own.fault(f"{SESSION}:http-{status}")
+    with connect(own) as host:
+        domain = first(host)
+        domain.set_tags({"web"})
+        for _ in range(2):
+            assert domain.refresh().tags == {"web"}
+            assert f"refuses the login ({status})" in domain.details["vmware.tags_unknown"]
+        assert other.attached(domain.native_id) == set()
+        assert own.counts()[SESSION] == 2, "the other client's, and one that was refused"
+
+
 # ---- what goes wrong -------------------------------------------------------------------------------------
 
 
