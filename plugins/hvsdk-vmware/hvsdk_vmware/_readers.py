@@ -129,6 +129,7 @@ class LeaseStream:
         transfer = begin_transfer(self._session, self._file, "GET", {}, deadline=deadline)
         self._transfer = transfer
         try:
+            self._check_open()  # who closed it meanwhile has not seen this transfer
             if transfer.status != 200:
                 raise self._refused(transfer.status)
             self._header = read_header(transfer.read)
@@ -138,6 +139,10 @@ class LeaseStream:
             raise
         self._grains: Iterator[tuple[int, bytes]] = read_grains(transfer.read, self._header)
         self._passed, self._grain, self._ended, self._runs = 0, None, False, []
+
+    def _check_open(self) -> None:
+        if self._given_up:
+            raise errors.OperationFailedError("the disk was closed, or the connection that it was opened on")
 
     def _refused(self, status: int) -> Exception:
         share = self._share.lease
@@ -198,8 +203,7 @@ class LeaseStream:
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly so many bytes; going back begins the stream anew."""
         with self._lock:
-            if self._given_up:
-                raise errors.OperationFailedError("the disk was closed, or the connection that it was opened on")
+            self._check_open()
             if length and offset < self._passed and not (self._ended and not self._runs):
                 self._restart()
             return self._read(offset, offset + length)
