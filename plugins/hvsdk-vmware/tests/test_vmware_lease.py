@@ -15,7 +15,7 @@ from hvsdk.driver import Deadline, TLSOptions, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
 from vmware_liar import Liar, Session, answer, liars
-from vmware_support import opened, soon
+from vmware_support import eventually, opened, soon
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._lease import LeaseShares
@@ -186,6 +186,26 @@ def test_a_reader_is_closed_while_another_thread_waits_on_it(liar: Callable[...,
     assert isinstance(raised[0], errors.HvsdkError)
     assert shares.given == [False]
     assert len(server.asked) == 1
+
+
+def test_a_stream_that_is_begun_anew_while_its_reader_is_closed_ends(liar: Callable[..., Liar]) -> None:
+    server = liar(answer("200 OK", STREAM[:66_600], length=len(STREAM)), answer("200 OK", STREAM), late=True)
+    found, _ = stream(server)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.read(0, 4 * MIB)
+        except BaseException as exc:
+            raised.append(exc)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert eventually(lambda: len(server.asked) == 2)
+    found.drop()
+    server.again.set()
+    thread.join(10)
+    assert [str(one) for one in raised] == ["the disk was closed, or the connection that it was opened on"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ class Liar:
     asked: list[bytes] = attrs.field(factory=list)
     end: threading.Event = attrs.field(factory=threading.Event)
     """Until it is set, connections stay open after the answer."""
+    again: threading.Event = attrs.field(factory=threading.Event)
+    """Until it is set, requests after the first one wait for their answer."""
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def liars() -> Iterator[Callable[..., Liar]]:
     """Start servers that lie."""
     with ExitStack() as stack:
 
-        def start(*answers: bytes, ends: bool = True) -> Liar:
+        def start(*answers: bytes, ends: bool = True, late: bool = False) -> Liar:
             class Handler(StreamRequestHandler):
                 def handle(self) -> None:
                     while True:
@@ -43,6 +45,8 @@ def liars() -> Iterator[Callable[..., Liar]]:
                                 return
                             head += line
                         made.asked.append(head)
+                        if len(made.asked) > 1:
+                            made.again.wait(20)
                         self.wfile.write(made.answers[0] if len(made.answers) == 1 else made.answers.pop(0))
                         made.end.wait(20)
                         return
@@ -55,7 +59,10 @@ def liars() -> Iterator[Callable[..., Liar]]:
             made = Liar(server.server_address[1], list(answers))
             if ends:
                 made.end.set()
+            if not late:
+                made.again.set()
             stack.callback(made.end.set)
+            stack.callback(made.again.set)
             return made
 
         yield start
