@@ -21,7 +21,7 @@ from hvsdk_vmware._names import written
 from hvsdk_vmware._snapshot_tree import TREE_PATHS, snapshots_in
 from hvsdk_vmware._snapshots import SnapshotVerbs
 from hvsdk_vmware._templates import TemplateReads
-from hvsdk_vmware._undo_create import NewDomain
+from hvsdk_vmware._undo_create import NewDomain, id_of_made
 
 __all__ = ["CloneVerbs"]
 
@@ -135,7 +135,7 @@ class _Copying:
         self._new.asked = self._copy_may_be_there = True
         begin = driver.vm(self._native_id).Clone
         self._new.task = driver.start_task(
-            begin, folder, self._called, spec, deadline=driver.soon(), asking=self._native_id, result=_id_of
+            begin, folder, self._called, spec, deadline=driver.soon(), asking=self._native_id, result=id_of_made
         )
         self._new.native_id = yield self._new.task
         making.check()
@@ -179,9 +179,3 @@ class _Copying:
         driver = self._driver
         found = snapshots_in(driver.read_vm(self._native_id, TREE_PATHS, driver.soon()).values)
         return next((one.id for one in found if self._new.uuid in (one.description or "")), None)
-
-
-def _id_of(made: Any) -> str:
-    if not isinstance(made, vim.VirtualMachine):
-        raise errors.OperationFailedError(f"vSphere cloned a domain, and said that it is {made!r}")
-    return str(made._moId)

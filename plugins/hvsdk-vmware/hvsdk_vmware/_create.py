@@ -28,7 +28,7 @@ from hvsdk_vmware._names import shown
 from hvsdk_vmware._nics import NicPlan, NicPlans
 from hvsdk_vmware._pci_order import fix_slots
 from hvsdk_vmware._placement import Home, Placement
-from hvsdk_vmware._undo_create import NewDomain, UndoCreate
+from hvsdk_vmware._undo_create import NewDomain, UndoCreate, id_of_made
 from hvsdk_vmware._vm_config import config_spec
 from hvsdk_vmware._volumes import DIRECTORY
 
@@ -144,7 +144,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         new.spots |= _kept(draft.drives, spots)
         new.asked = True
         create = folder.CreateVM_Task
-        new.task = self.start_task(create, draft.config, pool, host, deadline=self.soon(), result=_id_of)
+        new.task = self.start_task(create, draft.config, pool, host, deadline=self.soon(), result=id_of_made)
         new.native_id = yield new.task
         self._check_uuid(draft, new)
         return spots
@@ -160,7 +160,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         spec = self.copy_of(template, draft.config, pool=pool, host=host, store=store)
         clone, name = self.vm(template.native_id).CloneVM_Task, draft.config.name
         new.asked = True
-        new.task = self.start_task(clone, folder, name, spec, deadline=self.soon(), result=_id_of)
+        new.task = self.start_task(clone, folder, name, spec, deadline=self.soon(), result=id_of_made)
         new.native_id = yield new.task
         self._check_uuid(draft, new)
 
@@ -227,12 +227,6 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
 
     def _reconfigure_new(self, new: NewDomain, spec: vim.vm.ConfigSpec) -> Any:
         return self.start_task(self.vm(new.native_id).ReconfigVM_Task, spec, deadline=self.soon())
-
-
-def _id_of(made: Any) -> str:
-    if not isinstance(made, vim.VirtualMachine):
-        raise errors.OperationFailedError(f"vSphere made a domain, and said that it is {made!r}")
-    return str(made._moId)
 
 
 def _store_of(disk: DiskSpec) -> str | None:

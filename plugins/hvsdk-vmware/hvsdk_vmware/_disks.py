@@ -84,7 +84,7 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         if found is not None:
             change = device.VirtualDeviceSpec(operation="remove", device=found[1])
             finish(self.change_devices(found[0], [change], self.soon()), UNDO_SECONDS)
-        delete = self.disks.DeleteVirtualDisk_Task
+        delete = self.disk_manager.DeleteVirtualDisk_Task
         with contextlib.suppress(vim.fault.FileNotFound):
             finish(self.start_task(delete, path, store.center, deadline=self.soon()), UNDO_SECONDS)
 

@@ -198,12 +198,12 @@ class DrivePlans(VolumeVerbs):
         wish = None
         if not self.is_vcenter or "provisioning" in plan.hints:
             wish = vim.VirtualDiskManager.VirtualDiskSpec(diskType=_TYPES[plan.provisioning], adapterType="lsiLogic")
-        copy = self.disks.CopyVirtualDisk_Task
+        copy = self.disk_manager.CopyVirtualDisk_Task
         yield self.start_task(copy, plan.source, center, path, target, wish, False, deadline=self.soon())
         size = plan.spec.size_bytes
         if size is not None and (plan.capacity is None or size > plan.capacity):
             yield self.start_task(
-                self.disks.ExtendVirtualDisk_Task, path, target, in_kib(size), False, deadline=self.soon()
+                self.disk_manager.ExtendVirtualDisk_Task, path, target, in_kib(size), False, deadline=self.soon()
             )
 
 

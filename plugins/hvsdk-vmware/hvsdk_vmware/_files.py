@@ -50,10 +50,9 @@ class FileVerbs(DatastoreReads):
 
     def delete_file(self, path: str, center: vim.Datacenter) -> Steps[None]:
         """Delete a file, or a directory with all that is in it; one that is gone already is fine."""
-        manager = self.content.fileManager
-        assert manager is not None, "every server has one"
+        delete = self.file_manager.DeleteDatastoreFile_Task
         with contextlib.suppress(vim.fault.FileNotFound):
-            yield self.start_task(manager.DeleteDatastoreFile_Task, path, center, deadline=self.soon())
+            yield self.start_task(delete, path, center, deadline=self.soon())
 
     def store_of(self, vm: Subject, path: str, deadline: Deadline) -> Store:
         """Return the datastore of a domain that a file of it is on.

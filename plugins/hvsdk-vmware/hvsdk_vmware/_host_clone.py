@@ -13,7 +13,7 @@ from hvsdk_vmware._hardware import Subject, file_of
 from hvsdk_vmware._host_copy import boot_order_of, controllers_by_place, copied_config, copied_devices, place_of
 from hvsdk_vmware._making import Making
 from hvsdk_vmware._names import written
-from hvsdk_vmware._undo_create import NewDomain, UndoCreate
+from hvsdk_vmware._undo_create import NewDomain, UndoCreate, id_of_made
 
 __all__ = ["HostCloneVerbs"]
 
@@ -42,7 +42,7 @@ class HostCloneVerbs(UndoCreate):
         making.check()
         new.asked = True
         create = folder.CreateVM_Task
-        new.task = self.start_task(create, spec, pool, deadline=self.soon(), result=lambda made: str(made._moId))
+        new.task = self.start_task(create, spec, pool, deadline=self.soon(), result=id_of_made)
         new.native_id = yield new.task
         yield from self._copy_disks(making, new, vm, store.center)
         yield from self._copy_boot_order(new, vm, config)
@@ -62,8 +62,6 @@ class HostCloneVerbs(UndoCreate):
     def _copy_disks(self, making: Making, new: NewDomain, vm: Subject, center: vim.Datacenter) -> Steps[None]:
         """Copy the disks, each with all that it lies on, and attach the copies where the originals are."""
         made = self.subject(new.native_id, self.soon())
-        manager = self.content.virtualDiskManager
-        assert manager is not None, "every server has one"
         at, stem = controllers_by_place(made.devices), posixpath.splitext(made.path)[0]
         places = {one.key: place_of(one) for one in vm.devices if hasattr(one, "busNumber")}
         store, changes = self.store_of(made, made.path, self.soon()).id, []
@@ -71,7 +69,7 @@ class HostCloneVerbs(UndoCreate):
             making.check()
             path = f"{stem}-{number}.vmdk"
             new.files[path] = store
-            copying = manager.CopyVirtualDisk_Task
+            copying = self.disk_manager.CopyVirtualDisk_Task
             yield self.start_task(copying, file_of(disk), center, path, center, None, False, deadline=self.soon())
             changes.append(_added(disk, -1 - number, at[places[disk.controllerKey]], path))
         making.check()

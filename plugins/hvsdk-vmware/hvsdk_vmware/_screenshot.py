@@ -112,10 +112,10 @@ class ScreenshotReads(VmwareSession):
 
     def _remove_picture(self, path: str, center: vim.Datacenter) -> None:
         """Remove the file; whoever may not keeps it, and has the picture all the same."""
-        files = self.content.fileManager
-        assert files is not None, "every server has one"
         with contextlib.suppress(*FAILURES):
-            task: VmwareTask[None] = self.start_task(files.DeleteDatastoreFile_Task, path, center, deadline=self.soon())
+            task: VmwareTask[None] = self.start_task(
+                self.file_manager.DeleteDatastoreFile_Task, path, center, deadline=self.soon()
+            )
             finish(task, self.target.timeout)
 
 

@@ -31,6 +31,20 @@ class VmwareSession(BulkReads):
         """Return pyvmomi's object for a domain; whether there is one shows when it is used."""
         return vim.VirtualMachine(native_id, self.stub)
 
+    @property
+    def disk_manager(self) -> vim.VirtualDiskManager:
+        """What makes, copies, moves and removes disks that no domain has."""
+        manager = self.content.virtualDiskManager
+        assert manager is not None, "every server has one"
+        return manager
+
+    @property
+    def file_manager(self) -> vim.FileManager:
+        """What makes directories on datastores, and removes files."""
+        manager = self.content.fileManager
+        assert manager is not None, "every server has one"
+        return manager
+
     def soon(self) -> Deadline:
         """Return the time for one more call: a verb's own was for the first, and a task may have taken hours."""
         return Deadline(self.target.timeout)

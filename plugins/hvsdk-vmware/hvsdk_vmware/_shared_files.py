@@ -9,13 +9,14 @@ from hvsdk.driver import Deadline, errors
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._bulk import object_spec
-from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, kind_of, text
+from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, text
 from hvsdk_vmware._hardware import HardwareReads, Subject, chain_of, directory_of
 from hvsdk_vmware._names import shown
 
-__all__ = ["SharedFileReads", "own_files"]
+__all__ = ["FILES", "SharedFileReads", "files_of", "own_files"]
 
-_PATHS = ("name", "config.hardware.device", "layoutEx.file")
+FILES = ("config.hardware.device", "layoutEx.file")
+"""The properties that `files_of` takes."""
 
 
 def own_files(disks: Iterable[Any]) -> set[str]:
@@ -48,9 +49,9 @@ class SharedFileReads(HardwareReads):
             return
         way = vmodl.query.PropertyCollector.TraversalSpec(name="vms", type=vim.Datastore, path="vm", skip=False)
         begin = [object_spec(store, [way], skip=True) for store in stores]
-        for page in self.read(begin, {vim.VirtualMachine: _PATHS}, deadline=deadline):
+        for page in self.read(begin, {vim.VirtualMachine: ("name", *FILES)}, deadline=deadline):
             for other in page:
-                both = ours.intersection(_files_of(other)) if other.id != vm.native_id else None
+                both = ours.intersection(files_of(other)) if other.id != vm.native_id else None
                 if both:
                     raise errors.BusyError(
                         f"{vm.name!r} was not {what}: {min(both)} is a disk of {shown(text(other.values, 'name'))!r}"
@@ -60,9 +61,9 @@ class SharedFileReads(HardwareReads):
                     )
 
 
-def _files_of(other: Found) -> Iterator[str]:
-    for device in other.values.get("config.hardware.device", NOTHING):
-        if kind_of(device) == "VirtualDisk":
-            yield from (file.text or "" for file in device.iter(NS + "fileName"))
-    for file in children(other.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
+def files_of(domain: Found) -> Iterator[str]:
+    """Yield the files that a domain has in disks and drives, now and in snapshots, and those that they lie on."""
+    for device in domain.values.get("config.hardware.device", NOTHING):
+        yield from (file.text or "" for file in device.iter(NS + "fileName"))
+    for file in children(domain.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
         yield child(file, "name")

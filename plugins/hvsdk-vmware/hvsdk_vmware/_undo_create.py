@@ -19,7 +19,7 @@ from hvsdk_vmware._listing import ListingReads
 from hvsdk_vmware._making import UNDO_SECONDS, is_lost, look_for
 from hvsdk_vmware._tasks import VmwareTask
 
-__all__ = ["NewDomain", "UndoCreate"]
+__all__ = ["NewDomain", "UndoCreate", "id_of_made"]
 
 _LOOK_AGAIN_SECONDS = 0.25
 
@@ -44,6 +44,13 @@ class NewDomain:
     """Whether the server was asked for it."""
     task: VmwareTask[str] | None = None
     """What makes it, once the server has begun."""
+
+
+def id_of_made(made: Any) -> str:
+    """Return the id of the domain that a task has made."""
+    if not isinstance(made, vim.VirtualMachine):
+        raise errors.OperationFailedError(f"vSphere made a domain, and said that it is {made!r}")
+    return str(made._moId)
 
 
 class UndoCreate(HardwareReads, SeedFiles, ListingReads):
@@ -116,10 +123,8 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
                 finish(StepsTask(self.delete_file(path, center)), UNDO_SECONDS)
 
     def _delete_disk(self, path: str, center: vim.Datacenter) -> None:
-        manager = self.content.virtualDiskManager
-        assert manager is not None, "every server has one"
         try:
-            self._do(manager.DeleteVirtualDisk_Task, path, center)
+            self._do(self.disk_manager.DeleteVirtualDisk_Task, path, center)
         except vim.fault.FileNotFound:
             return  # it was not made
 

@@ -191,7 +191,13 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
 
     def _move(self, store: Store, source: str, target: str) -> VmwareTask[None]:
         return self.start_task(
-            self.disks.MoveVirtualDisk_Task, source, store.center, target, store.center, False, deadline=self.soon()
+            self.disk_manager.MoveVirtualDisk_Task,
+            source,
+            store.center,
+            target,
+            store.center,
+            False,
+            deadline=self.soon(),
         )
 
     def _clean_up(self, job: _Import) -> Steps[None]:
@@ -203,7 +209,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
             yield self._remove_disk(job.store, job.aside)
 
     def _remove_disk(self, store: Store, path: str) -> VmwareTask[None]:
-        return self.start_task(self.disks.DeleteVirtualDisk_Task, path, store.center, deadline=self.soon())
+        return self.start_task(self.disk_manager.DeleteVirtualDisk_Task, path, store.center, deadline=self.soon())
 
     def _patience(self) -> Deadline:
         return Deadline(max(_PATIENCE, self.target.timeout))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -15,11 +14,12 @@ from pyVmomi import vim, vmodl
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._datastore_files import Store
-from hvsdk_vmware._fields import NOTHING, NS, Found, child, children, text
+from hvsdk_vmware._fields import text
 from hvsdk_vmware._files import FileVerbs
 from hvsdk_vmware._hints import VOLUME_HINTS, read_hints
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._pools import PoolReads, is_part_of_disk, volume_of, volume_query
+from hvsdk_vmware._shared_files import FILES, files_of
 
 __all__ = ["DIRECTORY", "FoundVolume", "VolumeVerbs"]
 
@@ -82,7 +82,7 @@ class VolumeVerbs(PoolReads, FileVerbs):
         wish = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
             diskType=_TYPES[provisioning], adapterType="lsiLogic", capacityKb=kilobytes
         )
-        yield self.start_task(self.disks.CreateVirtualDisk_Task, path, store.center, wish, deadline=self.soon())
+        yield self.start_task(self.disk_manager.CreateVirtualDisk_Task, path, store.center, wish, deadline=self.soon())
         if provisioning == "thin":
             self._note_new(store, path)
         return VolumeInfo(
@@ -104,21 +104,13 @@ class VolumeVerbs(PoolReads, FileVerbs):
         """Make the directory for volumes on a datastore, unless it is there."""
         with contextlib.suppress(vim.fault.FileAlreadyExists):
             if store.plain_folders:
-                manager = self.content.fileManager
-                assert manager is not None, "every server has one"
-                self.call(manager.MakeDirectory, store.path(DIRECTORY), store.center, False, deadline=self.soon())
+                make = self.file_manager.MakeDirectory
+                self.call(make, store.path(DIRECTORY), store.center, False, deadline=self.soon())
                 return
             namespace = self.content.datastoreNamespaceManager
             assert namespace is not None, "every server that has such datastores has one"
             datastore = vim.Datastore(store.id, self.stub)
             self.call(namespace.CreateDirectory, datastore, DIRECTORY, None, deadline=self.soon())
-
-    @property
-    def disks(self) -> vim.VirtualDiskManager:
-        """What makes, moves and removes disks that no domain has."""
-        manager = self.content.virtualDiskManager
-        assert manager is not None, "every server has one"
-        return manager
 
     def delete_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> Result[None]:
         """Remove a disk or an image that no domain of this connection has.
@@ -132,10 +124,8 @@ class VolumeVerbs(PoolReads, FileVerbs):
         return StepsTask(self._delete(store, path, is_disk=inside.lower().endswith(_DISK)))
 
     def _delete(self, store: Store, path: str, *, is_disk: bool) -> Steps[None]:
-        manager = self.content.fileManager
-        assert manager is not None, "every server has one"
         self.forget_new(store, path)
-        call = self.disks.DeleteVirtualDisk_Task if is_disk else manager.DeleteDatastoreFile_Task
+        call = self.disk_manager.DeleteVirtualDisk_Task if is_disk else self.file_manager.DeleteDatastoreFile_Task
         try:
             yield self.start_task(call, path, store.center, deadline=self.soon())
         except vim.fault.FileNotFound as exc:
@@ -176,24 +166,15 @@ class VolumeVerbs(PoolReads, FileVerbs):
         """
         way = vmodl.query.PropertyCollector.TraversalSpec(name="vms", type=vim.Datastore, path="vm", skip=False)
         begin = [object_spec(vim.Datastore(store.id, self.stub), [way], skip=True)]
-        wish: dict[type, tuple[str, ...]] = {
-            vim.VirtualMachine: ("name", "config.hardware.device", "layoutEx.file"),
-        }
+        wish: dict[type, tuple[str, ...]] = {vim.VirtualMachine: ("name", *FILES)}
         inside = store.inside(path) or ""
         for one in self.read_all(begin, wish, deadline=deadline):
-            if any(file == path or _may_be(store, inside, file) for file in _files_of(one)):
+            if any(file == path or _may_be(store, inside, file) for file in files_of(one)):
                 raise errors.BusyError(
                     f"the volume {path} has to stay: {shown(text(one.values, 'name'))!r} ({one.id}) has it",
                     lasting=True,
                     hint="detach it there first, or delete that domain",
                 )
-
-
-def _files_of(one: Found) -> Iterator[str]:
-    for device in one.values.get("config.hardware.device", NOTHING):
-        yield from (file.text or "" for file in device.iter(NS + "fileName"))
-    for file in children(one.values.get("layoutEx.file", NOTHING), "VirtualMachineFileLayoutExFileInfo"):
-        yield child(file, "name")
 
 
 def _may_be(store: Store, inside: str, file: str) -> bool:
