@@ -17,6 +17,7 @@ import attrs
 from hvsdk.driver import Deadline, PasswordCredentials, errors
 
 from hvsdk_vmware._answer import AnswerError, read_body
+from hvsdk_vmware._login import without_frames
 from hvsdk_vmware._stub import AGENT
 from hvsdk_vmware._wire import Pool
 
@@ -207,7 +208,7 @@ class Rest:
         try:
             return self._exchange("POST", dialect.session, b"", {"Authorization": _basic(who)}, deadline, again=False)
         except Exception as exc:
-            raise exc.with_traceback(None)  # noqa: B904
+            raise without_frames(exc)  # noqa: B904
 
     def _exchange(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], deadline: Deadline, *, again: bool = True
