@@ -12,6 +12,7 @@ from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, metadata_in
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
+from hvsdk_vmware._making import is_lost, look_for
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._snapshot_tree import TREE_PATHS, TreeReads, find
 
@@ -36,7 +37,13 @@ class RevertVerbs(TreeReads, LabelVerbs):
 
     def _revert(self, native_id: str, snapshot_id: str, before: Values, deadline: Deadline) -> Steps[None]:
         back = self.snapshot(snapshot_id).Revert
-        yield self.start_task(back, None, False, deadline=deadline, asking=native_id)
+        try:
+            yield self.start_task(back, None, False, deadline=deadline, asking=native_id)
+        except FAILURES as exc:
+            rolled_back = look_for(lambda: self._rolled_back(native_id, before)) if is_lost(exc) else None
+            if rolled_back is not None:
+                yield from self._keep(native_id, before, rolled_back)
+            raise
         try:
             now = self.read_vm(native_id, (*_LABELS, _STATE), self.soon()).values
             yield from self._keep(native_id, before, now)
@@ -45,6 +52,12 @@ class RevertVerbs(TreeReads, LabelVerbs):
             raise
         if text(now, _STATE) == "suspended":
             yield self.start_task(self.vm(native_id).PowerOn, deadline=self.soon(), asking=native_id)
+
+    def _rolled_back(self, native_id: str, before: Values) -> Values | None:
+        """Return what is written on the domain when it is not what was; `None` when it is."""
+        now = self.read_vm(native_id, _LABELS, self.soon()).values
+        same = all(text(before, path) == text(now, path) for path in ("name", _NOTES)) and _ours(before) == _ours(now)
+        return None if same else now
 
     def _keep(self, native_id: str, before: Values, now: Values) -> Steps[None]:
         """Write again what was rolled back, and nothing that is as it was."""

@@ -81,6 +81,20 @@ def test_a_revert_whose_labels_cannot_be_written_says_that_it_is_done(center: Ru
     assert "the revert itself is done" in told
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_revert_whose_answer_is_lost_keeps_what_is_written_on_the_domain(
+    center: Running, spare: hvsdk.Domain, when: str
+) -> None:
+    snapshot = spare.create_snapshot("one")
+    spare.set_notes("after")
+    spare.set_metadata({"team": "a"})
+    center.fault(f"RevertToSnapshot_Task:drop-{when}:1")
+    with pytest.raises(errors.OutcomeUnknownError):
+        snapshot.revert()
+    assert spare.refresh().notes == "after"
+    assert spare.metadata == {"team": "a"}
+
+
 def test_a_revert_that_is_refused_changes_nothing(center: Running, spare: hvsdk.Domain) -> None:
     snapshot = spare.create_snapshot("one")
     spare.set_notes("after")
