@@ -13,8 +13,8 @@ from pyVmomi import vim
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._bulk import object_spec
-from hvsdk_vmware._fields import Found, flag, text
-from hvsdk_vmware._places import from_store
+from hvsdk_vmware._fields import flag, text
+from hvsdk_vmware._places import from_store, inventory_path
 from hvsdk_vmware._session import VmwareSession
 
 __all__ = ["PIECE", "DatastoreReads", "FileRefusedError", "RemoteFile", "Store"]
@@ -98,7 +98,7 @@ class DatastoreReads(VmwareSession):
             id=pool_id,
             name=text(store.values, "name"),
             center=vim.Datacenter(center.id, self.stub),
-            center_path=_place(center, {one.id: one for one in found}),
+            center_path=inventory_path(center, found),
             thin=flag(store.values, _CAPABILITIES["thin"]) is not False,
             plain_folders=flag(store.values, _CAPABILITIES["plain_folders"]) is not False,
         )
@@ -118,18 +118,6 @@ _CAPABILITIES = {
     "thin": "capability.perFileThinProvisioningSupported",
     "plain_folders": "capability.topLevelDirectoryCreateSupported",
 }
-
-
-def _place(center: Found, around: dict[str, Found]) -> str:
-    """Return the names of a datacenter and the folders that it is in; the uppermost has none that counts."""
-    names: list[str] = []
-    here: Found | None = center
-    while here is not None and len(names) <= len(around):
-        above = around.get(text(here.values, "parent"))
-        if above is not None or here is center:
-            names.append(text(here.values, "name"))
-        here = above
-    return "/".join(reversed(names))
 
 
 class FileRefusedError(errors.OperationFailedError):

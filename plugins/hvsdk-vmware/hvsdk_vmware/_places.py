@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
-__all__ = ["HOSTS", "NETWORKS", "STORES", "from_domain", "from_root", "from_store"]
+from hvsdk_vmware._fields import Found, text
+
+__all__ = [
+    "HOSTS",
+    "NETWORKS",
+    "STORES",
+    "from_domain",
+    "from_root",
+    "from_store",
+    "inventory_path",
+    "to_datacenter",
+]
 
 Collector = vmodl.query.PropertyCollector
 HOSTS, NETWORKS, STORES = "hostFolder", "networkFolder", "datastoreFolder"
 """Parts of a datacenter."""
+_DEEPEST = 100
 
 
 def _way(name: str, kind: type, path: str, *on: str) -> Any:
@@ -50,3 +63,18 @@ def from_store() -> list[Any]:
 def to_datacenter() -> list[Any]:
     """Return the ways from a domain, by its datastores, to its datacenter: in a vApp it has no folder that leads there."""
     return [_way("stores", vim.VirtualMachine, "datastore", "up"), *from_store()]
+
+
+def inventory_path(center: Found, found: Iterable[Found]) -> str:
+    """Return a datacenter's path from the root as the server writes it, such as `Europe/Berlin`.
+
+    Args:
+        found: The folders around it, with `name` and `parent`. The uppermost has no parent, and its name does not count.
+    """
+    known = {one.id: one for one in found}
+    names: list[str] = []
+    here: Found | None = center
+    while here is not None and (above := text(here.values, "parent")) and len(names) < _DEEPEST:
+        names.append(text(here.values, "name"))
+        here = known.get(above)
+    return "/".join(reversed(names))

@@ -18,8 +18,7 @@ from pyVmomi import vim
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._calls import FAILURES
-from hvsdk_vmware._fields import Found, text
-from hvsdk_vmware._places import to_datacenter
+from hvsdk_vmware._places import inventory_path, to_datacenter
 from hvsdk_vmware._session import VmwareSession
 from hvsdk_vmware._stub import AGENT
 from hvsdk_vmware._tasks import VmwareTask
@@ -29,7 +28,6 @@ __all__ = ["ScreenshotReads"]
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LIMIT = 64 << 20
 _FILE = re.compile(r"\[([^\]]+)\] (.+\.png)", re.IGNORECASE)
-_DEEPEST = 100
 _ABOVE: Mapping[type, Iterable[str]] = {
     vim.VirtualMachine: ("name",),
     vim.Datacenter: ("name", "parent"),
@@ -102,13 +100,12 @@ class ScreenshotReads(VmwareSession):
     def _datacenter(self, native_id: str, deadline: Deadline) -> tuple[vim.Datacenter, str]:
         """Return the datacenter that a domain is in, and its path from the root as the server writes it."""
         found = self.read_all([object_spec(self.vm(native_id), to_datacenter())], _ABOVE, deadline=deadline)
-        known = {one.id: one for one in found}
         center = next((one for one in found if one.kind == "Datacenter"), None)
-        if native_id not in known:
+        if all(one.id != native_id for one in found):
             raise errors.DomainNotFoundError(f"there is no domain {native_id}")
         if center is None:
             raise errors.OperationFailedError("the server does not show which datacenter the domain is in")
-        return vim.Datacenter(center.id, self.stub), _path_of(center, known)
+        return vim.Datacenter(center.id, self.stub), inventory_path(center, found)
 
     def _remove_picture(self, path: str, center: vim.Datacenter) -> None:
         """Remove the file; whoever may not keeps it, and has the picture all the same."""
@@ -117,12 +114,3 @@ class ScreenshotReads(VmwareSession):
                 self.file_manager.DeleteDatastoreFile_Task, path, center, deadline=self.soon()
             )
             finish(task, self.target.timeout)
-
-
-def _path_of(center: Found, known: Mapping[str, Found]) -> str:
-    names: list[str] = []
-    at: Found | None = center
-    while at is not None and text(at.values, "parent") and len(names) < _DEEPEST:  # the root has no parent, nor a name
-        names.append(text(at.values, "name"))
-        at = known.get(text(at.values, "parent"))
-    return "/".join(reversed(names))

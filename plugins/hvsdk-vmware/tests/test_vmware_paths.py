@@ -10,6 +10,8 @@ from pyVmomi.VmomiSupport import GetVmodlType, IsChildVersion, ManagedObject
 
 from hvsdk_vmware import _networks, _nodes, _pools
 from hvsdk_vmware._around import AROUND_PATHS
+from hvsdk_vmware._fields import Element, Found
+from hvsdk_vmware._places import inventory_path
 from hvsdk_vmware._records import domain_paths
 from hvsdk_vmware._stub import BASELINE
 from hvsdk_vmware._subscription import WATCHED
@@ -48,3 +50,32 @@ def test_the_creation_date_came_with_6_7() -> None:
     info = GetVmodlType("vim.vm.ConfigInfo")._GetPropertyInfo("createDate")
     assert IsChildVersion("vim.version.version12", info.version)
     assert not IsChildVersion(BASELINE, info.version)
+
+
+def inventory(*objects: tuple[str, str, str, str]) -> dict[str, Found]:
+    """Return objects by id; each is kind, id, name and parent."""
+
+    def value(text: str) -> Element:
+        element = Element("val")
+        element.text = text
+        return element
+
+    return {
+        key: Found(kind, key, {"name": value(name)} | ({"parent": value(parent)} if parent else {}))
+        for kind, key, name, parent in objects
+    }
+
+
+def test_a_datacenter_in_folders_has_a_path_without_the_root() -> None:
+    found = inventory(
+        ("Datacenter", "dc-1", "Berlin%2f1", "group-2"),
+        ("Folder", "group-2", "Europe", "group-1"),
+        ("Folder", "group-1", "Datacenters", ""),
+    )
+    assert inventory_path(found["dc-1"], found.values()) == "Europe/Berlin%2f1"
+    assert inventory_path(found["dc-1"], [found["dc-1"]]) == "Berlin%2f1", "this user does not see the folders"
+
+
+def test_folders_in_each_other_end() -> None:
+    found = inventory(("Datacenter", "dc-1", "a", "group-1"), ("Folder", "group-1", "b", "dc-1"))
+    assert inventory_path(found["dc-1"], found.values()).startswith("b/a/")
