@@ -15,7 +15,7 @@ from hvsdk_vmware._changes import ChangeVerbs, is_on, refuse_suspended
 from hvsdk_vmware._controllers import Slots, bus_of
 from hvsdk_vmware._datastore_files import Store
 from hvsdk_vmware._drives import DrivePlan, DrivePlans, in_kib
-from hvsdk_vmware._hardware import Subject, directory_of, file_of
+from hvsdk_vmware._hardware import Subject, file_of
 from hvsdk_vmware._making import UNDO_SECONDS, Making, is_lost, look_for
 from hvsdk_vmware._volumes import DIRECTORY
 
@@ -61,14 +61,16 @@ class DiskVerbs(ChangeVerbs, DrivePlans):
         making.takes_back(f"the volume {path}", lambda exc: self._remove_copy(vm, store, path, exc))
         yield from self.copy_drive(plan, path, store.id)
         making.check()
-        disk: str = yield self._add_drive(vm, plan, path, self.soon())
+        now = self.subject(vm.native_id, self.soon())  # copying takes its time
+        refuse_suspended(now, "attach_disk")
+        disk: str = yield self._add_drive(now, plan, path, self.soon())
         return disk
 
     def _path_of_copy(self, vm: Subject, plan: DrivePlan) -> tuple[Store, str]:
         home = self.store_of(vm, vm.path, self.soon())
         name = f"{posixpath.splitext(posixpath.basename(vm.path))[0]}-{secrets.token_hex(4)}.vmdk"
         if plan.pool is None or plan.pool.id == home.id:
-            return home, f"{directory_of(vm.path)}/{name}"
+            return home, home.path(posixpath.join(posixpath.dirname(home.inside(vm.path) or ""), name))
         store = self.store(plan.pool.id, self.soon())
         self.make_directory(store)
         return store, store.path(f"{DIRECTORY}/{name}")

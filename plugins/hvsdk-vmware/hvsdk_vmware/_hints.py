@@ -62,7 +62,7 @@ RECONFIGURE_HINTS: Final[Mapping[str, Hint]] = {
 DOMAIN_HINTS: Final[Mapping[str, Hint]] = {
     **RECONFIGURE_HINTS,
     "vmware.folder": Hint("id of the folder that it is in, or its path from the root, such as `Berlin/vm/web`"),
-    "vmware.resource_pool": Hint("name or id of the resource pool or vApp that it is in"),
+    "vmware.resource_pool": Hint("name or id of the resource pool that it is made in"),
     "vmware.host": Hint("name or id of the host that it is made on"),
     "vmware.datastore": Hint("name or id of the datastore of its configuration, and of disks that have no pool"),
     "vmware.guest_id": Hint("the guest's system in vSphere's words, such as `debian12_64Guest`"),

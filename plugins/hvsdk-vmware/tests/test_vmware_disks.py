@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hvsdk import Disk, DiskSpec, Domain, Host, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
+from vmware_disks import called
 from vmware_files import files_below, write_file
 from vmware_support import Raw, domain_calls, finished, soon
 
@@ -214,6 +216,18 @@ def test_a_copy_is_grown_and_lies_beside_its_domain(spare: Domain, domain: Domai
     assert (disk.capacity_bytes, str(disk.source).rpartition("/")[0]) == (size, _folder(spare))
     with pytest.raises(errors.InvalidSpecError, match="the source has"):
         spare.attach_disk(DiskSpec(source=source.source, copy=True, size=MIB))
+
+
+def test_a_domain_that_is_changed_while_a_volume_is_copied_for_it_gets_it(
+    spare: Domain, domain: Domain, center: Running, raw: Raw
+) -> None:
+    center.reset_counts()
+    center.fault("CopyVirtualDisk_Task:task-slow=0.5:1")
+    with ThreadPoolExecutor(1) as pool:
+        copied = pool.submit(spare.attach_disk, DiskSpec(source=_disk(domain).source, copy=True))
+        called(center, "CopyVirtualDisk_Task")
+        raw.done(raw.vm(spare.native_id).ReconfigVM_Task(vim.vm.ConfigSpec(annotation="changed meanwhile")))
+        assert copied.result().source in files_below(raw)
 
 
 def test_a_copy_that_is_not_taken_is_removed_again(spare: Domain, center: Running, raw: Raw, domain: Domain) -> None:
