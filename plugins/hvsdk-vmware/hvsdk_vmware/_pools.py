@@ -113,7 +113,7 @@ def pool_info(one: Found) -> StoragePoolInfo:
 
 def _inside(folder: str) -> str:
     """Return a folder's path inside its datastore, with a slash at its end, or nothing for the uppermost."""
-    path = folder.rpartition("]")[2].strip(" /")
+    path = folder.partition("]")[2].strip(" /")
     return f"{path}/" if path else ""
 
 

@@ -160,7 +160,10 @@ def test_a_volume_stays_though_the_server_tells_another_path_of_it(driver: Vmwar
     first = host.create_domain(_spec())
     source = first.disks[0].source
     new = NewDomain(
-        first.uuid, spots={("vim.vm.device.ParaVirtualSCSIController", 0, 0)}, native_id=first.native_id, asked=True
+        first.uuid or "",
+        spots={("vim.vm.device.ParaVirtualSCSIController", 0, 0)},
+        native_id=first.native_id,
+        asked=True,
     )
     driver.remove_made(new, ConnectionResetError())
     again = host.create_domain(_spec(disks=[DiskSpec(source=source)]))

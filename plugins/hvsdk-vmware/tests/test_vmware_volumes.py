@@ -158,6 +158,21 @@ def test_a_disk_of_a_domain_is_neither_removed_nor_written_however_its_path_is_w
     raw.close()
 
 
+@pytest.mark.parametrize("name", ["a]b", "[ds] x", "a] [b"])
+def test_a_directory_with_brackets_in_its_name_is_told_from_a_datastore(
+    each: VmwareDriver, either: Running, name: str
+) -> None:
+    raw = Raw(either)
+    made = raw.make_vm(name)
+    disk = each.get_domain(made, frozenset(("config",)), deadline=soon()).disks[0]
+    assert disk.pool
+    assert disk.volume in listed(each, disk.pool)
+    with pytest.raises(errors.BusyError):
+        each.delete_volume(disk.pool, disk.volume or "", deadline=soon())
+    raw.remove_vm(made)
+    raw.close()
+
+
 def test_a_volume_may_be_that_of_a_domain_where_directories_have_ids(each: VmwareDriver, either: Running) -> None:
     raw = Raw(either)
     made = raw.make_vm("owner of an object")
