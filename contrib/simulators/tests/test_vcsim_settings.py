@@ -121,6 +121,18 @@ def test_two_machines_of_a_folder_have_different_names(client: Client) -> None:
     assert refused.value.object == first
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a/b\\c", "a%2fb%5cc"), ("a%2fb", "a%2fb"), ("50%", "50%25"), ("50%25", "50%25")]
+)
+def test_a_new_name_is_kept_with_escapes_and_its_files_as_they_are(client: Client, name: str, kept: str) -> None:
+    vm = client.vms("poweredOn")[0]
+    before = vm.name
+    done(vm.Rename_Task(name))
+    assert vm.name == kept
+    assert done(vm.CreateScreenshot_Task()).startswith(vm.config.files.vmPathName.removesuffix(".vmx") + "-")
+    done(vm.Rename_Task(before))
+
+
 def test_each_machine_has_devices_of_its_own(client: Client) -> None:
     for vm in client.vms():
         devices = {one.key: one for one in vm.config.hardware.device}

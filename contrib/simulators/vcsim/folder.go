@@ -99,9 +99,10 @@ func escapedName(name string) string {
 	return strings.NewReplacer("%", "%25", "/", "%2f", "\\", "%5c").Replace(name)
 }
 
-// RenameTask refuses a name that is taken as the product does.
+// RenameTask refuses a name that is taken, and writes escapes that the client has left out, as the product does.
 func (e *vmExtra) RenameTask(ctx *simulator.Context, req *types.Rename_Task) soap.HasFault {
 	e.begin(ctx)
+	req.NewName = escapedName(plainName(req.NewName))
 	if e.vm.Parent != nil {
 		if folder, ok := e.world.registry().Get(*e.vm.Parent).(*simulator.Folder); ok {
 			in := &folderExtra{e.extra, folder}

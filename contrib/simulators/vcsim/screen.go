@@ -51,7 +51,7 @@ func (e *vmExtra) CreateScreenshotTask(ctx *simulator.Context, _ *types.CreateSc
 		for number := 1; ; number++ {
 			var where object.DatastorePath
 			where.FromString(e.vm.Config.Files.VmPathName)
-			where.Path = path.Join(path.Dir(where.Path), fmt.Sprintf("%s-%d.png", e.vm.Name, number))
+			where.Path = fmt.Sprintf("%s-%d.png", strings.TrimSuffix(where.Path, path.Ext(where.Path)), number)
 			file, err := e.world.localPath(where.String())
 			if err != nil {
 				return nil, &types.FileNotFound{FileFault: types.FileFault{File: where.String()}}
