@@ -91,14 +91,15 @@ def driver(center: Running) -> Iterator[VmwareDriver]:
 def domain(host: hvsdk.Host, raw: Raw, center: Running) -> Iterator[hvsdk.Domain]:
     """A domain that is off, whose guest obeys and has tools; it is off and has its name again afterwards."""
     one = min(host.domains(), key=lambda each: each.name)
+    vm = raw.vm(one.native_id)
+    name = vm.name  # what the domain is called follows a rename
     raw.reach(one.native_id, "shutoff")
     center.act("guest", vm=one.native_id, tools=True, obeys_shutdown=True, shutdown_seconds=0.05)
     yield one.refresh()
     center.clear_faults()
     raw.reach(one.native_id, "shutoff")
-    vm = raw.vm(one.native_id)
-    if vm.name != one.name:
-        raw.done(vm.Rename_Task(one.name))
+    if vm.name != name:
+        raw.done(vm.Rename_Task(name))
 
 
 _spares = itertools.count(1)
