@@ -9,8 +9,9 @@ from typing import Any
 from hvsdk.driver import Capability, Deadline, DomainInfo, Steps, Task, Unsupported, errors
 from pyVmomi import vim, vmodl
 
+from hvsdk_vmware._cloud_init import is_seed, seed_changes
 from hvsdk_vmware._extra_config import of_one_domain
-from hvsdk_vmware._fields import NOTHING, Values, child, options, text
+from hvsdk_vmware._fields import NOTHING, Element, Values, child, options, text
 from hvsdk_vmware._ground import GROUND
 from hvsdk_vmware._host_clone import HostCloneVerbs
 from hvsdk_vmware._labels import LabelVerbs
@@ -93,16 +94,25 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, HostCloneVerbs, LabelVerbs, Listi
             return copy
         return self.get_domain(copy.native_id, CONFIG, deadline=self.soon())
 
-    def cards_by_hand(self, native_id: str, before: Values, deadline: Deadline) -> list[Any]:
-        """Return changes that give new MACs to those adapters whose MACs were chosen by hand: vSphere copies those."""
-        if not any(child(device, "addressType").lower() == "manual" for device in before.get(DEVICES, NOTHING)):
+    def changes_of_copy(self, native_id: str, before: Values, deadline: Deadline) -> list[Any]:
+        """Return the changes of devices that vSphere would copy as they are.
+
+        Adapters whose MACs were chosen by hand get new ones, and the image for cloud-init is taken out of its drive.
+        """
+        if not any(map(_only_for_one, before.get(DEVICES, NOTHING))):
             return []
-        changes = []
-        for device in self.subject(native_id, deadline).devices:
+        devices = self.subject(native_id, deadline).devices
+        changes = seed_changes(devices)
+        for device in devices:
             if isinstance(device, vim.vm.device.VirtualEthernetCard) and (device.addressType or "").lower() == "manual":
                 device.addressType, device.macAddress = "generated", ""
                 changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=device))
         return changes
+
+
+def _only_for_one(device: Element) -> bool:
+    """Whether a device cannot be in a copy as it is."""
+    return child(device, "addressType").lower() == "manual" or is_seed(child(device, "backing", "fileName"))
 
 
 class _Copying:
@@ -153,7 +163,7 @@ class _Copying:
         config = vim.vm.ConfigSpec(
             instanceUuid=self._new.uuid,
             extraConfig=entries,
-            deviceChange=driver.cards_by_hand(self._native_id, values, driver.soon()),
+            deviceChange=driver.changes_of_copy(self._native_id, values, driver.soon()),
         )
         location = vim.vm.RelocateSpec(pool=pool, host=host, diskMoveType=_LINKED if linked else _FULL)
         return vim.vm.CloneSpec(location=location, config=config, template=False, powerOn=False)

@@ -14,10 +14,10 @@ from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Result, Ste
 from pyVmomi import vim
 
 from hvsdk_vmware._boot_order import Spot, boot_entries, check_boot_order, spot_of
-from hvsdk_vmware._cloud_init import SEED, seed_path
+from hvsdk_vmware._cloud_init import seed_changes, seed_path
 from hvsdk_vmware._controllers import Slots
 from hvsdk_vmware._drives import DrivePlan, DrivePlans
-from hvsdk_vmware._extra_config import MADE_KEY
+from hvsdk_vmware._extra_config import MADE_KEY, SEED_KEY
 from hvsdk_vmware._from_template import TemplateSources, card_changes, keep_of_template
 from hvsdk_vmware._hardware import Subject
 from hvsdk_vmware._hints import DOMAIN_HINTS, read_hints
@@ -155,7 +155,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
         nics = [nic.change(slots) for nic in draft.nics]
         if draft.spec.pci_order:
             fix_slots(nics)
-        draft.config.deviceChange = card_changes(template.devices, nics)
+        draft.config.deviceChange = [*card_changes(template.devices, nics), *seed_changes(template.devices)]
         folder, pool, host, store = self._objects(draft.home)
         spec = self.copy_of(template, draft.config, pool=pool, host=host, store=store)
         clone, name = self.vm(template.native_id).CloneVM_Task, draft.config.name
@@ -195,7 +195,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
             wish = DiskSpec(device="cdrom", source=image)
             (seed,) = self.plan_drives([wish], self.soon(), host=draft.home.host)
             changes.append(seed.change(slots))
-            spec.extraConfig = [vim.option.OptionValue(key=SEED, value=image)]
+            spec.extraConfig = [vim.option.OptionValue(key=SEED_KEY, value=image)]
         spec.deviceChange = [*slots.changes, *changes]
         making.check()
         yield self._reconfigure_new(new, spec)

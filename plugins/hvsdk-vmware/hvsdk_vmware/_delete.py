@@ -38,7 +38,8 @@ class DeleteVerbs(TemplateReads, SharedFileReads, SeedFiles):
     """`delete`.
 
     vSphere removes all disks that are attached with a domain: those that stay are detached before. Images stay, and the
-    domain's directory as long as there is something in it.
+    domain's directory as long as there is something in it. The image for cloud-init goes, unless another domain has it, such
+    as a copy that another tool made.
     """
 
     def delete(self, native_id: str, *, disks: Literal["keep", "delete"], deadline: Deadline) -> Result[None]:
@@ -66,7 +67,7 @@ class DeleteVerbs(TemplateReads, SharedFileReads, SeedFiles):
             yield self._reconfigure(vm, vim.vm.ConfigSpec(deviceChange=changes))
         if keeps:
             self._refuse_attached(vm)
-        if image:
+        if image and not any(self.others_with(vm, {image}, self.soon())):
             yield from self.delete_file(image, self.store_of(vm, image, self.soon()).center)
             undo.devices = going
         yield from self._destroy(vm)

@@ -16,7 +16,7 @@ from hvsdk_vmware._hints import DISK_HINTS, read_hints
 from hvsdk_vmware._names import shown
 from hvsdk_vmware._volumes import VolumeVerbs
 
-__all__ = ["DrivePlan", "DrivePlans", "image_backing", "in_kib"]
+__all__ = ["DrivePlan", "DrivePlans", "image_backing", "in_kib", "plugged"]
 
 device = vim.vm.device
 Flat = device.VirtualDisk.FlatVer2BackingInfo
@@ -59,7 +59,7 @@ class DrivePlan:
                 controllerKey=key,
                 unitNumber=unit,
                 backing=image_backing(image),
-                connectable=_plugged(image is not None),
+                connectable=plugged(image is not None),
             )
             return device.VirtualDeviceSpec(operation="add", device=drive)
         key, unit = slots.place(self.spec.bus, model=self.hints.get("controller"))
@@ -219,7 +219,8 @@ def in_kib(size: int) -> int:
     return -(-size // 1024)
 
 
-def _plugged(there: bool) -> Any:
+def plugged(there: bool) -> Any:
+    """Return how a drive is connected that holds something, or nothing."""
     return device.VirtualDevice.ConnectInfo(startConnected=there, connected=there, allowGuestControl=True)
 
 

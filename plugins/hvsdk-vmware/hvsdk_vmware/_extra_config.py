@@ -14,6 +14,7 @@ __all__ = [
     "MADE_KEY",
     "METADATA_PREFIX",
     "PLACE_KEY",
+    "SEED_KEY",
     "TAGS_KEY",
     "metadata_in",
     "of_one_domain",
@@ -29,6 +30,8 @@ MADE_KEY = "hvsdk-made"
 """Has what tells a domain made with a UUID that was chosen from one that somebody else makes with it at the same time."""
 PLACE_KEY = "hvsdk-fenced-from"
 """Has the resource pool and host of a domain that a fence made a template: a template has no pool."""
+SEED_KEY = "hvsdk-seed"
+"""Has the path of a domain's image for cloud-init."""
 TAGS_KEY = "hvsdk-tags"
 _MARK = "\\"
 _OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
@@ -36,7 +39,7 @@ _OF_ONE_DOMAIN = METADATA_PREFIX + FENCE_KEY.partition(".")[0] + "."
 
 def of_one_domain(key: str) -> bool:
     """Whether an entry is about one domain, such as a fence or where it came from: a copy must not bear it."""
-    return key.startswith(_OF_ONE_DOMAIN) or key in (PLACE_KEY, MADE_KEY)
+    return key.startswith(_OF_ONE_DOMAIN) or key in (PLACE_KEY, MADE_KEY, SEED_KEY)
 
 
 def write_value(value: str) -> str:

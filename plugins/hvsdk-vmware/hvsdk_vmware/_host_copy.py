@@ -9,6 +9,7 @@ from typing import Any
 from hvsdk.driver import Capability, errors
 from pyVmomi import vim
 
+from hvsdk_vmware._cloud_init import empty_seed
 from hvsdk_vmware._extra_config import METADATA_PREFIX, TAGS_KEY, of_one_domain
 
 __all__ = ["boot_order_of", "controllers_by_place", "copied_config", "copied_devices", "place_of"]
@@ -60,7 +61,7 @@ def copied_config(config: vim.vm.ConfigInfo, *, name: str, uuid: str, store: str
 
 
 def copied_devices(devices: Iterable[Any]) -> list[Any]:
-    """Return changes that add such devices to a new domain, network adapters with MACs of their own.
+    """Return changes that add such devices to a new domain: adapters with MACs of their own, no image for cloud-init.
 
     Raises:
         UnsupportedError: One cannot be had twice.
@@ -80,6 +81,7 @@ def copied_devices(devices: Iterable[Any]) -> list[Any]:
             made.device = []
         if isinstance(made, device.VirtualEthernetCard):
             made.addressType, made.macAddress, made.externalId = "generated", "", None
+        empty_seed(made)
         changes.append(device.VirtualDeviceSpec(operation="add", device=made))
     return changes
 

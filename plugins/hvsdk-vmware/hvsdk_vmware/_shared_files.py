@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 from hvsdk.driver import Deadline, errors
@@ -44,21 +44,26 @@ class SharedFileReads(HardwareReads):
             BusyError: There is one.
         """
         ours = own_files(vm.disks) if self.is_vcenter else {file for disk in vm.disks for file in chain_of(disk)}
+        for file, other in self.others_with(vm, ours, deadline):
+            raise errors.BusyError(
+                f"{vm.name!r} was not {what}: {file} is a disk of {shown(text(other.values, 'name'))!r}"
+                f" ({other.id}), or its disk lies on it",
+                lasting=True,
+                hint="delete that domain first, or detach the disk there; disks='keep' leaves all volumes",
+            )
+
+    def others_with(self, vm: Subject, files: Set[str], deadline: Deadline) -> Iterator[tuple[str, Found]]:
+        """Yield other domains that have one of these files of a domain's, with the file; in one call."""
         stores = vm.values.get("datastore") or ()
-        if not ours or not stores:
+        if not files or not stores:
             return
         way = vmodl.query.PropertyCollector.TraversalSpec(name="vms", type=vim.Datastore, path="vm", skip=False)
         begin = [object_spec(store, [way], skip=True) for store in stores]
         for page in self.read(begin, {vim.VirtualMachine: ("name", *FILES)}, deadline=deadline):
             for other in page:
-                both = ours.intersection(files_of(other)) if other.id != vm.native_id else None
+                both = files & set(files_of(other)) if other.id != vm.native_id else None
                 if both:
-                    raise errors.BusyError(
-                        f"{vm.name!r} was not {what}: {min(both)} is a disk of {shown(text(other.values, 'name'))!r}"
-                        f" ({other.id}), or its disk lies on it",
-                        lasting=True,
-                        hint="delete that domain first, or detach the disk there; disks='keep' leaves all volumes",
-                    )
+                    yield min(both), other
 
 
 def files_of(domain: Found) -> Iterator[str]:
