@@ -9,6 +9,7 @@ from typing import Any
 from hvsdk.driver import Capability, Deadline, DomainInfo, PowerState, Steps, Task, errors
 from pyVmomi import vim
 
+from hvsdk_vmware._boot_order import spot_of
 from hvsdk_vmware._hardware import Subject, file_of
 from hvsdk_vmware._host_copy import boot_order_of, controllers_by_place, copied_config, copied_devices, place_of
 from hvsdk_vmware._making import Making
@@ -81,7 +82,8 @@ class HostCloneVerbs(UndoCreate):
         if not getattr(config.bootOptions, "bootOrder", None):
             return
         made = self.subject(new.native_id, self.soon())
-        keys = {old.key: disk.key for old, disk in zip(vm.disks, made.disks, strict=False)}
+        copies = {spot_of(disk, made.devices): disk.key for disk in made.disks}
+        keys = {disk.key: copies[spot] for disk in vm.disks if (spot := spot_of(disk, vm.devices)) in copies}
         order = vim.vm.BootOptions(bootOrder=boot_order_of(config, made.devices, keys))
         spec = vim.vm.ConfigSpec(bootOptions=order)
         yield self.start_task(self.vm(new.native_id).ReconfigVM_Task, spec, deadline=self.soon())

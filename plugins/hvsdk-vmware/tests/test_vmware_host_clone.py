@@ -142,6 +142,17 @@ def test_controllers_and_what_is_on_them_are_copied_together() -> None:
     assert on_ide.controllerKey == 200
 
 
+def test_a_copy_boots_from_the_disk_that_the_original_boots_from(esxi_raw: Raw, original: hvsdk.Domain) -> None:
+    boot = vim.vm.BootOptions
+    second = int(original.disks[1].id)
+    order = boot(bootOrder=[boot.BootableDiskDevice(deviceKey=second)])
+    esxi_raw.done(esxi_raw.vm(original.native_id).ReconfigVM_Task(vim.vm.ConfigSpec(bootOptions=order)))
+    copy = original.clone("original-copy").refresh()
+    (entry,) = esxi_raw.vm(copy.native_id).config.bootOptions.bootOrder
+    disk = next(one for one in copy.disks if one.id == str(entry.deviceKey))
+    assert disk.details["vmware.unit"] == original.disks[1].details["vmware.unit"]
+
+
 def test_the_boot_order_names_the_devices_of_the_copy() -> None:
     boot = vim.vm.BootOptions
     order = [
