@@ -112,6 +112,17 @@ def test_a_guest_may_ignore_what_it_is_asked(server: Running, client: Client) ->
     assert vm.runtime.powerState == "poweredOn"
 
 
+def test_a_guest_may_miss_what_it_is_asked_first(server: Running, client: Client) -> None:
+    vm = client.vms("poweredOn", tools=True)[0]
+    server.act("guest", vm=vm.config.instanceUuid, missed_requests=1)
+    vm.ShutdownGuest()
+    assert server.act("guest", vm=vm.config.instanceUuid)["missed_requests"] == 0
+    assert vm.runtime.powerState == "poweredOn"
+    vm.ShutdownGuest()
+    eventually(lambda: vm.runtime.powerState == "poweredOff")
+    done(vm.PowerOnVM_Task())
+
+
 def test_a_snapshot_can_be_renamed(client: Client) -> None:
     vm = client.vms("poweredOff")[0]
     done(vm.CreateSnapshot_Task("outer", "", False, False))
@@ -192,3 +203,24 @@ def test_who_waits_for_one_field_of_a_guest_hears_of_it(server: Running, client:
     eventually(heard)
     collector.DestroyPropertyCollector()
     done(vm.PowerOffVM_Task())
+
+
+def test_a_machine_that_is_orphaned_does_not_hold_up_searches(server: Running, client: Client) -> None:
+    lost, other = client.vms("poweredOff")[:2]
+    uuid, uuid_of_lost = other.config.instanceUuid, lost.config.instanceUuid
+    server.act("inaccessible", vm=uuid_of_lost, state="orphaned")
+    index = client.content.searchIndex
+    assert index.FindAllByUuid(None, uuid, True, True) == [other]
+    assert index.FindByUuid(None, other.config.uuid.upper(), True, False) == other
+    assert index.FindAllByUuid(None, uuid_of_lost, True, True) == []
+    lost.UnregisterVM()
+
+
+def test_a_call_that_the_simulator_falls_over_is_answered_and_those_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    with running(domains=2) as server, connected(server) as client:
+        vm = client.vms("poweredOff")[0]
+        server.act("inaccessible", vm=vm.config.instanceUuid, state="orphaned")
+        for _ in range(2):
+            with pytest.raises(vmodl.fault.SystemError, match="itself failed at FindAllByDnsName"):
+                client.content.searchIndex.FindAllByDnsName(None, "guest", True)
+        assert len(client.vms()) == 2

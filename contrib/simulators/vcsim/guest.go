@@ -17,6 +17,7 @@ import (
 type guest struct {
 	Tools           bool     `json:"tools"`
 	ObeysShutdown   bool     `json:"obeys_shutdown"`
+	MissedRequests  int      `json:"missed_requests"` // how many requests it misses before it does what it is asked for
 	ShutdownSeconds float64  `json:"shutdown_seconds"`
 	Hostname        string   `json:"hostname"`
 	Addresses       []string `json:"addresses"`
@@ -204,8 +205,13 @@ func (e *vmExtra) asked() types.BaseMethodFault {
 
 // follow lets the guest do what it was asked for, in its own time, or not at all.
 func (e *vmExtra) follow(do func(ctx *simulator.Context)) {
-	one := e.world.guests.change(e.Self, func(one *guest) { one.Requests++ })
-	if !one.ObeysShutdown {
+	obeys := false
+	one := e.world.guests.change(e.Self, func(one *guest) {
+		one.Requests++
+		obeys = one.ObeysShutdown && one.MissedRequests == 0
+		one.MissedRequests = max(0, one.MissedRequests-1)
+	})
+	if !obeys {
 		return
 	}
 	go func() {
@@ -264,6 +270,7 @@ func actOnGuest(site *world, arguments func(any) error) (any, error) {
 		VM              string    `json:"vm"`
 		Tools           *bool     `json:"tools"`
 		ObeysShutdown   *bool     `json:"obeys_shutdown"`
+		MissedRequests  *int      `json:"missed_requests"`
 		ShutdownSeconds *float64  `json:"shutdown_seconds"`
 		Hostname        *string   `json:"hostname"`
 		Addresses       *[]string `json:"addresses"`
@@ -278,6 +285,7 @@ func actOnGuest(site *world, arguments func(any) error) (any, error) {
 	now := site.guests.change(vm.Self, func(one *guest) {
 		set(&one.Tools, asked.Tools)
 		set(&one.ObeysShutdown, asked.ObeysShutdown)
+		set(&one.MissedRequests, asked.MissedRequests)
 		set(&one.ShutdownSeconds, asked.ShutdownSeconds)
 		set(&one.Hostname, asked.Hostname)
 		set(&one.Addresses, asked.Addresses)
