@@ -64,18 +64,19 @@ class UndoCreate(HardwareReads, SeedFiles, ListingReads):
         """
         if not new.asked:
             return
+        has_failed = new.task.over if new.task is not None else not is_lost(exc)
+        if not new.native_id and new.task is not None and not has_failed:
+            with contextlib.suppress(*FAILURES):
+                new.task.cancel()
         if not new.native_id:
-            if new.task.over if new.task is not None else not is_lost(exc):
-                return  # the server has said that it failed; what is there under that UUID is somebody else's
-            if new.task is not None:
-                with contextlib.suppress(*FAILURES):
-                    new.task.cancel()
-            new.native_id = look_for(lambda: self._find_made(new)) or ""
-        if not new.native_id:
+            new.native_id = (self._find_made(new) if has_failed else look_for(lambda: self._find_made(new))) or ""
+        if new.native_id:
+            self._remove(new)
+        elif not has_failed:
             raise errors.OperationFailedError("it is not known whether it was made; look for it by its name")
-        self._remove(new)
 
     def _find_made(self, new: NewDomain) -> str | None:
+        """Return the id of what was made, though the answer was lost, or the server lost its host meanwhile."""
         for found in self.with_uuid(new.uuid, True, self.soon()):
             if not new.token or self.subject(found, self.soon()).extra_config.get(MADE_KEY) == new.token:
                 return found
