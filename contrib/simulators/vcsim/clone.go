@@ -141,7 +141,13 @@ func (w *world) complete(made *copied, original types.ManagedObjectReference, re
 // adapt gives a clone notes, extra configuration, network addresses of its own, and disks that tell of their parents.
 func (w *world) adapt(ctx *simulator.Context, clone *simulator.VirtualMachine, made *copied) {
 	parents := map[int32]*types.VirtualDiskFlatVer2BackingInfo{}
-	for _, device := range made.config.Hardware.Device {
+	ground := made.config.Hardware.Device
+	if made.spec.Snapshot != nil {
+		if snapshot, ok := w.registry().Get(*made.spec.Snapshot).(*simulator.VirtualMachineSnapshot); ok {
+			ground = snapshot.Config.Hardware.Device
+		}
+	}
+	for _, device := range ground {
 		if disk, ok := device.(*types.VirtualDisk); ok {
 			parents[disk.Key], _ = disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
 		}

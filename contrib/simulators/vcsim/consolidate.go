@@ -27,6 +27,10 @@ func leaveUnmerged(site *world, arguments func(any) error) (any, error) {
 func (e *vmExtra) ConsolidateVMDisksTask(ctx *simulator.Context, _ *types.ConsolidateVMDisks_Task) soap.HasFault {
 	e.begin(ctx)
 	task := simulator.CreateTask(e.vm, "consolidateDisks", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		if e.vm.Config == nil {
+			return nil, new(types.InvalidState)
+		}
+		e.world.consolidate(ctx, e.vm, e.world.chainsOf(e.vm))
 		tellUnmerged(ctx, e.vm, false)
 		return nil, nil
 	})

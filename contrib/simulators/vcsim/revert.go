@@ -22,6 +22,7 @@ type moment struct {
 	extra      []types.BaseOptionValue
 	disks      []diskFile
 	boots      int
+	file       string // that the library has made for it
 }
 
 // momentBook has what snapshots hold, with copies of disks in a folder of its own.
@@ -173,7 +174,12 @@ func (e *vmExtra) snapshot(
 			if found {
 				ctx.Update(e.vm, []types.PropertyChange{{Name: "snapshot.rootSnapshotList", Val: tree}})
 			}
+			held.file = fileOfSnapshot(e.vm, ref)
 			e.world.track(e.vm, ref)
+			disks, _ := e.world.disksOf(e.vm)
+			if devices, err := e.world.branchAll(e.vm.Config.Hardware.Device, disks); err == nil {
+				ctx.Update(e.vm, []types.PropertyChange{{Name: "config.hardware.device", Val: devices}})
+			}
 		})
 	})
 	return outer.task.Self, nil
@@ -221,8 +227,12 @@ func (w *world) revert(
 		if enabled(staysOff) && power == types.VirtualMachinePowerStatePoweredOn {
 			power = types.VirtualMachinePowerStatePoweredOff
 		}
-		hardware := held.hardware
-		hardware.Device = slices.Clone(hardware.Device)
+		hardware, former := held.hardware, vm.Config.Hardware.Device
+		devices, err := w.branchAll(hardware.Device, held.disks)
+		if err != nil {
+			return nil, &types.CannotCreateFile{FileFault: types.FileFault{File: err.Error()}}
+		}
+		hardware.Device = devices
 		ctx.Update(vm, []types.PropertyChange{
 			{Name: "config.hardware.numCPU", Val: hardware.NumCPU},
 			{Name: "config.hardware.numCoresPerSocket", Val: hardware.NumCoresPerSocket},
@@ -241,6 +251,7 @@ func (w *world) revert(
 		if failure := w.restoreDisks(vm, held); failure != nil {
 			return nil, failure
 		}
+		w.removeBranches(vm, former)
 		w.tracking.renew(vm.Self)
 		w.guests.change(vm.Self, func(one *guest) {
 			one.saved = held.boots

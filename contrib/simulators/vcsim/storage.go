@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path"
+	"slices"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
@@ -43,7 +44,7 @@ func (e *vmExtra) moveStorage(ctx *simulator.Context, spec *types.VirtualMachine
 		if !chosen {
 			target = *spec.Datastore
 		}
-		if failure := e.moveDisk(disk, target); failure != nil {
+		if failure := e.moveDisk(ctx, disk, target); failure != nil {
 			return failure
 		}
 		add(target)
@@ -95,15 +96,56 @@ func (e *vmExtra) on(datastore types.ManagedObjectReference, name string) string
 	return where.String()
 }
 
-func (e *vmExtra) moveDisk(disk *types.VirtualDisk, target types.ManagedObjectReference) types.BaseMethodFault {
-	backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+// moveDisk moves a disk with all that it lies on.
+func (e *vmExtra) moveDisk(
+	ctx *simulator.Context, disk *types.VirtualDisk, target types.ManagedObjectReference,
+) types.BaseMethodFault {
+	backing, ok := disk.Backing.(*flatBacking)
 	if !ok {
 		return new(types.NotSupported)
 	}
-	from, to := backing.FileName, e.on(target, backing.FileName)
-	if from == to {
+	if e.on(target, backing.FileName) == backing.FileName {
 		return nil
 	}
+	if _, err := e.world.disksOf(e.vm); err != nil { // what has no content yet gets it where it is
+		return &types.FileNotFound{FileFault: types.FileFault{File: backing.FileName}}
+	}
+	names := map[string]string{}
+	for _, name := range e.chainOf(disk) {
+		names[name] = e.on(target, name)
+	}
+	for from, to := range names {
+		if failure := e.moveFile(from, to); failure != nil {
+			return failure
+		}
+	}
+	e.world.rename(ctx, e.vm, names, &target)
+	return nil
+}
+
+// chainOf returns the names of a disk and all that belongs to it in snapshots, but for what it shares with others.
+func (e *vmExtra) chainOf(disk *types.VirtualDisk) []string {
+	devices := slices.Clone(e.vm.Config.Hardware.Device)
+	for _, one := range e.world.snapshotsOf(e.vm) {
+		devices = append(devices, one.Config.Hardware.Device...)
+	}
+	var names []string
+	for _, device := range devices {
+		one, ok := device.(*types.VirtualDisk)
+		if !ok || one.Key != disk.Key {
+			continue
+		}
+		top, ok := one.Backing.(*flatBacking)
+		for at := top; ok && at != nil && path.Dir(at.FileName) == path.Dir(top.FileName); at = at.Parent {
+			if !slices.Contains(names, at.FileName) {
+				names = append(names, at.FileName)
+			}
+		}
+	}
+	return names
+}
+
+func (e *vmExtra) moveFile(from, to string) types.BaseMethodFault {
 	source, err := e.world.localPath(from)
 	if err != nil {
 		return &types.FileNotFound{FileFault: types.FileFault{File: from}}
@@ -115,9 +157,6 @@ func (e *vmExtra) moveDisk(disk *types.VirtualDisk, target types.ManagedObjectRe
 	if _, err := os.Stat(goal); err == nil {
 		return &types.FileAlreadyExists{FileFault: types.FileFault{File: to}}
 	}
-	if _, err := e.world.disksOf(e.vm); err != nil { // what has no content yet gets it where it is
-		return &types.FileNotFound{FileFault: types.FileFault{File: from}}
-	}
 	if err := os.MkdirAll(path.Dir(goal), 0o700); err != nil {
 		return &types.CannotCreateFile{FileFault: types.FileFault{File: to}}
 	}
@@ -127,7 +166,6 @@ func (e *vmExtra) moveDisk(disk *types.VirtualDisk, target types.ManagedObjectRe
 			return &types.CannotAccessFile{FileFault: types.FileFault{File: from}}
 		}
 	}
-	backing.FileName, backing.Datastore = to, &target
 	return nil
 }
 
