@@ -223,4 +223,4 @@ def test_a_call_that_the_simulator_falls_over_is_answered_and_those_after_it(cap
         for _ in range(2):
             with pytest.raises(vmodl.fault.SystemError, match="itself failed at FindAllByDnsName"):
                 client.content.searchIndex.FindAllByDnsName(None, "guest", True)
-        assert len(client.vms()) == 2
+        assert len(client.all(vim.VirtualMachine)) == 2

@@ -31,6 +31,9 @@ func (w *world) stored(
 	if err != nil || len(descriptor.Extent) == 0 {
 		return nil, &types.FileFault{File: name}
 	}
+	if w.thinDisks()[file] {
+		descriptor.DDB[thinKey] = "1"
+	}
 	content := diskFile{file: flat, capacity: max(descriptor.Capacity(), info.Size())}
 	if err := w.disks.fill(flat, content.capacity); err != nil {
 		return nil, &types.FileFault{File: name}
@@ -79,9 +82,9 @@ func (e *diskManagerExtra) CopyVirtualDiskTask(ctx *simulator.Context, req *type
 		if failure != nil {
 			return nil, failure
 		}
-		if req.DestSpec != nil {
+		if req.DestSpec != nil || e.world.options.esx { // a host by itself makes what nobody describes thick
 			delete(source.descriptor.DDB, thinKey)
-			if req.DestSpec.GetVirtualDiskSpec().DiskType == string(types.VirtualDiskTypeThin) {
+			if req.DestSpec != nil && req.DestSpec.GetVirtualDiskSpec().DiskType == string(types.VirtualDiskTypeThin) {
 				source.descriptor.DDB[thinKey] = "1"
 			}
 		}

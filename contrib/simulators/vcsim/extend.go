@@ -106,6 +106,8 @@ func (w *world) extraFor(ctx *simulator.Context, this types.ManagedObjectReferen
 		return &checkerExtra{base}
 	case *simulator.HostDatastoreBrowser:
 		return &browserExtra{base, one}
+	case *simulator.SearchIndex:
+		return &searchExtra{base, one}
 	case *simulator.PerformanceManager:
 		return &performanceExtra{base, one}
 	}

@@ -81,6 +81,7 @@ func (e *folderExtra) creatable(req *types.CreateVM_Task) types.BaseMethodFault 
 		return taken
 	}
 	e.world.placeFiles(config)
+	e.world.carryThin(nil, config.DeviceChange)
 	return nil
 }
 

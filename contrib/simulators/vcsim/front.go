@@ -48,7 +48,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := &answer{ResponseWriter: w, action: met.action}
 	f.pause(r, f.world.options.latency)
 	if f.before(answer, r, call, met) {
-		f.route(answer, r)
+		f.world.fallen.serve(answer, r, call, f.route)
 	}
 	f.world.counters.moved(path, answer.size, 0)
 	answer.finish(r)

@@ -16,6 +16,7 @@ func (e *vmExtra) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_T
 	if failure := e.changeable(&req.Spec); failure != nil {
 		return &methods.ReconfigVM_TaskBody{Fault_: simulator.Fault("", failure)}
 	}
+	e.world.carryThin(e.vm, req.Spec.DeviceChange)
 	if tracking := req.Spec.ChangeTrackingEnabled; tracking != nil && !*tracking {
 		e.world.tracking.renew(e.Self)
 	}

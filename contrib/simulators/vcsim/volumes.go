@@ -110,7 +110,7 @@ func (e *browserExtra) SearchDatastoreTask(ctx *simulator.Context, req *types.Se
 	}
 	ref := e.after(ctx, "searchDatastore", begin, func(found any) (types.AnyType, types.BaseMethodFault) {
 		if one, ok := found.(types.HostDatastoreBrowserSearchResults); ok {
-			e.world.tellSizes(&one)
+			e.world.tellSizes(&one, e.world.thinDisks())
 		}
 		return found, nil
 	})
@@ -128,9 +128,10 @@ func (e *browserExtra) SearchDatastoreSubFoldersTask(
 		return body.Res.Returnval
 	}
 	ref := e.after(ctx, "searchDatastoreSubFolders", begin, func(found any) (types.AnyType, types.BaseMethodFault) {
+		thin := e.world.thinDisks()
 		if all, ok := found.(types.ArrayOfHostDatastoreBrowserSearchResults); ok {
 			for number := range all.HostDatastoreBrowserSearchResults {
-				e.world.tellSizes(&all.HostDatastoreBrowserSearchResults[number])
+				e.world.tellSizes(&all.HostDatastoreBrowserSearchResults[number], thin)
 			}
 		}
 		return found, nil
@@ -141,7 +142,7 @@ func (e *browserExtra) SearchDatastoreSubFoldersTask(
 }
 
 // tellSizes adds what the library leaves out: the capacity of disks, and the room that they take.
-func (w *world) tellSizes(found *types.HostDatastoreBrowserSearchResults) {
+func (w *world) tellSizes(found *types.HostDatastoreBrowserSearchResults, thin map[string]bool) {
 	for _, one := range found.File {
 		disk, ok := one.(*types.VmDiskFileInfo)
 		if !ok {
@@ -164,7 +165,7 @@ func (w *world) tellSizes(found *types.HostDatastoreBrowserSearchResults) {
 		descriptor, err := readDescriptor(file)
 		if err == nil {
 			capacity = max(capacity, descriptor.Capacity())
-			disk.Thin = types.NewBool(descriptor.DDB[thinKey] == "1")
+			disk.Thin = types.NewBool(thin[file] || descriptor.DDB[thinKey] == "1")
 		}
 		disk.CapacityKb = capacity / 1024
 		if disk.FileSize != 0 {

@@ -37,6 +37,7 @@ type world struct {
 	told        *toldBook
 	figures     *figureBook
 	summaries   *summaryBook
+	fallen      fallenBook
 	undoable    sync.Map      // tasks that are taken back when they are canceled, by reference
 	over        chan struct{} // closed when the server ends
 	closing     sync.Once
