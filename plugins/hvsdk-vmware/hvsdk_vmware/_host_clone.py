@@ -71,7 +71,9 @@ class HostCloneVerbs(UndoCreate):
             path = f"{stem}-{number}.vmdk"
             new.files[path] = store
             copying = self.disk_manager.CopyVirtualDisk_Task
-            yield self.start_task(copying, file_of(disk), center, path, center, None, False, deadline=self.soon())
+            yield self.start_task(
+                copying, file_of(disk), center, path, center, _as_it_is(disk), False, deadline=self.soon()
+            )
             changes.append(_added(disk, -1 - number, at[places[disk.controllerKey]], path))
         making.check()
         if changes:
@@ -87,6 +89,13 @@ class HostCloneVerbs(UndoCreate):
         order = vim.vm.BootOptions(bootOrder=boot_order_of(config, made.devices, keys))
         spec = vim.vm.ConfigSpec(bootOptions=order)
         yield self.start_task(self.vm(new.native_id).ReconfigVM_Task, spec, deadline=self.soon())
+
+
+def _as_it_is(disk: Any) -> vim.VirtualDiskManager.VirtualDiskSpec:
+    """Return how a copy takes its space: as the original does. A host makes it thick where nobody says."""
+    eager, thin = getattr(disk.backing, "eagerlyScrub", None), getattr(disk.backing, "thinProvisioned", None)
+    kind = "eagerZeroedThick" if eager else "preallocated" if thin is False else "thin"
+    return vim.VirtualDiskManager.VirtualDiskSpec(diskType=kind, adapterType="lsiLogic")
 
 
 def _added(disk: Any, key: int, controller: int, path: str) -> Any:
