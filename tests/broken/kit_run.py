@@ -6,7 +6,7 @@ import pytest
 from fake_kit import FakeFixtures
 
 import hvsdk
-from broken import content, devices, listing, making, power, snapshots  # noqa: F401  (they fill the table)
+from broken import asked, content, devices, listing, making, power, snapshots  # noqa: F401  (they fill the table)
 from broken.cases import CASES, Case, Plugin
 from hvsdk.testing import BackendConformance
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import attrs
+
 from hvsdk.driver import (
     Capability,
     Deadline,
@@ -78,8 +80,7 @@ class ShedDriver(Driver):
 
     def create_domain(self, spec: DomainSpec, *, deadline: Deadline) -> DomainInfo:
         """Make a machine. What Shed does not have is refused, not ignored."""
-        if spec.disks or spec.nics or spec.media or spec.cloud_init or spec.firmware != "bios":
-            raise errors.InvalidSpecError("Shed's machines have neither disks nor adapters, and a BIOS")
+        refuse_the_rest(spec)
         machine = self._shed.add(
             name=spec.name,
             vcpus=spec.vcpus,
@@ -122,6 +123,18 @@ class ShedDriver(Driver):
 
 
 CONFIG = frozenset({"config"})
+TAKEN = frozenset({"name", "vcpus", "memory_bytes", "notes", "tags", "metadata", "autostart", "guest_os", "hints"})
+
+
+def refuse_the_rest(spec: DomainSpec) -> None:
+    """Raise for every wish that Shed cannot meet: a field that is not the same as in a plain specification."""
+    plain = DomainSpec(name=spec.name, memory=spec.memory_bytes)
+    for field in attrs.fields(DomainSpec):
+        if field.name not in TAKEN and getattr(spec, field.name) != getattr(plain, field.name):
+            raise errors.InvalidSpecError(f"Shed's machines have no {field.name}", hint="leave it out")
+    for key in spec.hints:
+        if key.startswith("shed."):
+            raise errors.InvalidSpecError(f"unknown hint {key!r}", hint="Shed has none")
 
 
 def domain_info(machine: dict[str, Any], include: frozenset[str] = CONFIG) -> DomainInfo:

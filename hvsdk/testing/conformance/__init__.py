@@ -9,7 +9,8 @@ import pytest
 _PACKAGE = Path(__file__).parent
 pytest.register_assert_rewrite(*sorted(f"{__name__}.{file.stem}" for file in _PACKAGE.glob("_[a-z]*.py")))
 
-from hvsdk.testing.conformance._capabilities import Capabilities  # noqa: E402  (asserts are rewritten first)
+from hvsdk.testing.conformance._asked import Asked  # noqa: E402  (asserts are rewritten first)
+from hvsdk.testing.conformance._capabilities import Capabilities  # noqa: E402
 from hvsdk.testing.conformance._closing import Closing  # noqa: E402
 from hvsdk.testing.conformance._create import Clone, Create  # noqa: E402
 from hvsdk.testing.conformance._delete import Delete  # noqa: E402
@@ -50,6 +51,7 @@ class BackendConformance(
     Lookup,
     Records,
     Create,
+    Asked,
     Clone,
     Delete,
     Reconfigure,

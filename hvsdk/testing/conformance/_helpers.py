@@ -40,7 +40,7 @@ UNREACHABLE = (PowerState.CRASHED, PowerState.CHANGING, PowerState.UNKNOWN)
 
 CONCERNS = "hvsdk-capabilities"
 """Name of the user property of a test that lists the capabilities it is about."""
-SUBJECTS = {"Create": Capability.CREATE_DOMAIN, "Watching": Capability.WATCH}
+SUBJECTS = {"Asked": Capability.CREATE_DOMAIN, "Create": Capability.CREATE_DOMAIN, "Watching": Capability.WATCH}
 """Classes of the kit whose tests are all about one capability."""
 _concerned: ContextVar[list[str]] = ContextVar("hvsdk_kit_concerned")
 

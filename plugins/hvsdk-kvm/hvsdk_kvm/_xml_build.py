@@ -62,7 +62,7 @@ def domain_element(plan: DomainPlan) -> ET.Element:
     if platform.domain_type != "test":
         _add_features(root, plan)
         set_cpu(root, _cpu_hints(plan))
-        set_topology(root, spec.cpu_topology)
+    set_topology(root, spec.cpu_topology)
     _add_clock(root, plan)
     for tag, usual in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
         sub(root, tag, hints.get(tag, usual))
