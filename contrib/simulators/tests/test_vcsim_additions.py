@@ -216,7 +216,7 @@ def test_a_machine_that_is_orphaned_does_not_hold_up_searches(server: Running, c
     lost.UnregisterVM()
 
 
-def test_a_call_that_the_simulator_falls_over_is_answered_and_those_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_call_that_the_simulator_falls_over_is_answered_and_so_are_those_after_it() -> None:
     with running(domains=2) as server, connected(server) as client:
         vm, before = client.vms("poweredOff")[0], len(client.all(vim.VirtualMachine))
         server.act("inaccessible", vm=vm.config.instanceUuid, state="orphaned")
