@@ -60,7 +60,7 @@ def connect(
         UnsupportedError: The scheme cannot do what `verify` or `tls` asks for, or is not for use over a network.
         AuthenticationError: The server refused the credentials, or none were found.
         CertificateError: The server's certificate was not accepted; the error has its fingerprint.
-        ConnectionLostError: Nobody answers there.
+        ConnectError: Nobody answers there, or not as this product does. The two errors above are of this class too.
 
     Example:
         >>> import hvsdk

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hvsdk._handle import Handle
     from hvsdk.models import Disk, DomainInfo, Nic
 
-__all__ = ["disk_id_of", "find_disk", "find_nic", "id_of", "must_be", "nic_id_of", "no_disk"]
+__all__ = ["disk_id_of", "find_disk", "find_nic", "id_of", "must_be", "nic_id_of", "no_disk", "say_that_it_is_a_drive"]
 
 
 def must_be(value: object, kind: type, what: str) -> None:
@@ -105,6 +105,18 @@ def nic_id_of(domain: Handle, nic: Nic | str) -> str:
             host=host.url,
         )
     return found.id
+
+
+def say_that_it_is_a_drive(domain: Handle, disk_id: str, error: DiskNotFoundError) -> None:
+    """Reword the error for a disk that is not there, where the domain has a drive for media of that id."""
+    found = find_disk(domain.info, disk_id) if "disks" in domain.info.loaded else None
+    if found is None or found.device == "disk":
+        return
+    disks = ", ".join(disk.id for disk in domain.info.disks if disk.device == "disk")
+    error.message = (
+        f"{disk_id!r} of {domain.host._words(domain.info)} is a {found.device} drive, with no disk to be read"
+    )
+    error.hint = f"its disks are: {disks or 'none'}"
 
 
 def no_disk(domain: Handle, disk_id: str) -> DiskNotFoundError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from hvsdk._deadline import Deadline
 from hvsdk._door import NoAnswer, cause_of
+from hvsdk._refusal import say_what_was_refused
 from hvsdk._waiting import Pauses
 from hvsdk.capability import Capability
 from hvsdk.errors import ConnectError, HvsdkError, InvalidSpecError, OperationFailedError, UnsupportedError
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["DiskReader", "VolumeWriter"]
 
 T = TypeVar("T")
+
+
+def _is_zero(data: bytes) -> bool:
+    return not data or (data[0] == 0 and data == bytes(len(data)))  # the first byte settles most of them
 
 
 class _Stream:
@@ -66,6 +71,9 @@ class _Stream:
         except NoAnswer as silence:
             cause = cause_of(silence)
             raise cause from cause.__cause__
+        except HvsdkError as exc:
+            say_what_was_refused(self._operation, exc)
+            raise
 
     def _see_through(self, call: Callable[[], Task[None] | None]) -> None:
         """Make a call, and wait for the task that it may return: as long as that goes on, for each step has its limit."""
@@ -127,6 +135,7 @@ class DiskReader(_Stream):
                     capability=Capability.DISK_RANDOM_READ,
                     backend=self._host.backend,
                     host=self._host.url,
+                    hint="open the disk again to read from its beginning, or take chunks(), which go in order",
                 )
             data = self._exactly(offset, length)
             self._next = offset + length
@@ -143,12 +152,18 @@ class DiskReader(_Stream):
         return data
 
     def chunks(self, size: int = 4 * 2**20) -> Iterator[tuple[int, bytes]]:
-        """Yield (offset, data) for all that is not known to be zero, in order, `size` bytes at most at a time."""
+        """Yield (offset, data) for all that is not zero, in order, `size` bytes at most at a time.
+
+        Holes that the product tells are not read; blocks of zeros that it does not tell are read and left out, so that
+        a copy that is written at these offsets has the holes either way.
+        """
         for extent in self.extents():
             if extent.zero:
                 continue
             for offset in range(extent.offset, extent.offset + extent.length, size):
-                yield offset, self.read(offset, min(size, extent.offset + extent.length - offset))
+                data = self.read(offset, min(size, extent.offset + extent.length - offset))
+                if not _is_zero(data):
+                    yield offset, data
 
     def close(self) -> None:
         """Give it up; twice is harmless."""

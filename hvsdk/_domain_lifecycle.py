@@ -234,5 +234,5 @@ class LifecycleVerbs(Handle):
 def _await_state(doing: Doing, wanted: PowerState) -> DomainInfo:
     from hvsdk._waiting import await_info
 
-    await_info(doing, STATE, lambda info: info.power_state is wanted, str(wanted))
+    await_info(doing, STATE, lambda info: info.power_state is wanted, str(wanted), requested=False)
     return doing.look(CONFIG, late=True)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from hvsdk._device_lookup import disk_id_of, id_of
+from hvsdk._device_lookup import disk_id_of, id_of, say_that_it_is_a_drive
 from hvsdk._handle import Handle
 from hvsdk._names import READS, capability_named
 from hvsdk._operation import CONFIG, check_allowed, operate
 from hvsdk.capability import Capability
-from hvsdk.errors import DomainNotFoundError, HvsdkError, InvalidSpecError, SnapshotNotFoundError
+from hvsdk.errors import (
+    DiskNotFoundError,
+    DomainNotFoundError,
+    HvsdkError,
+    InvalidSpecError,
+    SnapshotNotFoundError,
+)
 
 if TYPE_CHECKING:
     from hvsdk._disk_io import DiskReader
@@ -102,12 +108,16 @@ class Reads(Handle):
             connection = doing.door.open(doing.deadline)
 
             def opened(of: str | None) -> DiskReader:
-                reader = doing.door.on(
-                    connection,
-                    doing.operation,
-                    lambda driver, limit: driver.open_disk(native_id, disk_id, snapshot_id=of, deadline=limit),
-                    doing.deadline,
-                )
+                try:
+                    reader = doing.door.on(
+                        connection,
+                        doing.operation,
+                        lambda driver, limit: driver.open_disk(native_id, disk_id, snapshot_id=of, deadline=limit),
+                        doing.deadline,
+                    )
+                except DiskNotFoundError as exc:
+                    say_that_it_is_a_drive(self, disk_id, exc)
+                    raise
                 return DiskReader(self._host, connection, doing.operation, reader)
 
             try:

@@ -17,6 +17,7 @@ from hvsdk._deadline import Deadline
 from hvsdk._door_opening import TIMEOUT, Gone, Opening
 from hvsdk._driver.base import Driver
 from hvsdk._driver.operation import Operation
+from hvsdk._refusal import asked
 from hvsdk.errors import AuthenticationError, ConnectionLostError, HostClosedError, HvsdkError, SessionExpiredError
 
 __all__ = ["Connection", "Door", "NoAnswer", "cause_of"]
@@ -128,7 +129,7 @@ class Door(Opening):
             except _worker.NoAnswerError:
                 self.drop(connection, close=False)
                 close_after(running, driver)
-                raise NoAnswer from self._late(operation.verb, limit)
+                raise NoAnswer from self._late(asked(operation), limit)
             except SessionExpiredError as exc:
                 if last:
                     self.drop(connection)
@@ -139,7 +140,7 @@ class Door(Opening):
             except ConnectionLostError as exc:
                 self.drop(connection)
                 if limit.remaining() < AT_ONCE_SECONDS:  # the client library's own limit ran out a moment before ours
-                    raise NoAnswer from self._late(operation.verb, limit, cause=exc)
+                    raise NoAnswer from self._late(asked(operation), limit, cause=exc)
                 raise NoAnswer from exc
             except BaseException as exc:
                 if not running.raised(exc):  # Ctrl-C, or what another signal's handler raised
@@ -161,10 +162,12 @@ class Door(Opening):
     ) -> _worker.Call[T]:
         """Wait for a slot and begin the call."""
         if deadline.expired:
-            raise self._late(operation.verb, deadline, f"no time was left for {operation.verb}: it was not begun")
+            what = asked(operation)
+            raise self._late(what, deadline, f"no time was left for {what}: it was not begun")
         if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
-            waited = f"{operation.verb} was not begun: the time was up while it waited for others on the connection"
-            raise self._late(operation.verb, limit, waited)
+            what = asked(operation)
+            waited = f"{what} was not begun: the time was up while it waited for others on the connection"
+            raise self._late(what, limit, waited)
         try:
             if connection.gone:
                 raise Gone

@@ -17,7 +17,7 @@ from hvsdk._deadline import Deadline
 from hvsdk._door_errors import DoorErrors
 from hvsdk._driver.base import Driver, Unsupported
 from hvsdk.capability import Capability
-from hvsdk.errors import ConnectionLostError, OperationTimeoutError
+from hvsdk.errors import ConnectError, ConnectionLostError, OperationTimeoutError
 
 if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
@@ -27,6 +27,7 @@ __all__ = ["TIMEOUT", "Gone", "Opening"]
 
 TIMEOUT = "timeout= of connect"
 """The limit of one round trip, in the words of messages."""
+UNREACHED = "see whether the server is up, and whether host and port in the URL are right"
 CLOSE_SECONDS = 2.0
 """How long leaving the interpreter waits for sessions to be closed, all together."""
 
@@ -128,6 +129,10 @@ class Opening(DoorErrors):
             limits = running.result(limit.remaining())
         except _worker.NoAnswerError:
             raise self._late("connect", limit) from None
+        except ConnectError as exc:
+            if type(exc) in (ConnectError, ConnectionLostError):
+                exc.hint = exc.hint or UNREACHED
+            raise
         finally:
             if not running.done:  # given up or interrupted: the session that may still come of it is closed
                 close_after(running, driver)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hvsdk import _listing
@@ -325,9 +325,15 @@ class Host:
         return Domain(self, info)
 
     def _reading(
-        self, verb: str, body: Callable[[Doing], T], *, info: DomainInfo | None = None, timeout: float | None = None
+        self,
+        verb: str,
+        body: Callable[[Doing], T],
+        *,
+        info: DomainInfo | None = None,
+        timeout: float | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> T:
-        with operate(self, verb, info=info, changes=False, timeout=timeout) as doing:
+        with operate(self, verb, info=info, arguments=arguments, changes=False, timeout=timeout) as doing:
             return body(doing)
 
     def _ask(self, verb: str, call: Callable[[Driver, Deadline], T], *, info: DomainInfo | None = None) -> T:

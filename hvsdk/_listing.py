@@ -11,7 +11,7 @@ from hvsdk._domain import Domain
 from hvsdk._domain_list import DomainList
 from hvsdk._driver.base import Driver
 from hvsdk._names import did_you_mean
-from hvsdk._operation import STATE
+from hvsdk._operation import CONFIG, STATE
 from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.errors import AmbiguousNameError, DomainNotFoundError, InvalidSpecError
@@ -131,7 +131,7 @@ def get(host: Host, native_id: str, include: frozenset[str], info: DomainInfo | 
     def body(doing: Doing) -> DomainInfo:
         return doing.read(lambda driver, limit: driver.get_domain(native_id, asked, deadline=limit))
 
-    found = host._reading("get_domain", body, info=info)
+    found = host._reading("get_domain", body, info=info, arguments={"key": native_id} if info is None else None)
     return found if include == asked else _without_guest(found)
 
 
@@ -180,7 +180,7 @@ def find(host: Host, key: str) -> Domain:
     """Find one domain: by native id, UUID or name, in this order."""
     if not key:
         raise InvalidSpecError("domain() takes a native id, a UUID or a name, not an empty text")
-    info = host._reading("find_domain", lambda doing: _find(doing, key))
+    info = host._reading("find_domain", lambda doing: _find(doing, key), arguments={"key": key})
     return Domain(host, info)
 
 
@@ -197,10 +197,14 @@ def _find(doing: Doing, key: str) -> DomainInfo:
         hint = did_you_mean(key, names) or "domains() lists what is there"
         raise DomainNotFoundError(f"no domain {key!r} on {host.url}", hint=hint, **where)
     if len(found) > 1:
-        shown = [get(host, native_id, STATE) for native_id in found[:SHOWN_CANDIDATES]]
+        shown = [get(host, native_id, CONFIG) for native_id in found[:SHOWN_CANDIDATES]]
         raise AmbiguousNameError(
             f"{len(found)} domains are called {key!r}: "
-            + ", ".join(f"{info.uuid or info.native_id} on {info.node or 'an unknown node'}" for info in shown),
+            + ", ".join(
+                f"{info.uuid or info.native_id} on {info.node or 'an unknown node'}"
+                + (f" in folder {info.folder}" if info.folder else "")
+                for info in shown
+            ),
             candidates=[(info.native_id, info.uuid, info.node) for info in shown],
             hint="ask by UUID or native id",
             **where,

@@ -14,6 +14,7 @@ from hvsdk._door import NoAnswer, cause_of
 from hvsdk._driver.base import Driver
 from hvsdk._driver.operation import Operation
 from hvsdk._names import READS
+from hvsdk._refusal import say_what_was_refused
 from hvsdk.capability import Capability
 from hvsdk.errors import (
     CancelledError,
@@ -23,6 +24,7 @@ from hvsdk.errors import (
     InvalidSpecError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    SnapshotNotFoundError,
     UnsupportedError,
 )
 
@@ -123,7 +125,11 @@ def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     guarded = verb in GUARDED_READS
     if not host._readonly or (not changes and (not guarded or verb in host._allow)):
         return
-    hint = f"connect with allow={{{verb!r}}}" if guarded else "connect without readonly=True"
+    hint = (
+        f"who opens the connection can permit it, with allow={{{verb!r}}}"
+        if guarded
+        else "connect without readonly=True"
+    )
     raise PermissionDeniedError(f"{verb} is refused: {READ_ONLY}", backend=host.backend, host=host.url, hint=hint)
 
 
@@ -142,15 +148,24 @@ def check_seconds(name: str, value: Any) -> None:
         raise InvalidSpecError(f"{name}= is a number of seconds, 0 or more, not {value!r}")
 
 
+_INSTEAD = {
+    Capability.PAUSE: (Capability.SUSPEND, "suspend() saves its memory and stops it, resume() lets it go on"),
+    Capability.UNPAUSE: (Capability.RESUME, "resume() lets a suspended domain go on"),
+}
+"""What serves instead of a capability that is not there, where the host has it."""
+
+
 def check_capability(host: Host, capability: Capability, info: DomainInfo | None = None) -> None:
     """Raise `UnsupportedError` with the reason if it is not there for this host or domain."""
     reason = host._why_not(capability, info)
     if reason is not None:
+        other, hint = _INSTEAD.get(capability, (capability, ""))
         raise UnsupportedError(
             f"{capability} is not possible on {host._words(info)}: {reason}",
             capability=capability,
             backend=host.backend,
             host=host.url,
+            hint=hint if hint and host.supports(other) else None,
         )
 
 
@@ -207,7 +222,8 @@ def operate(
 def _plain_errors(doing: Doing) -> Iterator[None]:
     """Let nothing of the door's inner signals out: an unanswered call is an `OutcomeUnknownError` or its cause.
 
-    A domain that is gone is named as it was last seen: products often tell only their own key of it.
+    A domain that is gone is named as it was last seen, and one that something is refused of: products often tell only
+    their own key of it, or nothing.
     """
     try:
         yield
@@ -215,6 +231,11 @@ def _plain_errors(doing: Doing) -> Iterator[None]:
         name = doing.operation.domain
         if name is not None and repr(name) not in exc.message:
             exc.message = f"domain {name!r} is gone: {exc.message}"
+        raise
+    except SnapshotNotFoundError as exc:
+        name = doing.operation.arguments.get("snapshot")
+        if name is not None and repr(name) not in exc.message:
+            exc.message = f"snapshot {name!r} of {doing.subject} is gone: {exc.message}"
         raise
     except GuestAgentError as exc:
         if doing.info is not None and repr(doing.info.name) not in exc.message:
@@ -224,6 +245,9 @@ def _plain_errors(doing: Doing) -> Iterator[None]:
     except NoAnswer as silence:
         cause = cause_of(silence)
         raise cause from cause.__cause__
+    except HvsdkError as exc:
+        say_what_was_refused(doing.operation, exc)
+        raise
 
 
 def _outcome(doing: Doing, error: BaseException | None, seconds: float) -> Outcome:

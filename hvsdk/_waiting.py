@@ -188,12 +188,14 @@ def await_info(
     *,
     first: DomainInfo | None = None,
     again: Callable[[], None] | None = None,
+    requested: bool = True,
 ) -> DomainInfo:
     """Read the domain until `reached` says that it is as it should be, and return that record.
 
     Args:
         first: A record that was just read.
         again: Called between two readings, for requests that are repeated.
+        requested: Whether the product was asked for it, so that it may still come.
 
     Raises:
         OperationTimeoutError: It was not so when the time ran out; `what` completes "… is not".
@@ -207,7 +209,8 @@ def await_info(
                 last_seen=info.power_state,
                 backend=doing.host.backend,
                 host=doing.host.url,
-                hint=f"the request stands: look again later; {doing.deadline.limit or 'its time'} is what ran out",
+                hint=("the request stands: look again later; " if requested else "nothing was requested; ")
+                + f"{doing.deadline.limit or 'its time'} is what ran out",
             )
         if again is not None:
             again()

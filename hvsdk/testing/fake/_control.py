@@ -34,7 +34,7 @@ class FakeControl:
         ...     host.domain("web-1").start()
         Traceback (most recent call last):
         ...
-        hvsdk.errors.InsufficientResourcesError: the product answered NO_MEMORY, as it was told to [fake://demo]
+        hvsdk.errors.InsufficientResourcesError: start of domain 'web-1' was refused: ...
     """
 
     def __init__(self, world: World) -> None:
