@@ -31,12 +31,13 @@ from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._details import MARKED_AS_TEMPLATE
 from hvsdk_vmware._errors import words_of
 from hvsdk_vmware._extra_config import METADATA_PREFIX, PLACE_KEY, write_value
+from hvsdk_vmware._fenced import Place
 from hvsdk_vmware._fields import Values, options, text
 from hvsdk_vmware._labels import LabelVerbs
 from hvsdk_vmware._listing import ListingReads
-from hvsdk_vmware._making import is_lost
+from hvsdk_vmware._making import is_lost, look_for
 from hvsdk_vmware._power import PowerVerbs
-from hvsdk_vmware._templates import Place, TemplateReads
+from hvsdk_vmware._templates import TemplateReads
 
 __all__ = ["FenceVerbs"]
 
@@ -79,7 +80,7 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
                 else "resume() and shut it down first, or power_off(discard_memory=True)",
             )
         place = self.read_vm(native_id, (_HOST, _POOL), deadline).values
-        entries = {PLACE_KEY: Place(text(place, _POOL), text(place, _HOST)).write()}
+        entries = {PLACE_KEY: Place(text(place, _POOL), text(place, _HOST), info.uuid or "").write()}
         if info.fenced is None:
             entries[_MARK] = write_value(write_mark(_mark(reason, autostart=bool(info.autostart))))
         self.write_extra_config(native_id, entries, deadline)
@@ -87,7 +88,7 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
         try:
             self._become_template(native_id, deadline)
         except BaseException as exc:
-            self._unmark(native_id, exc)
+            self._unmark(native_id, entries, exc)
             raise
 
     def unfence(self, native_id: str, *, deadline: Deadline) -> None:
@@ -113,17 +114,20 @@ class FenceVerbs(TemplateReads, PowerVerbs, LabelVerbs, ListingReads):
     # ---- inside ------------------------------------------------------------------------------------------
 
     def _become_template(self, native_id: str, deadline: Deadline) -> None:
-        """Make it a template; when the answer is lost, what it is tells."""
+        """Make it a template; when the answer is lost, what it is after a while tells."""
         try:
             self.call(self.vm(native_id).MarkAsTemplate, deadline=deadline)
         except FAILURES as exc:
-            if not is_lost(exc) or text(self.read_vm(native_id, (_TEMPLATE,), self.soon()).values, _TEMPLATE) != "true":
+            if not is_lost(exc) or look_for(lambda: self._marked(native_id)) is None:
                 raise
 
-    def _unmark(self, native_id: str, exc: BaseException) -> None:
-        """Undo a fence that could not be set whole."""
+    def _marked(self, native_id: str) -> bool | None:
+        return text(self.read_vm(native_id, (_TEMPLATE,), self.soon()).values, _TEMPLATE) == "true" or None
+
+    def _unmark(self, native_id: str, written: Mapping[str, str], exc: BaseException) -> None:
+        """Undo a fence that could not be set whole; a mark that was there before stays."""
         try:
-            self.write_extra_config(native_id, {_MARK: "", PLACE_KEY: ""}, self.soon())
+            self.write_extra_config(native_id, dict.fromkeys(written, ""), self.soon())
         except FAILURES as failure:
             exc.add_note(
                 f"hvsdk: the domain bears the mark of a fence that was not set: {words_of(failure)}; unfence() it"

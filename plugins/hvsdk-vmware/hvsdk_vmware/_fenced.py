@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 
+import attrs
 from hvsdk.driver import Deadline, Target
 from pyVmomi import vim
 
@@ -11,10 +13,37 @@ from hvsdk_vmware._bulk import BulkReads, object_spec
 from hvsdk_vmware._extra_config import PLACE_KEY
 from hvsdk_vmware._fields import Found, Values, options, text
 
-__all__ = ["FencedReads", "fence_made_it", "is_template", "template_ids"]
+__all__ = ["FencedReads", "Place", "fence_made_it", "is_template", "template_ids"]
 
 _KNOWN_SECONDS = 60.0
-_TEMPLATE, _EXTRA = "summary.config.template", "config.extraConfig"
+_LONGEST_ID = 100
+_TEMPLATE, _EXTRA, _UUID = "summary.config.template", "config.extraConfig", "summary.config.instanceUuid"
+
+
+@attrs.frozen
+class Place:
+    """Where a domain was when it was fenced, and which one it is; `""` where there was none."""
+
+    pool: str = ""
+    """Id of its resource pool."""
+    host: str = ""
+    """Id of its host."""
+    uuid: str = ""
+    """Its own: a template that another client copied from it has another one."""
+
+    def write(self) -> str:
+        """Return it as it is stored."""
+        return json.dumps(attrs.asdict(self))
+
+    @classmethod
+    def read(cls, stored: str) -> Place:
+        """Return what is stored; what somebody else wrote there counts as nothing."""
+        try:
+            found = json.loads(stored)
+            parts = [str(found.get(name) or "")[:_LONGEST_ID] for name in ("pool", "host", "uuid")]
+        except (ValueError, AttributeError, RecursionError):
+            return cls()
+        return cls(*parts)
 
 
 class FencedReads(BulkReads):
@@ -35,7 +64,7 @@ class FencedReads(BulkReads):
         if new:
             objects = [object_spec(vim.VirtualMachine(one, self.stub)) for one in new]
             until = Deadline(_KNOWN_SECONDS)
-            for one in self.read_all(objects, {vim.VirtualMachine: (_EXTRA,)}, deadline=deadline):
+            for one in self.read_all(objects, {vim.VirtualMachine: (_EXTRA, _UUID)}, deadline=deadline):
                 known[one.id] = (fence_made_it(one.values), until)
             self._fenced_known = known
         return frozenset(one for one in templates if known.get(one, (False,))[0])
@@ -56,5 +85,9 @@ def template_ids(found: Iterable[Found]) -> list[str]:
 
 
 def fence_made_it(values: Values) -> bool:
-    """Whether a fence made a template of it, by its `extraConfig`."""
-    return bool(dict(options(values, _EXTRA)).get(PLACE_KEY))
+    """Whether a fence made a template of it, by its `extraConfig`; copies of such are templates."""
+    stored = dict(options(values, _EXTRA)).get(PLACE_KEY)
+    if not stored:
+        return False
+    uuid = Place.read(stored).uuid
+    return not uuid or uuid == text(values, _UUID).lower()

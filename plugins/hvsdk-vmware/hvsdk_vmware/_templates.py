@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import attrs
 from hvsdk.driver import Capability, Deadline, errors
 from pyVmomi import vim, vmodl
 
@@ -13,32 +11,9 @@ from hvsdk_vmware._bulk import object_spec
 from hvsdk_vmware._fields import Values, text
 from hvsdk_vmware._snapshot_tree import TreeReads
 
-__all__ = ["Place", "TemplateReads"]
+__all__ = ["TemplateReads"]
 
-_LONGEST_ID = 100
 Collector = vmodl.query.PropertyCollector
-
-
-@attrs.frozen
-class Place:
-    """Where a domain was when it was fenced; ids, `""` where there was none."""
-
-    pool: str = ""
-    host: str = ""
-
-    def write(self) -> str:
-        """Return it as it is stored."""
-        return json.dumps({"pool": self.pool, "host": self.host})
-
-    @classmethod
-    def read(cls, stored: str) -> Place:
-        """Return what is stored; what somebody else wrote there counts as nothing."""
-        try:
-            found = json.loads(stored)
-            pool, host = str(found.get("pool") or ""), str(found.get("host") or "")
-        except (ValueError, AttributeError, RecursionError):
-            return cls()
-        return cls(pool[:_LONGEST_ID], host[:_LONGEST_ID])
 
 
 class TemplateReads(TreeReads):

@@ -13,7 +13,7 @@ from vmware_support import Raw, connect, domain_calls, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
 from hvsdk_vmware._extra_config import PLACE_KEY
-from hvsdk_vmware._templates import Place
+from hvsdk_vmware._fenced import Place
 
 
 def extra(raw: Raw, native_id: str) -> dict[str, str]:
@@ -145,6 +145,33 @@ def test_a_fence_that_did_not_arrive_leaves_no_mark(center: Running, driver: Vmw
     with pytest.raises(ConnectionError):
         driver.fence(spare.native_id, "moved", deadline=soon())
     assert spare.refresh().info.fenced is None
+
+
+def test_a_fence_that_fails_leaves_a_mark_that_was_there_before(center: Running, raw: Raw, spare: hvsdk.Domain) -> None:
+    spare.fence("first")
+    vm = raw.vm(spare.native_id)
+    vm.MarkAsVirtualMachine(raw.all(vim.ResourcePool)[0], vm.runtime.host)
+    center.fault("MarkAsTemplate:error=NoPermission,not you:1")
+    with pytest.raises(errors.PermissionDeniedError):
+        spare.fence("second")
+    mark = spare.refresh().info.fenced
+    assert mark is not None
+    assert mark.reason == "first"
+
+
+def test_a_template_that_is_copied_from_a_fenced_domain_is_a_template(
+    host: hvsdk.Host, raw: Raw, spare: hvsdk.Domain
+) -> None:
+    """Another client's copy has all keys of the original's configuration."""
+    spare.fence("moved")
+    vm = raw.vm(spare.native_id)
+    place = vim.vm.RelocateSpec(host=vm.runtime.host, pool=raw.all(vim.ResourcePool)[0])
+    spec = vim.vm.CloneSpec(location=place, powerOn=False, template=True)
+    copy = raw.done(vm.CloneVM_Task(vm.parent, spare.name.replace("one", "two"), spec))
+    assert PLACE_KEY in extra(raw, copy._moId)
+    for include in ((), ("config",)):
+        found = {one.native_id: one.is_template for one in host.domains(include=include, templates=True)}
+        assert (found[spare.native_id], found[copy._moId]) == (False, True)
 
 
 def test_a_mark_without_its_fence_is_completed_and_keeps_its_reason(
