@@ -38,8 +38,8 @@ class ChangedBlocksReads(TreeReads):
             raise errors.UnsupportedError(
                 f"no changes of disk {disk_id} were tracked when snapshot {since.name!r} was made",
                 capability=Capability.CHANGED_BLOCKS,
-                hint="switch change tracking on (ConfigSpec.changeTrackingEnabled, through native()), then make both "
-                "snapshots anew: it begins with the first snapshot after that",
+                hint="switch it on with reconfigure(hints={'vmware.change_tracking': True}), then make both snapshots anew: "
+                "it begins with the first one after that",
             )
         size = _size_of(disk)
         try:

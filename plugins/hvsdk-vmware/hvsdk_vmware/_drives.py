@@ -252,9 +252,8 @@ def _check_source(spec: DiskSpec, found: VolumeInfo) -> None:
     is_disk = found.format == "vmdk"
     if is_disk != (spec.device == "disk"):
         what = "a disk" if is_disk else "an image of a CD"
-        raise errors.InvalidSpecError(
-            f"{found.id} is {what}", hint=f"DiskSpec(device={'disk' if is_disk else 'cdrom'!r}, …)"
-        )
+        way = "attach_disk(DiskSpec(source=…))" if is_disk else "DiskSpec(device='cdrom', source=…), or insert_media()"
+        raise errors.InvalidSpecError(f"{found.id} is {what}", hint=f"it is for {way}")
     if spec.size_bytes is not None and found.capacity_bytes is not None and spec.size_bytes < found.capacity_bytes:
         raise errors.InvalidSpecError(
             f"a copy of {found.id} cannot have {spec.size_bytes} bytes: the source has {found.capacity_bytes}"

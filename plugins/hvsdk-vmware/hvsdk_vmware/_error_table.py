@@ -106,10 +106,10 @@ NOT_YET: Final = frozenset(("vim.fault.ToolsInstallationInProgress",))
 HINTS: Final[dict[str, str]] = {
     "vim.fault.InvalidLogin": "check the user's name (root, user@domain, DOMAIN\\user) and the password",
     "vim.fault.PasswordExpired": "the password has to be changed first",
-    "vim.fault.NoPermission": "the user's role on that object does not include it: see the rights that this backend needs",
+    "vim.fault.NoPermission": "the user's role there does not include it: docs/backends/vmware.md has what each verb needs",
     "vim.fault.RestrictedVersion": "the host's licence (ESXi free edition) makes its API read-only",
     "vim.fault.ToolsUnavailable": "VMware Tools do not run in the guest: install open-vm-tools, or wait until they run",
-    "vim.fault.QuestionPending": "the domain waits for an answer to a question: its details have the text",
+    "vim.fault.QuestionPending": "hvsdk_vmware.answer(domain, choice) answers the question that its details have",
     "vim.fault.TaskInProgress": "something else is being done to it; try again later",
     "vim.fault.ConcurrentAccess": "somebody else changed it at the same moment; try again",
     "vim.fault.FileLocked": "another host or a backup holds the file",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ _NETWORK = frozenset(
         *("ENETDOWN", "EHOSTDOWN", "ENOTCONN", "EBADF", "EADDRNOTAVAIL", "ESHUTDOWN", "ENETRESET"),
     )
 )
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
 _OF_HOSTS = ("vim.fault.InvalidHostState", "vim.fault.InvalidHostConnectionState")
 
@@ -45,7 +47,7 @@ def fault_names(exc: BaseException) -> Iterable[str]:
 
 
 def words_of(exc: BaseException) -> str:
-    """Return what an error says; of a fault its kind, the server's text, and the texts that it comes with."""
+    """Return what an error says; of a fault the server's text, its kind in words without one, and what comes with it."""
     if not isinstance(exc, vmodl.MethodFault):
         return str(exc) or type(exc).__name__
     name = type(exc).__name__.rpartition(".")[2]
@@ -56,9 +58,20 @@ def words_of(exc: BaseException) -> str:
         for field in ("text", "name", "property", "invalidProperty", "file", "reason", "privilegeId")
         if isinstance(value := getattr(exc, field, None), str) and value
     ]
-    text = "; ".join(dict.fromkeys(part.strip() for part in told if part.strip()))
+    said = dict.fromkeys(part.strip() for part in told if part.strip() and not _only_names(part, name))
+    text = "; ".join(said) or _in_words(name)
     more = f" ({', '.join(details)})" if details else ""
-    return f"{name}: {text}{more}" if text else f"{name}{more}"
+    return f"{text}{more}"
+
+
+def _only_names(text: str, name: str) -> bool:
+    """Whether a text only repeats the name of the fault's kind, as those do that the server has no words for."""
+    return text.strip().strip("*&.").rpartition(".")[2] == name
+
+
+def _in_words(name: str) -> str:
+    """Return the name of a kind as words: `DuplicateName` as `duplicate name`."""
+    return _WORDS.sub(" ", name).lower()
 
 
 def _of_fault(exc: vmodl.MethodFault, operation: Operation) -> errors.HvsdkError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.client import BadStatusLine, IncompleteRead
+
 import attrs
 from hvsdk.driver import PasswordCredentials, Target, errors, tls_context
 from pyVmomi import vim
@@ -15,6 +17,9 @@ __all__ = ["credentials_of", "endpoint_of", "greet", "log_in", "numbers", "versi
 
 _LOCALE = "en"
 """Messages are for people of whom nothing is known; faults are told apart by their types."""
+_BAD_REQUEST = 400
+"""What servers answer plain text with that want TLS; some hang up."""
+_HUNG_UP = (ConnectionResetError, BrokenPipeError, BadStatusLine, IncompleteRead)
 
 
 def endpoint_of(target: Target) -> Endpoint:
@@ -43,7 +48,14 @@ def credentials_of(target: Target) -> PasswordCredentials:
 
 def greet(stub: Stub) -> vim.ServiceInstanceContent:
     """Return what the server consists of, and speak the newest version that both sides know from here on."""
-    content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+    try:
+        content = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+    except (AnswerError, *_HUNG_UP) as exc:
+        if stub.pool.endpoint.context is not None or getattr(exc, "status", _BAD_REQUEST) != _BAD_REQUEST:
+            raise
+        raise errors.ConnectError(
+            f"the server takes no plain text ({exc})", hint="perhaps it speaks TLS there: vmware://, not vmware+http://"
+        ) from exc
     if not isinstance(content, vim.ServiceInstanceContent):
         raise AnswerError("the server's answer does not tell what it consists of")
     stub.ComputeVersionInfo(version_for(content.about.apiVersion))  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hvsdk.driver import Deadline, DiskSpec, Result, Task, errors
@@ -51,7 +52,7 @@ class MediaVerbs(ChangeVerbs, DrivePlans):
         refuse_suspended(vm, "eject_media")
         found = _media_drive(vm, drive)
         if found is None:
-            raise errors.DiskNotFoundError(f"{vm.name!r} has no CD-ROM drive")
+            raise errors.DiskNotFoundError(f"{vm.name!r} has no CD-ROM drive, so that there is nothing to take out")
         if not file_of(found):
             return None
         return self.change_devices(vm, [_holding(found, None, on=is_on(vm))], deadline)
@@ -70,8 +71,12 @@ def _media_drive(vm: Subject, drive: str | None) -> Any:
     chosen = next((one for one in drives if str(one.key) == drive), None)
     if chosen is None:
         what = "is no CD-ROM drive" if any(str(one.key) == drive for one in vm.devices) else "is not there"
-        raise errors.DiskNotFoundError(f"the drive {drive!r} of {vm.name!r} {what}")
+        raise errors.DiskNotFoundError(f"the drive {drive!r} of {vm.name!r} {what}", hint=_drives_there(drives))
     return chosen
+
+
+def _drives_there(drives: Sequence[Any]) -> str:
+    return f"its CD-ROM drives: {', '.join(str(one.key) for one in drives)}" if drives else "it has no CD-ROM drive"
 
 
 def _holding(drive: Any, image: str | None, *, on: bool) -> Any:

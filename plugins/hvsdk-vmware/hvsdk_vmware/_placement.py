@@ -14,7 +14,7 @@ from hvsdk_vmware._names import shown
 from hvsdk_vmware._records import Around
 from hvsdk_vmware._views import ViewReads
 
-__all__ = ["Home", "Inventory", "Placement", "is_usable", "unused_memory"]
+__all__ = ["Home", "Inventory", "Placement", "is_usable", "some_of", "unused_memory"]
 
 _PATHS: Mapping[type, tuple[str, ...]] = {
     vim.Folder: ("name", "parent"),
@@ -31,6 +31,8 @@ _PATHS: Mapping[type, tuple[str, ...]] = {
     ),
     vim.Network: ("name",),
 }
+_NAMED = 20
+"""How many places are named in the place of one that is not there."""
 _STORE_KINDS = ("Datastore",)
 _NETWORK_KINDS = ("Network", "DistributedVirtualPortgroup", "OpaqueNetwork")
 _FOLDER_KINDS = ("Folder",)
@@ -74,13 +76,26 @@ class Inventory:
 
     def folders(self, key: str) -> set[str]:
         """Return the folders with this id or path from the root."""
+        around, wanted = self._folders(), key.strip("/")
+        return {one.id for one in self.of(*_FOLDER_KINDS) if one.id == key or around.path_of(one.id) == wanted}
+
+    def paths(self) -> list[str]:
+        """Return the paths of the folders for domains, from the root."""
+        around, tops = self._folders(), {text(one.values, "vmFolder") for one in self.of("Datacenter")}
+        found = {one.id: around.path_of(one.id) or "" for one in self.of(*_FOLDER_KINDS)}
+        homes = tuple(found[one] for one in tops if found.get(one))
+        return [path for path in found.values() if any(f"{path}/".startswith(f"{home}/") for home in homes)]
+
+    def _folders(self) -> Around:
         known = {
             one.id: (shown(text(one.values, "name")), text(one.values, "parent"))
             for one in self.of("Folder", "Datacenter")
         }
-        around = Around(folders=known)
-        wanted = key.strip("/")
-        return {one.id for one in self.of(*_FOLDER_KINDS) if one.id == key or around.path_of(one.id) == wanted}
+        return Around(folders=known)
+
+    def names(self, *kinds: str) -> list[str]:
+        """Return the names of all of some kinds."""
+        return [shown(text(one.values, "name")) for one in self.of(*kinds)]
 
     def usable_hosts(self) -> list[Found]:
         """Return the hosts that domains can be made on."""
@@ -90,6 +105,13 @@ class Inventory:
             if text(one.values, "runtime.connectionState") in ("connected", "")
             and not flag(one.values, "runtime.inMaintenanceMode")
         ]
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Return names as a list for people, not longer than they read."""
+    found = sorted(set(names))
+    more = len(found) - _NAMED
+    return ", ".join(found[:_NAMED]) + (f" and {more} others" if more > 0 else "")
 
 
 class Placement(ViewReads):
@@ -155,29 +177,34 @@ def _hosts_with(
         raise errors.InsufficientResourcesError("no host is connected and not in maintenance")
     wishes: list[tuple[str, set[str]]] = []
 
-    def wish(words: str, found: set[str], error: type[errors.NotFoundError], fits: set[str]) -> None:
+    def wish(
+        words: str, found: set[str], error: type[errors.NotFoundError], fits: set[str], names: Iterable[str]
+    ) -> None:
         if not found:
-            raise error(f"there is no {words}")
+            raise error(f"there is no {words}", hint=f"there are: {some_of(names)}")
         wishes.append((words, fits))
 
     if "host" in hints:
         found = there.called(hints["host"], "HostSystem")
-        wish(f"host {hints['host']!r}", found, errors.NodeNotFoundError, found)
+        wish(f"host {hints['host']!r}", found, errors.NodeNotFoundError, found, there.names("HostSystem"))
     if "resource_pool" in hints:
         key = hints["resource_pool"]
         fits = {host.id for host in hosts if _pools_of(there, host, key)}
-        wish(f"resource pool {key!r}", there.called(key, "ResourcePool"), errors.NotFoundError, fits)
+        names = there.names("ResourcePool")
+        wish(f"resource pool {key!r}", there.called(key, "ResourcePool"), errors.NotFoundError, fits, names)
     if "folder" in hints:
         found = there.folders(hints["folder"])
         centers = {there.datacenter(one) for one in found}
         fits = {host.id for host in hosts if there.datacenter(host.id) in centers}
-        wish(f"folder {hints['folder']!r}", found, errors.NotFoundError, fits)
+        wish(f"folder {hints['folder']!r}", found, errors.NotFoundError, fits, there.paths())
     for key in dict.fromkeys([*([hints["datastore"]] if "datastore" in hints else ()), *stores]):
         found = there.called(key, *_STORE_KINDS)
-        wish(f"datastore {key!r}", found, errors.StoragePoolNotFoundError, _mounting(hosts, "datastore", found))
+        fits, names = _mounting(hosts, "datastore", found), there.names(*_STORE_KINDS)
+        wish(f"datastore {key!r}", found, errors.StoragePoolNotFoundError, fits, names)
     for key in dict.fromkeys(networks):
         found = there.called(key, *_NETWORK_KINDS)
-        wish(f"network {key!r}", found, errors.NetworkNotFoundError, _mounting(hosts, "network", found))
+        fits, names = _mounting(hosts, "network", found), there.names(*_NETWORK_KINDS)
+        wish(f"network {key!r}", found, errors.NetworkNotFoundError, fits, names)
     fitting = [host for host in hosts if all(host.id in fits for _, fits in wishes)]
     if not fitting:
         raise errors.InvalidSpecError(

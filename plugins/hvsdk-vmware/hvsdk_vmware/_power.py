@@ -13,6 +13,8 @@ GUARDED_BY_CORE = frozenset(("start", "resume", "power_off", "reset"))
 """Verbs that vSphere carries out in states in which hvsdk does not: it boots on resume, gives up saved memory unasked, and
 may reset a suspended domain."""
 
+_UNASKED = {"shutdown": "power_off() cuts the power", "reboot": "reset() starts it anew"}
+
 
 class PowerVerbs(VmwareSession):
     """`start` to `resume`."""
@@ -56,6 +58,6 @@ class PowerVerbs(VmwareSession):
         return errors.GuestAgentError(
             f"{verb} needs VMware Tools in the guest, and they {what}",
             not_yet=installed,
-            hint="power_off() cuts the power without asking the guest",
+            hint=f"{_UNASKED[verb]} without asking the guest",
             native_code="vim.fault.ToolsUnavailable",
         )

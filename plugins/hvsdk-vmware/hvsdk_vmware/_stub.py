@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from http.client import BadStatusLine, IncompleteRead
+from http.client import BadStatusLine, HTTPException, IncompleteRead
 from http.cookies import CookieError, SimpleCookie
 from importlib.metadata import version
 from typing import Any
@@ -23,6 +23,7 @@ from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapterBase
 from pyVmomi.VmomiSupport import DataObject, ManagedObject
 
 from hvsdk_vmware._answer import Answer, AnswerError, exchange
+from hvsdk_vmware._asked import pending
 from hvsdk_vmware._wire import Pool
 
 __all__ = ["AGENT", "BASELINE", "COOKIE", "Stub", "may_repeat", "notable", "within"]
@@ -102,9 +103,27 @@ class Stub(SoapStubAdapterBase):
     # ---- calls -------------------------------------------------------------------------------------------
 
     def InvokeMethod(self, mo: Any, info: Any, args: Any, outerStub: Any = None) -> Any:
-        """Make a call of one of pyvmomi's objects."""
+        """Make a call of one of pyvmomi's objects.
+
+        Raises:
+            BusyError: The domain asks something, which is told.
+        """
         answer = self.send(info.wsdlName, self.write(mo, info, args), info.result)
-        return self.decode(answer, info.result)
+        try:
+            return self.decode(answer, info.result)
+        except vim.fault.QuestionPending as exc:
+            question = self._question_of(mo)
+            if question is None:
+                raise
+            raise pending(question) from exc
+
+    def _question_of(self, mo: Any) -> Any:
+        """Return what a domain asks, `None` when that is not to be found out; the fault does not tell the choices."""
+        if not isinstance(mo, vim.VirtualMachine):
+            return None
+        with suppress(vmodl.MethodFault, AnswerError, HTTPException, OSError, errors.HvsdkError):
+            return mo.runtime.question
+        return None
 
     def write(self, mo: Any, info: Any, args: Any) -> bytes:
         """Write a call.

@@ -12,13 +12,11 @@ from pyVmomi import vim
 from hvsdk_vmware._fields import NOTHING, Found, flag, number, text
 from hvsdk_vmware._hardware import HardwareReads, Subject
 from hvsdk_vmware._names import shown
-from hvsdk_vmware._placement import Inventory, Placement, is_usable, unused_memory
+from hvsdk_vmware._placement import Inventory, Placement, is_usable, some_of, unused_memory
 
 __all__ = ["Move", "NoPlaceError", "Targets"]
 
 Card = vim.vm.device.VirtualEthernetCard
-_NAMED = 20
-"""How many places are named in the place of one that is not there."""
 _NETWORKS = ("Network", "DistributedVirtualPortgroup", "OpaqueNetwork")
 
 
@@ -122,8 +120,7 @@ def _one(known: Inventory, key: str, kind: str, what: str) -> Found:
         return known.all[next(iter(found))]
     if found:
         raise NoPlaceError(f"several {what}s are called {key!r}: name one by its id ({', '.join(sorted(found))})")
-    names = sorted(map(_name, known.of(kind)))
-    there = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} others" if len(names) > _NAMED else "")
+    there = some_of(known.names(kind))
     raise NoPlaceError(f"there is no {what} {key!r}, only {there}" if there else f"there is no {what} {key!r}")
 
 

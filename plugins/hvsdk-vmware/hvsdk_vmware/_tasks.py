@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hvsdk.driver import Deadline, Task, errors
 from pyVmomi import vim, vmodl
 
+from hvsdk_vmware._asked import pending
 from hvsdk_vmware._bulk import object_spec, paths_of
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._stub import notable
@@ -16,7 +17,7 @@ from hvsdk_vmware._stub import notable
 if TYPE_CHECKING:
     from hvsdk_vmware._session import VmwareSession
 
-__all__ = ["VmwareTask", "question_words"]
+__all__ = ["VmwareTask"]
 
 T = TypeVar("T")
 Collector = vmodl.query.PropertyCollector
@@ -136,12 +137,7 @@ class VmwareTask(Task[T]):
     def _raise_question(self) -> None:
         question = self._known.get(_QUESTION)
         if question is not None:
-            raise errors.BusyError(
-                f"the domain waits for an answer: {question_words(question)}",
-                lasting=True,
-                native_code=str(question.id),
-                hint="hvsdk_vmware.answer(domain, choice) answers it, and vSphere's client; what was begun goes on then",
-            )
+            raise pending(question, "; what was begun goes on then")
 
     def _finish(self, state: str) -> None:
         """Let the filter go, and keep what came of the task."""
@@ -167,10 +163,3 @@ class VmwareTask(Task[T]):
         except FAILURES:
             return  # it went with its session, and so did the collector; else the session ends them
         self._session.collectors.give_back(collector)
-
-
-def question_words(question: vim.vm.QuestionInfo) -> str:
-    """Return a question and the answers there are."""
-    choices = getattr(question.choice, "choiceInfo", None) or ()
-    answers = "; ".join(f"{one.key}: {one.label}" for one in choices)
-    return f"{question.text} [{answers}]" if answers else str(question.text)

@@ -200,7 +200,10 @@ def volume_inside(store: Store, volume_id: str) -> str:
 
 
 def _no_volume(store: Store, volume_id: Any) -> errors.VolumeNotFoundError:
-    return errors.VolumeNotFoundError(f"the datastore {shown(store.name)!r} has no volume {volume_id}")
+    return errors.VolumeNotFoundError(
+        f"the datastore {shown(store.name)!r} has no volume {volume_id}",
+        hint="volumes are .vmdk and .iso files: host.storage_pool(…).volumes() lists them",
+    )
 
 
 def _check_name(name: str) -> None:

@@ -53,7 +53,7 @@ def test_without_tracking_it_is_said_how_to_switch_it_on(spare: hvsdk.Domain) ->
     old, new = spare.create_snapshot("old"), spare.create_snapshot("new")
     with pytest.raises(errors.UnsupportedError) as caught:
         new.changed_blocks(old, spare.disks[0])
-    assert "changeTrackingEnabled" in (caught.value.hint or "")
+    assert "vmware.change_tracking" in (caught.value.hint or "")
 
 
 def test_a_tracking_that_does_not_reach_back_is_told(center: Running, tracked: hvsdk.Domain) -> None:

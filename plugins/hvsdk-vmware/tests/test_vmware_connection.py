@@ -213,3 +213,9 @@ def test_the_client_library_is_reached_with_our_session(center: Running, host: h
         service = other.native()
         assert service.RetrieveContent().about.instanceUuid == raw.content.about.instanceUuid
         assert service.CurrentTime() is not None
+
+
+def test_plain_text_to_a_port_that_speaks_tls_says_so(center: Running) -> None:
+    with pytest.raises(errors.ConnectError) as caught:
+        hvsdk.connect(center.url.replace("vmware:", "vmware+http:"), password=center.password, timeout=20)
+    assert "vmware://" in str(caught.value.hint)

@@ -201,8 +201,9 @@ def test_hints_are_named_for_this_backend() -> None:
     ],
 )
 def test_places_that_are_not_there_are_told(create: Create, wish: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"no such|No/such"):
+    with pytest.raises(error, match=r"no such|No/such") as caught:
         create(**wish)
+    assert "there are: " in str(caught.value)
 
 
 def test_a_domain_goes_where_hints_say(center: Running, raw: Raw, host: hvsdk.Host) -> None:

@@ -15,7 +15,7 @@ from vmware_support import Raw, finished, opened, soon
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._error_table import HINTS, LASTING, NOT_YET, OF_KIND, TABLE
-from hvsdk_vmware._errors import translate
+from hvsdk_vmware._errors import translate, words_of
 
 START = Operation(id="1", verb="start", native_id="vm-1")
 OPEN = Operation(id="1", verb="open")
@@ -123,3 +123,24 @@ def test_faults_take_notes(center: Running, raw: Raw) -> None:
             assert "\nhvsdk: noted" in "".join(traceback.format_exception(gone.value))
     center.clear_faults()
     raw.remove_vm(made)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (vim.fault.DuplicateName(name="cp-1", msg="*types.DuplicateName"), "duplicate name (name=cp-1)"),
+        (
+            vim.fault.DuplicateName(name="cp-1", msg="The name 'cp-1' is taken."),
+            "The name 'cp-1' is taken. (name=cp-1)",
+        ),
+        (vim.fault.NoDiskSpace(msg="vim.fault.NoDiskSpace", file="[ds] x"), "no disk space (file=[ds] x)"),
+        (vim.fault.SSLVerifyFault(), "ssl verify fault"),
+    ],
+)
+def test_messages_are_words_and_no_names_of_types(fault: vmodl.MethodFault, words: str) -> None:
+    assert words_of(fault) == words
+
+
+def test_what_is_not_permitted_says_where_privileges_are_told() -> None:
+    found = translate(vim.fault.NoPermission(privilegeId="VirtualMachine.Config.Rename"), START)
+    assert "docs/backends/vmware.md" in str(found)

@@ -138,3 +138,18 @@ def test_a_locked_door_is_told_as_the_question_that_it_is(
     assert caught.value.lasting
     raw.vm(with_drive.native_id).AnswerVM(asked[0], "button.uuid.copiedTheVM")
     with_drive.wait_for("running", timeout=20)
+
+
+def test_what_is_no_image_or_no_drive_says_what_there_is(with_drive: Domain) -> None:
+    disk = next(one for one in with_drive.refresh().disks if one.device == "disk")
+    with pytest.raises(errors.InvalidSpecError) as caught:
+        with_drive.insert_media(str(disk.source))
+    assert "attach_disk" in str(caught.value.hint)
+    drive = next(one for one in with_drive.disks if one.device == "cdrom")
+    with pytest.raises(errors.DiskNotFoundError) as missing:
+        with_drive.eject_media(drive=disk.id)
+    assert missing.value.hint == f"its CD-ROM drives: {drive.id}"
+    store = str(disk.source).partition("]")[0]
+    with pytest.raises(errors.VolumeNotFoundError) as absent:
+        with_drive.insert_media(f"{store}] no such.iso")
+    assert "volumes()" in str(absent.value.hint)

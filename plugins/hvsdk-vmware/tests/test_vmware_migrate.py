@@ -140,7 +140,7 @@ def test_a_node_that_is_not_connected_takes_nothing(make_center: Callable[..., R
 
 def test_what_vsphere_says_of_a_move_is_the_reason(center: Running, host: hvsdk.Host, domain: hvsdk.Domain) -> None:
     center.fault("CheckRelocate_Task:task-error=CpuIncompatible,no such processor:1")
-    with pytest.raises(errors.UnsupportedError, match=r"CpuIncompatible.*no such processor"):
+    with pytest.raises(errors.UnsupportedError, match="no such processor"):
         domain.migrate(node=other_node(host, domain))
 
 
@@ -153,7 +153,7 @@ def test_what_a_check_finds_is_the_reason(
         reason = driver.check_migrate(domain.native_id, driver, node=node.name, pool=None, live=True, deadline=soon())
         assert reason is not None
         assert "no network 'blue' there" in reason
-        with pytest.raises(errors.UnsupportedError, match=r"CannotAccessNetwork.*no network 'blue' there"):
+        with pytest.raises(errors.UnsupportedError, match="no network 'blue' there"):
             domain.migrate(node=node)
         assert domain.refresh().node != node.name
     finally:

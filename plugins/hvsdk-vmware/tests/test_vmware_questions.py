@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import hvsdk
 import pytest
@@ -132,3 +133,27 @@ def test_what_vsphere_refuses_is_told_in_our_words(center: Running, domain: hvsd
 def test_a_domain_of_another_product_asks_nothing() -> None:
     with hvsdk.connect("fake://demo") as host, pytest.raises(errors.UnsupportedError):
         hvsdk_vmware.answer(host.domains()[0], "yes")
+
+
+@pytest.mark.usefixtures("asking")
+@pytest.mark.parametrize(
+    "verb",
+    [
+        hvsdk.Domain.start,
+        hvsdk.Domain.delete,
+        lambda one: one.rename("other"),
+        lambda one: one.create_snapshot("one"),
+        lambda one: one.reconfigure(vcpus=2),
+        lambda one: one.set_notes("x"),
+        lambda one: one.set_metadata({"a": "b"}),
+    ],
+    ids=["start", "delete", "rename", "create_snapshot", "reconfigure", "set_notes", "set_metadata"],
+)
+def test_whatever_a_question_holds_up_tells_it(domain: hvsdk.Domain, verb: Callable[[hvsdk.Domain], Any]) -> None:
+    with pytest.raises(errors.BusyError) as caught:
+        verb(domain.refresh())
+    assert HOSTILE in caught.value.message
+    assert COPIED in caught.value.message
+    assert caught.value.hint is not None
+    assert "hvsdk_vmware.answer" in caught.value.hint
+    assert caught.value.lasting
