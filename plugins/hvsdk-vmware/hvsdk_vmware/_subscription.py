@@ -27,6 +27,7 @@ _BESIDE = (
     "guest.hostName",
     "guest.toolsRunningStatus",
     "runtime.question",
+    "snapshot.currentSnapshot",
 )
 """What people want to hear of, and the summary does not show; the first changes with all that is configured."""
 _INSIDE = tuple(path + "." for path in _BESIDE)

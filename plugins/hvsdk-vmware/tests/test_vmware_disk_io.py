@@ -103,7 +103,7 @@ def test_what_cannot_be_read_in_any_way_says_why(center: Running, raw: Raw) -> N
     center.fault("/folder:http-500")
     with connect(center) as host:
         domain = host.domain(made)
-        with pytest.raises(errors.OperationFailedError, match=r"InvalidPowerState.*HTTP 500"):
+        with pytest.raises(errors.OperationFailedError, match=r"invalid power state.*HTTP 500"):
             domain.open_disk(domain.info.disks[0])
     center.clear_faults()
     raw.remove_vm(made)
