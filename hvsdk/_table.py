@@ -24,8 +24,12 @@ _LONGEST = 500
 _GAP = 2
 _BRIEF_TIME = 11
 """Columns of a time without year and seconds, which makes no sense when it is cut."""
+_READABLE_HEADING = 8
 _LEAST_HEADING = 4
+_SHORT_TEXT = 12
 _IDS = ("id", "uuid", "mac", "serial")
+_MINOR = ("at", "is_template", "is_control", "hypervisor", "position", "pool", "volume")
+_MINOR_ENDINGS = ("_id", "_requests", "_packets", "_requests_per_second", "_packets_per_second")
 _SHORT = (str, int, float, Enum, datetime)
 
 
@@ -40,6 +44,10 @@ class Column(NamedTuple):
     """A uuid is told by its first characters."""
     gives: int = 1
     """When it is narrowed: ids (0) before others (1), names (2) last."""
+    rank: int = 1
+    """When it is left out: the least first, from the right; what a row is told by (2) never before others."""
+    whole: bool = False
+    """Whether its values make no sense when they are cut, as numbers and ids do."""
 
 
 DOMAIN_COLUMNS = (
@@ -65,8 +73,18 @@ def columns_of(records: Sequence[Any]) -> tuple[Column, ...]:
             numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
             gives = 2 if name == "name" else 0 if name in _IDS or name.endswith("_id") else 1
             least = _BRIEF_TIME if any(isinstance(value, datetime) for value in values) else 8
-            columns.append(Column(name, _header(name), right=numbers, minimum=least, gives=gives))
-    return tuple(columns)
+            minor = name in _IDS or name in _MINOR or name.endswith(_MINOR_ENDINGS)
+            column = Column(name, _header(name), right=numbers, minimum=least, gives=gives, rank=0 if minor else 1)
+            columns.append(column._replace(whole=gives == 0 or numbers or not isinstance(values[0], str)))
+    return tuple(
+        column._replace(rank=2, whole=False) if column.field == _key(columns) else column for column in columns
+    )
+
+
+def _key(columns: Sequence[Column]) -> str:
+    """Return the field that a row is told by."""
+    fields = [column.field for column in columns]
+    return next((name for name in ("name", "id", "mac") if name in fields), fields[0])
 
 
 def _header(field: str) -> str:
@@ -80,7 +98,8 @@ def _header(field: str) -> str:
 def text_table(columns: Sequence[Column], records: Sequence[Any], *, columns_wide: int | None = None) -> str:
     """Return records as lines that fit the terminal, or `columns_wide` columns; many rows are cut short.
 
-    Times lose their year and seconds and columns are narrowed first, names last; then columns are left out from the right.
+    Times lose their year and seconds; the least important columns are left out until the others can be read; those are
+    narrowed, names last.
     """
     available = max(1, columns_wide if columns_wide is not None else shutil.get_terminal_size().columns)
     titles = [column.header for column in columns]
@@ -90,12 +109,15 @@ def text_table(columns: Sequence[Column], records: Sequence[Any], *, columns_wid
         widths = [max(width(title), content) for title, content in zip(titles, contents, strict=True)]
         if _sum(widths) <= available:
             break
-    widths = _fitted(widths, contents, columns, available)
+    kept = _kept(_least(titles, contents, columns, _READABLE_HEADING), columns, available)
+    titles, contents, widths = [titles[i] for i in kept], [contents[i] for i in kept], [widths[i] for i in kept]
+    rows, columns = [[row[index] for index in kept] for row in rows], [columns[index] for index in kept]
+    widths = _fitted(widths, titles, contents, columns, available)
     lines = []
     for row in [titles, *rows]:
         cells = [
             pad(cut(cell, space), space, right=column.right)
-            for cell, space, column in zip(row, widths, columns, strict=False)  # columns left out on the right
+            for cell, space, column in zip(row, widths, columns, strict=True)
         ]
         lines.append((" " * _GAP).join(cells).rstrip())
     return "\n".join(lines + [cut(line, available) for line in _more(records)])
@@ -134,8 +156,10 @@ def _cell(column: Column, value: Any, brief: bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):{'%m-%d %H:%M' if brief else '%Y-%m-%d %H:%M:%S'}}"
-    if column.field.endswith("_bytes") and isinstance(value, int):
-        return format_size(value)
+    if column.field.endswith(("_bytes", "_bytes_per_second")) and isinstance(value, (int, float)):
+        return format_size(int(value))
+    if isinstance(value, float):
+        return f"{value:.2f}"
     return neutralise(str(value)[: column.longest])
 
 
@@ -143,20 +167,37 @@ def _sum(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _fitted(widths: list[int], contents: list[int], columns: Sequence[Column], available: int) -> list[int]:
+def _least(titles: Sequence[str], contents: Sequence[int], columns: Sequence[Column], heading: int) -> list[int]:
+    """Return how narrow each column can be and still be read."""
+    floors = []
+    for title, content, column in zip(titles, contents, columns, strict=True):
+        whole = column.whole or content <= _SHORT_TEXT
+        floors.append(max(content if whole else column.minimum, min(width(title), heading)))
+    return floors
+
+
+def _kept(least: Sequence[int], columns: Sequence[Column], available: int) -> list[int]:
+    """Return the indices of the columns that stay: so many that each can be read."""
+    kept = list(range(len(columns)))
+    while len(kept) > 1 and _sum([least[index] for index in kept]) > available:
+        kept.remove(min(kept, key=lambda index: (columns[index].rank, -index)))
+    return kept
+
+
+def _fitted(
+    widths: list[int], titles: Sequence[str], contents: list[int], columns: Sequence[Column], available: int
+) -> list[int]:
     """Return widths that fit.
 
     Headings wider than what is below them give way first, then the columns in the order of `Column.gives`, the widest
-    first; when none can, the last one is left out.
+    first; before names are cut, headings are once more.
     """
     widths = widths.copy()
-    minima = [column.minimum for column in columns]
-    for least in (minima, [_LEAST_HEADING] * len(minima)):
+    for heading, turns in ((_READABLE_HEADING, (0, 1)), (_LEAST_HEADING, (0, 1, 2))):
+        least = _least(titles, contents, columns, heading)
         _narrow(widths, [max(pair) for pair in zip(least, contents, strict=True)], range(len(widths)), available)
-    for turn in range(3):
-        _narrow(widths, minima, [index for index, column in enumerate(columns) if column.gives == turn], available)
-    while _sum(widths) > available and len(widths) > 1:
-        widths.pop()
+        for turn in turns:
+            _narrow(widths, least, [index for index, column in enumerate(columns) if column.gives == turn], available)
     return widths if _sum(widths) <= available else [available]
 
 

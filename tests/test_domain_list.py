@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hvsdk
 from hvsdk._display import cut, neutralise, pad, width
 from hvsdk._domain_list import DomainList
 from hvsdk._record_list import RecordList
-from hvsdk._table import DOMAIN_COLUMNS, text_table
+from hvsdk._table import DOMAIN_COLUMNS, columns_of, text_table
 from hvsdk.enums import PowerState
-from hvsdk.models import Console, DomainInfo, Node, SnapshotInfo
+from hvsdk.models import Console, DomainInfo, Node, SnapshotInfo, VolumeInfo
 
 HOSTILE = [
     "\x1b[2J\x1b]0;owned\x07",
@@ -197,12 +198,32 @@ def test_headings_give_way_before_names_do(monkeypatch):
     assert width(head) <= 80
 
 
-def test_times_lose_their_year_and_ids_their_end_before_names_are_cut(monkeypatch):
+def test_times_lose_their_year_and_long_ids_go_before_names_are_cut(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     record = SnapshotInfo(id="snapshot-" + "0" * 40, name="before-the-upgrade-of-version", created_at=at)
     head, row = repr(RecordList([record])).splitlines()
-    assert head.split()[:3] == ["id", "name", "created"]
+    assert head.split()[:2] == ["name", "created"]
     assert "before-the-upgrade-of-version" in row
     assert "01-02 03:04" in row
     assert width(row) <= 60
+
+
+def test_ids_that_do_not_fit_are_left_out_and_not_cut_to_what_all_rows_share() -> None:
+    volumes = [
+        VolumeInfo(id=f"[datastore-with-a-name] web-{n}/web-{n}.vmdk", name=f"web-{n}.vmdk", pool="p", capacity_bytes=n)
+        for n in range(3)
+    ]
+    head, *rows = text_table(columns_of(volumes), volumes, columns_wide=40).splitlines()
+    assert head.split() == ["name", "pool", "capacity"]
+    assert [row.split()[0] for row in rows] == ["web-0.vmdk", "web-1.vmdk", "web-2.vmdk"]
+
+
+def test_figures_are_left_out_from_the_right_and_never_cut() -> None:
+    with hvsdk.connect("fake://demo") as host:
+        stats = [figures.replace(cpu_seconds=1 / 3) for figures in host.stats()]
+    table = text_table(columns_of(stats), stats, columns_wide=80)
+    assert "…" not in table
+    assert table.split()[0] == "name"
+    assert "0.33" in table
+    assert max(map(len, table.splitlines())) <= 80
