@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["BuildError", "NoGoError", "binary", "is_built"]
 
-_KEPT_SECONDS = 30 * 24 * 3600.0
-"""Programs of other sources may be in use elsewhere; those that are so old are not."""
+_KEPT = 3
+"""How many programs are kept, those used last: other checkouts may want theirs. One that runs goes on without its file."""
 
 _OLDEST_GO = (1, 23)
 _BUILD_SECONDS = 900.0
@@ -45,6 +44,8 @@ def binary() -> Path:
     compiler, version = _compiler()
     program = _place(sources, version)
     if program.exists():
+        with suppress(OSError):
+            os.utime(program)  # the programs that were used last are kept
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
     with (program.parent / "vcsim.lock").open("w") as lock:
@@ -133,10 +134,17 @@ def _build(compiler: str, sources: Path, program: Path) -> None:
         if done.returncode:
             raise BuildError(f"vcsim cannot be built with {compiler}:\n{done.stderr.strip()}")
         made.replace(program)
-    for old in program.parent.glob("vcsim-*"):
+    _tidy(program.parent)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove all programs but those used last."""
+    found = []
+    for program in folder.glob("vcsim-*"):
         with suppress(FileNotFoundError):
-            if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
-                old.unlink()
+            found.append((program.stat().st_mtime_ns, program))
+    for _, old in sorted(found, reverse=True)[_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _environment() -> dict[str, str]:

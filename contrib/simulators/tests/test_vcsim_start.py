@@ -124,6 +124,16 @@ def test_a_go_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         hvsdk_simulators.start("vcsim")
 
 
+def test_the_newest_programs_are_kept_and_no_others(tmp_path: Path) -> None:
+    programs = [tmp_path / f"vcsim-{name}" for name in "dacbe"]
+    for age, program in enumerate(programs):
+        program.touch()
+        os.utime(program, (1000 - age, 1000 - age))
+    (tmp_path / "vcsim.lock").touch()
+    _vcsim._tidy(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"vcsim.lock", *(one.name for one in programs[:3])}
+
+
 def test_the_command_line_becomes_the_program() -> None:
     with with_go():
         _vcsim.binary()
