@@ -74,7 +74,7 @@ def columns_of(records: Sequence[Any]) -> tuple[Column, ...]:
             gives = 2 if name == "name" else 0 if name in _IDS or name.endswith("_id") else 1
             least = _BRIEF_TIME if any(isinstance(value, datetime) for value in values) else 8
             minor = name in _IDS or name in _MINOR or name.endswith(_MINOR_ENDINGS)
-            column = Column(name, _header(name), right=numbers, minimum=least, gives=gives, rank=0 if minor else 1)
+            column = Column(name, _header(name), right=numbers, minimum=least, gives=gives, rank=min(gives, 1) - minor)
             columns.append(column._replace(whole=gives == 0 or numbers or not isinstance(values[0], str)))
     return tuple(
         column._replace(rank=2, whole=False) if column.field == _key(columns) else column for column in columns
