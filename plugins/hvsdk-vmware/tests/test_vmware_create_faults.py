@@ -128,7 +128,7 @@ def test_what_somebody_else_made_with_the_same_uuid_meanwhile_stays(
     center: Running, raw: Raw, host: hvsdk.Host
 ) -> None:
     spec = _spec(uuid=str(uuid.uuid4()))
-    center.fault("CreateVM_Task:slow=0.5:1")
+    center.fault("CreateVM_Task:slow=2:1")
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(host.create_domain, spec)
         called(center, "CreateVM_Task")
