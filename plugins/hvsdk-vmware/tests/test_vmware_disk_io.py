@@ -11,7 +11,7 @@ import hvsdk
 import pytest
 from hvsdk.driver import Capability, errors
 from hvsdk_simulators import Running
-from vmware_disks import MIB, PIECES, SIZE, disk_of, expected, same, whole, write
+from vmware_disks import MIB, PIECES, SIZE, disk_of, expected, put_together, same, whole, write
 from vmware_support import Raw, connect, opened, soon
 
 from hvsdk_vmware import _disk_io
@@ -93,7 +93,7 @@ def test_a_suspended_domain_is_read_from_its_file(center: Running, raw: Raw) -> 
     with connect(center) as host:
         domain = host.domain(made)
         with domain.open_disk(domain.info.disks[0]) as reader:
-            same(b"".join(data for _, data in reader.chunks()), expected())
+            same(put_together(reader), expected())
     raw.remove_vm(made)
 
 
@@ -157,7 +157,7 @@ def test_a_snapshot_of_a_running_domain_is_read_as_it_was(
     with connect(center, disk_io=way) as host:
         domain = host.domain(vm)
         with domain.open_disk(domain.info.disks[0], snapshot=snapshot) as reader:
-            same(b"".join(data for _, data in reader.chunks()), expected())
+            same(put_together(reader), expected())
 
 
 def test_a_snapshot_of_another_domain_is_not_opened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+from typing import Any
 
 from hvsdk.driver import DiskReader
 from hvsdk_simulators import Running
@@ -12,7 +13,7 @@ from vmware_support import soon
 
 from hvsdk_vmware._driver import VmwareDriver
 
-__all__ = ["MIB", "PIECES", "SIZE", "called", "disk_of", "expected", "same", "whole", "write"]
+__all__ = ["MIB", "PIECES", "SIZE", "called", "disk_of", "expected", "put_together", "same", "whole", "write"]
 
 MIB = 1 << 20
 SIZE = 16 * MIB
@@ -34,6 +35,14 @@ def write(center: Running, native_id: str, pieces: dict[int, bytes]) -> None:
 
 def whole(reader: DiskReader, step: int = MIB + 13) -> bytes:
     return b"".join(reader.read(at, min(step, reader.size - at)) for at in range(0, reader.size, step))
+
+
+def put_together(reader: Any) -> bytes:
+    """Return a disk as those copy it who leave out zeros."""
+    data = bytearray(reader.size)
+    for offset, piece in reader.chunks():
+        data[offset : offset + len(piece)] = piece
+    return bytes(data)
 
 
 def disk_of(driver: VmwareDriver, native_id: str) -> str:
