@@ -128,6 +128,13 @@ def test_a_host_that_is_none_is_named(stranger) -> None:
     assert "the fixture host must return an hvsdk.Host, as hvsdk.connect returns it, not str" in shown
 
 
+def test_a_host_that_cannot_be_opened_is_told_a_few_times_and_not_once_for_each_test(stranger) -> None:
+    code, shown = stranger("-k", "Records or clone or delete or why_not", host='return hvsdk.connect("fake://a?b=1")')
+    assert code == 1
+    assert "3 errors" in shown
+    assert "the fixture host failed 3 times in a row: the first errors say why" in shown
+
+
 def test_a_fixture_with_a_slip_in_its_name_fails_one_test(stranger) -> None:
     attributes = "\n    @pytest.fixture\n    def round_trip(self): return lambda: 0"
     code, shown = stranger("-k", "fixtures_are_spelt or why_not_agrees", attributes=attributes)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Kit", "MakeDomain", "Reach"]
 
+ENOUGH = 3
+"""Failures to open a host after which no more is tried."""
+
 
 class MakeDomain(Protocol):
     """Makes a domain that is removed after the test; arguments replace fields of the fixture `spec`."""
@@ -48,8 +51,15 @@ class Kit:
     vendor_errors: ClassVar[tuple[type[BaseException], ...]] = ()
     """Classes of the client library's errors, which must stay the cause of ours."""
 
+    _unopened: ClassVar[int] = 0
+    """Tests in a row for which the fixture `host` gave nothing."""
+
     @pytest.fixture(autouse=True)
     def _known_failure(self, request: pytest.FixtureRequest) -> None:
+        kit = type(self)
+        if kit._unopened >= ENOUGH:  # hundreds of times the same error would hide it
+            pytest.skip(f"the fixture host failed {ENOUGH} times in a row: the first errors say why")
+        kit._unopened += 1
         begin(request.node)
         name = request.node.name
         reason = self.known_failures.get(name) or self.known_failures.get(name.partition("[")[0])
@@ -65,6 +75,7 @@ class Kit:
     @pytest.fixture(autouse=True)
     def _open_host(self, _known_failure: None, host: Host) -> Iterator[None]:
         check_fixture("host", host)
+        type(self)._unopened = 0
         if host.closed and not self.shared_host:
             pytest.fail("host is closed already; set shared_host = True where its fixture is not made for each test")
         yield

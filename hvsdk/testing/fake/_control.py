@@ -31,10 +31,11 @@ class FakeControl:
         >>> with hvsdk.connect("fake://demo") as host:
         ...     control(host).fail("start", "NO_MEMORY")
         ...     host.domain("web-1").power_off()
-        ...     host.domain("web-1").start()
-        Traceback (most recent call last):
-        ...
-        hvsdk.errors.InsufficientResourcesError: start of domain 'web-1' was refused: ...
+        ...     try:
+        ...         host.domain("web-1").start()
+        ...     except hvsdk.errors.InsufficientResourcesError as error:
+        ...         print(error.native_code)
+        NO_MEMORY
     """
 
     def __init__(self, world: World) -> None:
