@@ -116,7 +116,7 @@ def test_a_linked_clone_begins_with_what_its_snapshot_holds(server: Running, cli
     assert "kept" in [one.value for one in clone.config.extraConfig if one.key == "ours"]
     kind = vim.vm.device.VirtualDisk
     disks = [next(one for one in each.config.hardware.device if isinstance(one, kind)) for each in (vm, clone)]
-    assert disks[1].backing.parent.fileName == disks[0].backing.fileName
+    assert disks[1].backing.parent.fileName == disks[0].backing.parent.fileName, "it lies on the snapshot's disk"
     card = vim.vm.device.VirtualEthernetCard
     cards = [next(one for one in each.config.hardware.device if isinstance(one, card)) for each in (vm, clone)]
     assert cards[0].macAddress != cards[1].macAddress
