@@ -253,7 +253,8 @@ def test_a_forked_child_lets_go_without_a_word(center: Running, raw: Raw) -> Non
             reader.read(0, 1)
         del reader
         gc.collect()
-    assert center.counts() == {}
+    assert set(center.counts()) <= {"Logout"}, "a connection of the test before may be ending"
+    assert session in [one["session"] for one in center.sessions()]
     center.act("expire-sessions", session=session)  # the lease of the parent's holds the domain as long
     raw.remove_vm(made)
 

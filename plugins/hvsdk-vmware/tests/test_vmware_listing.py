@@ -50,7 +50,7 @@ def test_a_domain_is_read_in_one_call_as_it_is_listed(either: Running) -> None:
         for listed in driver.list_domains(EVERYTHING, deadline=soon()):
             either.reset_counts()
             assert driver.get_domain(listed.native_id, EVERYTHING, deadline=soon()) == listed
-            counts = {name: count for name, count in either.counts().items() if count}
+            counts = {name: count for name, count in either.counts().items() if count and name != "Logout"}
             assert counts.pop("/rest/com/vmware/cis/tagging/tag-association", 0) == driver.is_vcenter
             assert counts == {"RetrievePropertiesEx": 1}
 
