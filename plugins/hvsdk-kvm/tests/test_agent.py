@@ -56,7 +56,7 @@ def test_the_agent_tells_addresses_name_and_system(embed: KvmDriver, tmp_path: P
     assert info.guest_os == "hvsdk testbed"
     assert not info.has("config")
     (listed,) = embed.list_domains(GUEST, deadline=soon())
-    assert listed.addresses == info.addresses
+    assert set(listed.addresses) >= set(info.addresses), "it may have got more of them since"
 
 
 def test_a_port_that_no_agent_has_open_is_stopped_and_costs_no_wait(embed: KvmDriver, tmp_path: Path) -> None:
