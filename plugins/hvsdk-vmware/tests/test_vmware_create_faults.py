@@ -128,11 +128,13 @@ def test_what_somebody_else_made_with_the_same_uuid_meanwhile_stays(
     center: Running, raw: Raw, host: hvsdk.Host
 ) -> None:
     spec = _spec(uuid=str(uuid.uuid4()))
-    center.fault("CreateVM_Task:slow=2:1")
+    other = raw.make_vm("not-yet-there")
+    center.reset_counts()
+    center.fault("CreateVM_Task:slow=4:1")
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(host.create_domain, spec)
         called(center, "CreateVM_Task")
-        other = _made_by_others(raw, spec)
+        _takes_its_place(raw, other, spec)
         with pytest.raises(errors.AlreadyExistsError):
             slow.result()
     assert raw.vm(other).config.instanceUuid == spec.uuid
@@ -172,6 +174,11 @@ def test_a_volume_stays_though_the_server_tells_another_path_of_it(driver: Vmwar
 
 def _made_by_others(raw: Raw, spec: DomainSpec) -> str:
     """Make a domain with the name and the UUID of another one, as other clients do."""
-    made = raw.make_vm(spec.name)
-    raw.done(raw.vm(made).ReconfigVM_Task(vim.vm.ConfigSpec(instanceUuid=spec.uuid)))
+    made = raw.make_vm(f"{spec.name}-of-others")
+    _takes_its_place(raw, made, spec)
     return made
+
+
+def _takes_its_place(raw: Raw, native_id: str, spec: DomainSpec) -> None:
+    raw.rename(native_id, spec.name)
+    raw.done(raw.vm(native_id).ReconfigVM_Task(vim.vm.ConfigSpec(instanceUuid=spec.uuid)))

@@ -237,7 +237,8 @@ def test_a_host_by_itself_keeps_tags_in_the_configuration(esxi: Running) -> None
 
 def test_tags_in_the_configuration_are_shown_and_move_to_vcenter(own: Running, other: OtherClient) -> None:
     with opened(own) as driver:
-        (key, *_) = (info.native_id for info in driver.list_domains(frozenset(), deadline=soon()))
+        listed = driver.list_domains(frozenset(), deadline=soon())
+        key = next(info.native_id for info in listed if not info.is_template)
         driver.write_extra_config(key, {TAGS_KEY: '["old"]'}, soon())
         assert driver.get_domain(key, frozenset({"config"}), deadline=soon()).tags == {"old"}
         driver.set_tags(key, frozenset({"old", "new"}), deadline=soon())
