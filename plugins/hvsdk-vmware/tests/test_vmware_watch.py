@@ -6,61 +6,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import hvsdk
 import pytest
 from hvsdk import EventKind
-from hvsdk.driver import Change, Deadline, DomainInfo, PowerState
+from hvsdk.driver import Change, DomainInfo, PowerState
 from hvsdk_simulators import Running
 from pyVmomi import vim
-from vmware_support import Raw, connect, domain_calls, opened, soon
+from vmware_follower import Follower
+from vmware_support import Raw, connect, domain_calls, eventually, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
 
-STATE: frozenset[str] = frozenset()
 WATCH_THREADS = ("hvsdk-watch", "hvsdk-vmware-keep-alive")
-
-
-def eventually(happens: Callable[[], object], seconds: float = 20.0) -> bool:
-    deadline = Deadline(seconds)
-    while not happens():
-        if deadline.expired:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-class Follower:
-    """A driver that is asked for changes as the core does it."""
-
-    def __init__(self, driver: VmwareDriver) -> None:
-        self.driver = driver
-        self.token: Any = None
-        self.domains: dict[str, DomainInfo] = {}
-        self.subscribe()
-
-    def subscribe(self) -> None:
-        _, self.token = self.driver.watch(None, 0.0, deadline=soon())
-        self.domains = {info.native_id: info for info in self.driver.list_domains(STATE, deadline=soon())}
-
-    def next(self, seconds: float = 1.0) -> list[Change]:
-        changes, self.token = self.driver.watch(self.token, seconds, deadline=soon())
-        for change in changes:
-            self.domains.pop(change.native_id, None)
-            if change.info is not None:
-                self.domains[change.native_id] = change.info
-        if self.token is None:
-            self.subscribe()
-        return list(changes)
-
-    def until(self, wanted: Callable[[Change], Any], seconds: float = 20.0) -> Change:
-        deadline = Deadline(seconds)
-        while not deadline.expired:
-            for change in self.next():
-                if wanted(change):
-                    return change
-        raise AssertionError("that was not told")
 
 
 @pytest.fixture
