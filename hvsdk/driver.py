@@ -13,10 +13,12 @@ from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
 from hvsdk._driver.base import Change, Driver, Result, Unsupported
 from hvsdk._driver.disk_io import DiskReader, DiskWriter
+from hvsdk._driver.hints import Hint, read_hints
 from hvsdk._driver.operation import Operation, current_operation
 from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
 from hvsdk._driver.target import Target, TLSOptions
 from hvsdk._driver.task import BackgroundTask, Task
+from hvsdk._driver.undoable import Undoable
 from hvsdk.capability import Capability
 from hvsdk.credentials import Credentials, KerberosCredentials, KeyCredentials, PasswordCredentials, TokenCredentials
 from hvsdk.enums import EventKind, PowerState
@@ -82,6 +84,7 @@ __all__ = [
     "Extent",
     "FenceMark",
     "FrozenDict",
+    "Hint",
     "HostInfo",
     "KerberosCredentials",
     "KeyCredentials",
@@ -104,6 +107,7 @@ __all__ = [
     "Target",
     "Task",
     "TokenCredentials",
+    "Undoable",
     "Unsupported",
     "VolumeInfo",
     "VolumeSpec",
@@ -115,6 +119,7 @@ __all__ = [
     "frozen",
     "hookimpl",
     "in_background",
+    "read_hints",
     "read_marks",
     "tls_context",
     "write_mark",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-from hvsdk.driver import errors
+from hvsdk import driver
+from hvsdk.driver import Hint
 
 __all__ = [
     "DISK_HINTS",
@@ -15,37 +15,10 @@ __all__ = [
     "PREFIX",
     "RECONFIGURE_HINTS",
     "VOLUME_HINTS",
-    "Hint",
     "read_hints",
 ]
 
 PREFIX = "vmware."
-
-
-@attrs.frozen
-class Hint:
-    """What a key takes and does."""
-
-    help: str
-    type: type = str
-    choices: tuple[str, ...] = ()
-    least: int = 0
-
-    def check(self, key: str, value: Any) -> Any:
-        """Return a value that the key takes, else raise `InvalidSpecError`."""
-        right = isinstance(value, self.type) and (self.type is bool or not isinstance(value, bool))
-        if right and (not self.choices or value in self.choices) and self._fits(value):
-            return value
-        words = {bool: "True or False", int: f"a number from {self.least}", Mapping: "texts by their keys"}
-        raise errors.InvalidSpecError(
-            f"the hint {key!r} cannot be {value!r}",
-            hint=f"it takes {' '.join(self.choices) or words.get(self.type, 'a text')}",
-        )
-
-    def _fits(self, value: Any) -> bool:
-        if self.type is Mapping:
-            return all(isinstance(part, str) for pair in value.items() for part in pair)
-        return self.type is not int or value >= self.least
 
 
 RECONFIGURE_HINTS: Final[Mapping[str, Hint]] = {
@@ -95,15 +68,9 @@ NIC_HINTS: Final[Mapping[str, Hint]] = {}
 
 
 def read_hints(hints: Mapping[str, Any], known: Mapping[str, Hint]) -> dict[str, Any]:
-    """Return our hints among those given, without the prefix `vmware.`.
+    """Return our hints among those given, without their prefix.
 
     Raises:
-        InvalidSpecError: One that begins with `vmware.` is not known, or has a value that it does not take.
+        InvalidSpecError: One of ours is not known, or has a value that it does not take.
     """
-    ours = {key: value for key, value in hints.items() if key.startswith(PREFIX)}
-    unknown = sorted(ours.keys() - known.keys())
-    if unknown:
-        raise errors.InvalidSpecError(
-            f"unknown hint {unknown[0]!r}", hint=f"known here: {', '.join(sorted(known)) or 'none'}"
-        )
-    return {key.removeprefix(PREFIX): known[key].check(key, value) for key, value in ours.items()}
+    return driver.read_hints(hints, known, prefix=PREFIX)

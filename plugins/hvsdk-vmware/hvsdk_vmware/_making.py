@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
-from hvsdk.driver import BackgroundTask, Deadline, Steps, StepsTask, Task, errors, finish
+from hvsdk.driver import Deadline, Undoable, errors
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES
@@ -41,25 +40,12 @@ def look_for(find: Callable[[], T | None]) -> T | None:
         time.sleep(_LOOK_AGAIN_SECONDS)
 
 
-class Making:
+class Making(Undoable):
     """What one verb has made so far, as what takes it back."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._undo: list[tuple[str, Callable[[BaseException], None]]] = []
-        self._stop = threading.Event()
-        self._running: StepsTask[Any] | None = None
-
-    def begin(self, steps: Callable[[], Steps[T]]) -> Task[T]:
-        """Carry the steps out on a thread of their own; when they fail or are cancelled, all is taken back."""
-
-        def work() -> T:
-            task = StepsTask(self._guarded(steps))
-            self._running = task
-            if self.cancelled:
-                task.cancel()
-            return finish(task)
-
-        return _MakingTask(self, BackgroundTask(work))
 
     def takes_back(self, what: str, undo: Callable[[BaseException], None]) -> None:
         """Note how something is taken back, before it is asked for: its answer may be lost.
@@ -70,38 +56,7 @@ class Making:
         """
         self._undo.append((what, undo))
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether the caller has given up."""
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        """Stop here when the caller has given up."""
-        if self.cancelled:
-            raise BackgroundTask.cancelled()
-
-    def cancel(self) -> None:
-        """Have what goes on taken back."""
-        self._stop.set()
-        if self._running is not None:
-            self._running.cancel()
-
-    def undo(self) -> NoReturn:
-        """Take back what has come to its end, and raise what says so."""
-        given_up = BackgroundTask.cancelled()
-        self._take_back(given_up)
-        raise given_up
-
-    def _guarded(self, steps: Callable[[], Steps[T]]) -> Steps[T]:
-        try:
-            result = yield from steps()
-            self.check()
-        except BaseException as exc:
-            self._take_back(exc)
-            raise
-        return result
-
-    def _take_back(self, exc: BaseException) -> None:
+    def take_back(self, exc: BaseException) -> None:
         """Take all back, the last first.
 
         Raises:
@@ -109,9 +64,9 @@ class Making:
         """
         left, undo = [], self._undo
         self._undo = []
-        for what, take_back in reversed(undo):
+        for what, undone in reversed(undo):
             try:
-                take_back(exc)
+                undone(exc)
             except FAILURES as failure:
                 left.append(f"{what} ({words_of(failure)})")
         if left:
@@ -120,24 +75,3 @@ class Making:
             raise errors.OperationFailedError(
                 f"the connection was lost half-way ({exc or type(exc).__name__}); what had been made is removed again"
             ) from exc
-
-
-class _MakingTask(Task[T]):
-    """Work that makes something. Given up before its end was told, it is taken back, even when it had just come to it."""
-
-    def __init__(self, making: Making, work: Task[T]) -> None:
-        self._making = making
-        self._work: Task[Any] = work
-
-    def poll(self) -> tuple[bool, float | None, T | None]:
-        done, share, result = self._work.poll()
-        if not done or not self._making.cancelled:
-            return done, share, result
-        self._work = BackgroundTask(self._making.undo)
-        return False, None, None
-
-    def cancel(self) -> None:
-        self._making.cancel()
-
-    def wait(self, seconds: float) -> None:
-        self._work.wait(seconds)

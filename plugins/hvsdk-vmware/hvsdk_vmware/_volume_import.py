@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 from weakref import WeakSet
 
 import attrs
-from hvsdk.driver import Deadline, DiskWriter, Steps, StepsTask, Target, Task, errors, finish
+from hvsdk.driver import Deadline, DiskReader, DiskWriter, Extent, Steps, StepsTask, Target, Task, errors, finish
 from pyVmomi import vim, vmodl
 
 from hvsdk_vmware._calls import CLOSE_SECONDS, FAILURES
@@ -65,6 +65,31 @@ class _Import:
         return self.volume.store
 
 
+class _Content(DiskReader):
+    """What is on a volume, where it can be kept."""
+
+    def __init__(self, file: RemoteFile, volume: str) -> None:
+        self.size = file.size
+        self._file = file
+        self._volume = volume
+
+    def extents(self) -> Iterable[Extent]:
+        yield Extent(offset=0, length=self.size)
+
+    def read(self, offset: int, length: int) -> bytes:
+        try:
+            return self._file.read(offset, length)
+        except FileRefusedError as exc:
+            raise errors.UnsupportedError(
+                f"what {self._volume} holds cannot be read, and so not be kept: {exc}",
+                capability="open_volume",
+                hint="write all of it, or make a new volume",
+            ) from exc
+
+    def close(self) -> None:
+        """Nothing is open between reads."""
+
+
 class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
     """`open_volume`."""
 
@@ -76,7 +101,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
     def close(self) -> None:
         """Give up what is being written with the connection; vSphere removes the domains of imports that are aborted."""
         for writer in list(self._writers):
-            writer.drop()
+            writer.abort()
         deadline = Deadline(min(CLOSE_SECONDS, self.target.timeout))
         for lease in list(self._imports):
             lease.end(complete=False, deadline=deadline)
@@ -84,7 +109,7 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
 
     def abandon(self) -> None:
         for writer in list(self._writers):
-            writer.drop()
+            writer.abort()
         super().abandon()
 
     def open_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> DiskWriter:
@@ -97,29 +122,19 @@ class VolumeImports(HardwareReads, VolumeVerbs, ImportPlaceReads):
         self.refuse_used(volume.store, volume.info.id, deadline)
         content = None if self.is_empty(volume) else self._content_of(volume, size)
 
-        def send(packed: IO[bytes], length: int, moved: Callable[[int], None]) -> None:
+        def put(packed: IO[bytes], length: int, moved: Callable[[int], None]) -> None:
             self._replace(_Import(volume, size, packed, length, moved))
 
-        writer = VolumeWriter(size, content, send)
+        writer = VolumeWriter(size, content, put)
         self._writers.add(writer)
         return writer
 
-    def _content_of(self, volume: FoundVolume, size: int) -> Callable[[int, int], bytes]:
-        """Return what reads the volume as it is."""
+    def _content_of(self, volume: FoundVolume, size: int) -> Callable[[], DiskReader]:
+        """Return what opens the volume as it is."""
         inside = volume.inside.removesuffix(".vmdk") + "-flat.vmdk"
         file = RemoteFile(self, volume.store.url(inside), volume.store.path(inside), size)
 
-        def read(offset: int, length: int) -> bytes:
-            try:
-                return file.read(offset, length)
-            except FileRefusedError as exc:
-                raise errors.UnsupportedError(
-                    f"what {volume.info.id} holds cannot be read, and so not be kept: {exc}",
-                    capability="open_volume",
-                    hint="write all of it, or make a new volume",
-                ) from exc
-
-        return read
+        return lambda: _Content(file, volume.info.id)
 
     def _replace(self, job: _Import) -> None:
         """Replace a volume; what fails leaves it as it was, and nothing half-made."""

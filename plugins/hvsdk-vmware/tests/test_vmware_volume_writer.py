@@ -16,7 +16,6 @@ from pyVmomi import vim, vmodl
 from vmware_support import Raw, finished, opened, soon
 
 from hvsdk_vmware._driver import VmwareDriver
-from hvsdk_vmware._ranges import Ranges
 from hvsdk_vmware._transfer import Transfer
 
 MIB = 1 << 20
@@ -373,13 +372,3 @@ def test_what_cannot_be_kept_is_not_lost(either: Running, each: VmwareDriver, ma
         done(whole.close())
     either.clear_faults()
     same(content(each, volume), b"w" * SIZE)
-
-
-def test_ranges_know_what_is_missing() -> None:
-    found = Ranges()
-    assert list(found.missing(10)) == [(0, 10)]
-    for begin, end in ((3, 3), (2, 4), (6, 8), (4, 5), (7, 9), (0, 1)):
-        found.add(begin, end)
-    assert list(found.missing(12)) == [(1, 2), (5, 6), (9, 12)]
-    found.add(0, 12)
-    assert list(found.missing(12)) == []

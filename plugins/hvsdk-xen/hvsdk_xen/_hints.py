@@ -5,32 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-from hvsdk.driver import errors
+from hvsdk import driver
+from hvsdk.driver import Hint
 
-__all__ = ["DISK_HINTS", "DOMAIN_HINTS", "NIC_HINTS", "RECONFIGURE_HINTS", "VOLUME_HINTS", "Hint", "read_hints"]
+__all__ = ["DISK_HINTS", "DOMAIN_HINTS", "NIC_HINTS", "RECONFIGURE_HINTS", "VOLUME_HINTS", "read_hints"]
 
 PREFIX = "xen."
-
-
-@attrs.frozen
-class Hint:
-    """What a key takes and does."""
-
-    help: str
-    type: type = str
-    choices: tuple[str, ...] = ()
-    least: int = 0
-
-    def check(self, key: str, value: Any) -> Any:
-        """Return a value that the key takes, else raise `InvalidSpecError`."""
-        right = isinstance(value, self.type) and (self.type is bool or not isinstance(value, bool))
-        if right and (not self.choices or value in self.choices) and (self.type is not int or value >= self.least):
-            return value
-        words = {bool: "True or False", int: f"a number from {self.least}"}.get(self.type, "a text")
-        raise errors.InvalidSpecError(
-            f"the hint {key!r} cannot be {value!r}", hint=f"it takes {' '.join(self.choices) or words}"
-        )
 
 
 RECONFIGURE_HINTS: Final[Mapping[str, Hint]] = {
@@ -65,15 +45,9 @@ NIC_HINTS: Final[Mapping[str, Hint]] = {
 
 
 def read_hints(hints: Mapping[str, Any], known: Mapping[str, Hint]) -> dict[str, Any]:
-    """Return our hints among those given, without the prefix `xen.`.
+    """Return our hints among those given, without their prefix.
 
     Raises:
-        InvalidSpecError: One that begins with `xen.` is not known, or has a value that it does not take.
+        InvalidSpecError: One of ours is not known, or has a value that it does not take.
     """
-    ours = {key: value for key, value in hints.items() if key.startswith(PREFIX)}
-    unknown = sorted(ours.keys() - known.keys())
-    if unknown:
-        raise errors.InvalidSpecError(
-            f"unknown hint {unknown[0]!r}", hint=f"known here: {', '.join(sorted(known)) or 'none'}"
-        )
-    return {key.removeprefix(PREFIX): known[key].check(key, value) for key, value in ours.items()}
+    return driver.read_hints(hints, known, prefix=PREFIX)

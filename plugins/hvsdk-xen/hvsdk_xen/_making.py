@@ -6,14 +6,13 @@ All that is made bears a mark, so that it is found again when the answer to the 
 from __future__ import annotations
 
 import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPException
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import XenAPI
-from hvsdk.driver import BackgroundTask, Deadline, Steps, StepsTask, Task, current_operation, errors, finish
+from hvsdk.driver import Deadline, Steps, Task, Undoable, current_operation, errors, finish
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
@@ -22,8 +21,6 @@ from hvsdk_xen._verbs import FAILURES, VerbSession
 from hvsdk_xen._wire import UnreachableError
 
 __all__ = ["MARK", "Making"]
-
-T = TypeVar("T")
 
 MARK = "hvsdk-making"
 """Key of `other_config` that holds the id of the operation that made the object."""
@@ -36,7 +33,7 @@ LOST = (ConnectionError, HTTPException, AnswerError)
 _GONE = frozenset(("HANDLE_INVALID", "UUID_INVALID"))
 
 
-class Making:
+class Making(Undoable):
     """What one verb has made so far.
 
     Args:
@@ -44,6 +41,7 @@ class Making:
     """
 
     def __init__(self, session: VerbSession) -> None:
+        super().__init__()
         operation = current_operation.get()
         self.mark: str = (operation.id if operation is not None else "") or secrets.token_hex(8)
         self._session = session
@@ -53,51 +51,6 @@ class Making:
         self._copies_disks = False
         """Whether a domain came with volumes that were not made one by one."""
         self._back: list[tuple[str, tuple[Any, ...]]] = []
-        self._stop = threading.Event()
-        self._running: StepsTask[Any] | None = None
-
-    # ---- carrying out ------------------------------------------------------------------------------------
-
-    def begin(self, steps: Callable[[], Steps[T]]) -> Task[T]:
-        """Carry the steps out on a thread of their own; when they fail or are cancelled, all is taken back."""
-
-        def work() -> T:
-            task = StepsTask(self._guarded(steps))
-            self._running = task
-            if self.cancelled:
-                task.cancel()
-            return finish(task)
-
-        return _MakingTask(self, BackgroundTask(work))
-
-    def cancel(self) -> None:
-        """Have what goes on taken back."""
-        self._stop.set()
-        if self._running is not None:
-            self._running.cancel()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the caller has given up."""
-        return self._stop.is_set()
-
-    def undo(self) -> NoReturn:
-        """Take back what has come to its end, and raise what says so."""
-        given_up = BackgroundTask.cancelled()
-        self._take_back(given_up)
-        raise given_up
-
-    def _guarded(self, steps: Callable[[], Steps[T]]) -> Steps[T]:
-        try:
-            return (yield from steps())
-        except BaseException as exc:
-            self._take_back(exc)
-            raise
-
-    def check(self) -> None:
-        """Stop here when the caller has given up."""
-        if self.cancelled:
-            raise BackgroundTask.cancelled()
 
     # ---- making ------------------------------------------------------------------------------------------
 
@@ -155,7 +108,7 @@ class Making:
 
     # ---- taking back -------------------------------------------------------------------------------------
 
-    def _take_back(self, exc: BaseException) -> None:
+    def take_back(self, exc: BaseException) -> None:
         """Remove what was made, the last first.
 
         Raises:
@@ -247,24 +200,3 @@ class Making:
             task: Task[None] = session.start_task(f"{cls}.unplug", ref, deadline=session.soon())
             finish(task, UNDO_SECONDS)
         session.call(f"{cls}.destroy", ref, deadline=session.soon())
-
-
-class _MakingTask(Task[T]):
-    """Work that makes something. Given up before its end was told, it is taken back, even when it had just come to it."""
-
-    def __init__(self, making: Making, work: Task[T]) -> None:
-        self._making = making
-        self._work: Task[Any] = work
-
-    def poll(self) -> tuple[bool, float | None, T | None]:
-        done, share, result = self._work.poll()
-        if not done or not self._making.cancelled:
-            return done, share, result
-        self._work = BackgroundTask(self._making.undo)
-        return False, None, None
-
-    def cancel(self) -> None:
-        self._making.cancel()
-
-    def wait(self, seconds: float) -> None:
-        self._work.wait(seconds)

@@ -16,7 +16,6 @@ from hvsdk_simulators import Running
 from xen_support import MIB, Raw, connect, eventually, finish, opened, soon
 
 from hvsdk_xen._driver import XenDriver
-from hvsdk_xen._ranges import Ranges
 
 SIZE = 16 * MIB
 SHARED = "NFS virtual disk storage"
@@ -154,17 +153,6 @@ def test_a_volume_that_only_another_host_sees_is_written_there(make_pool):
         with volume.open_writer() as writer:
             writer.write(0, b"over there")
         assert digest(pool, volume.id) == sha256({0: b"over there"})
-
-
-@pytest.mark.parametrize("pieces", [[(0, 4), (4, 8), (2, 6)], [(9, 10), (1, 2), (5, 5)], [(3, 4), (0, 20)], []])
-def test_what_was_not_written_is_known_to_the_byte(pieces):
-    ranges, there = Ranges(), set()
-    for begin, end in pieces:
-        ranges.add(begin, end)
-        there |= set(range(begin, end))
-    for begin in range(20):
-        gaps = [set(range(*gap)) for gap in ranges.gaps(begin, 20)]
-        assert set().union(*gaps) == set(range(begin, 20)) - there
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
