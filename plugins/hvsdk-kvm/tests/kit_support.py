@@ -15,6 +15,7 @@ from hvsdk.testing import BackendConformance
 from hvsdk_testbed import linux
 from hvsdk_testbed.bootsector import make_disk
 from hvsdk_testbed.console import Console
+from kvm_support import BOOT_SECONDS
 
 LONG = frozenset(
     (
@@ -60,7 +61,7 @@ class Guests:
     def wait_for_linux(self) -> None:
         """Wait until the guest with an operating system is up: before, it misses what it is asked."""
         with Console(self._log) as console:
-            console.wait(linux.up_line(LABEL), timeout=60)
+            console.wait(linux.up_line(LABEL), timeout=BOOT_SECONDS)
 
     def boots(self, domain: hvsdk.Domain) -> int:
         """Return how often the guest has come up by the time of its next tick."""

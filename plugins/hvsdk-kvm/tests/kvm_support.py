@@ -14,6 +14,9 @@ from hvsdk_kvm._driver import KvmDriver
 
 OpenDriver = Callable[..., KvmDriver]
 
+BOOT_SECONDS = 240.0
+"""How long a Linux guest may take to come up, emulated, on a machine that has much else to do."""
+
 
 def target_of(url: str, *, timeout: float = 30.0, **more: Any) -> Target:
     """Return the target of a URL, as `hvsdk.connect` would make it."""

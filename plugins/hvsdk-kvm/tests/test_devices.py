@@ -22,6 +22,7 @@ from hvsdk.errors import (
 from hvsdk_testbed import linux
 from hvsdk_testbed.bootsector import up_line
 from hvsdk_testbed.console import Console
+from kvm_support import BOOT_SECONDS
 from making_support import MIB, boot_disk, definition, spec, volume_names
 
 Boots = Callable[..., Domain]
@@ -102,7 +103,7 @@ def test_a_guest_that_answers_lets_disk_and_adapter_go(embed_host: Host, tmp_pat
     )
     domain.start()
     with Console(str(log)) as console:
-        console.wait(linux.up_line("web"), timeout=60)
+        console.wait(linux.up_line("web"), timeout=BOOT_SECONDS)
         disk = domain.attach_disk(DiskSpec(size="4MiB"))
         console.wait("web sees vda", timeout=30)
         domain.detach_disk(disk, timeout=30)

@@ -16,7 +16,7 @@ from hvsdk_testbed.console import Console
 from hvsdk_testbed.domainxml import DiskXML, domain_xml
 from hvsdk_testbed.libvirtd import PrivateLibvirtd
 from hvsdk_testbed.linux import MEMORY_BYTES, command_line, linux_guest
-from kvm_support import discard_all, eventually
+from kvm_support import BOOT_SECONDS, discard_all, eventually
 
 
 class Guest:
@@ -287,7 +287,7 @@ def test_an_agent_quiesces_the_disks(embed_host: hvsdk.Host, images: Path, tmp_p
         domain.create_snapshot("too early", quiesce=True)
     assert told.value.not_yet
     with Console(tmp_path / "log") as console:
-        console.wait("hvsdk linux up web", timeout=60)
+        console.wait("hvsdk linux up web", timeout=BOOT_SECONDS)
     assert eventually(lambda: domain.refresh().agent == "running")
     assert domain.create_snapshot("quiet", quiesce=True).quiesced is True
     assert domain.create_snapshot("loud").quiesced is False

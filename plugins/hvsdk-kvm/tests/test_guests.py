@@ -5,7 +5,6 @@ Snapshots, clones, devices, migration and deaf guests have files of their own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from hvsdk_testbed import linux, uefi
 from hvsdk_testbed.bootsector import ticks, up_line
 from hvsdk_testbed.console import Console
 from hvsdk_testbed.screenshot import read_screenshot
-from kvm_support import eventually
+from kvm_support import BOOT_SECONDS, eventually
 from making_support import boot_disk, spec
 
 TEXT_ROW = 16
@@ -107,7 +106,7 @@ def test_linux_starts_with_uefi_from_a_copied_disk(make: Make, console: Console,
     domain = make(DiskSpec(source=str(disk), copy=True), firmware="uefi", memory=uefi.MEMORY_BYTES)
     assert (domain.firmware, domain.secure_boot) == ("uefi", False)
     domain.start()
-    console.wait(linux.up_line("modern"), timeout=90)
+    console.wait(linux.up_line("modern"), timeout=BOOT_SECONDS)
     domain.shutdown(timeout=60)
     console.wait("modern off")
     domain.delete(disks="delete")
@@ -119,12 +118,12 @@ def test_a_guest_with_an_agent_tells_its_addresses_and_reboots(make: Make, conso
     hints = {f"kvm.{key}": str(value) for key, value in direct.items()}
     domain = make(name="talker", memory=linux.MEMORY_BYTES, nics=[NicSpec()], hints=hints)
     domain.start()
-    console.wait(linux.up_line("talker"), timeout=60)
+    console.wait(linux.up_line("talker"), timeout=BOOT_SECONDS)
     assert eventually(lambda: "10.0.2.15" in {address.ip for address in domain.refresh().addresses}, 90)
     assert (domain.agent, domain.guest_hostname, domain.guest_os) == ("running", "talker", "hvsdk testbed")
     assert {address.source for address in domain.addresses} == {"agent"}
     (listed,) = domain.host.domains(include=("guest",))
     assert set(listed.addresses) >= set(domain.addresses), "it may have got more of them since"
     domain.reboot()
-    console.wait(re.compile(re.escape(linux.up_line("talker"))), timeout=60)
+    console.wait(linux.up_line("talker"), timeout=BOOT_SECONDS)
     assert domain.refresh().power_state is PowerState.RUNNING
