@@ -1,0 +1,66 @@
+"""The cmdlets by name, and how one is run: by the stub module of PowerShell as by the engine without it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import CmdletError
+
+if TYPE_CHECKING:
+    from ..world import World
+
+__all__ = ["CMDLETS", "Bound", "cmdlet", "load", "run"]
+
+
+class Bound(dict[str, Any]):
+    """The parameters that a cmdlet was given, by their proper names; what was not given is not there.
+
+    Switches are True or False; objects are records; enums are labels; lists are lists, also of one.
+    """
+
+    def flag(self, name: str) -> bool:
+        """Whether a switch was given."""
+        return bool(self.get(name))
+
+    def many(self, name: str) -> list[Any]:
+        """Return a parameter that takes several as a list; none when it was not given."""
+        value = self.get(name)
+        return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+Cmdlet = Callable[["World", Bound], Iterable[Any] | None]
+CMDLETS: dict[str, Cmdlet] = {}
+
+
+def cmdlet(name: str) -> Callable[[Cmdlet], Cmdlet]:
+    """Register a function as the cmdlet: `@cmdlet("Start-VM")`."""
+
+    def register(function: Cmdlet) -> Cmdlet:
+        assert name not in CMDLETS, name
+        CMDLETS[name] = function
+        return function
+
+    return register
+
+
+def load() -> None:
+    """Import all modules of this package, each of which registers its cmdlets."""
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """Run a cmdlet with parameters that have been bound, and return what it writes to its output.
+
+    Raises:
+        CmdletError: What the real one would write to the error stream.
+    """
+    function = CMDLETS.get(name)
+    if function is None:
+        raise CmdletError("CommandNotFoundException", "ObjectNotFound", f"The term '{name}' is not recognized.", name)
+    with world.lock:
+        return list(function(world, Bound(parameters)) or ())

@@ -1,0 +1,1 @@
+"""Virtual hard disks as files: VHDX and VHD, fixed, dynamic and differencing."""

@@ -1,0 +1,1 @@
+"""What carries out the command lines that come over WinRM."""

@@ -1,0 +1,1 @@
+"""What the scripts of a client do, written in Python for the engine without PowerShell."""

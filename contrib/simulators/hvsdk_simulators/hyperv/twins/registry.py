@@ -1,0 +1,65 @@
+"""Operations by name: each is the twin of one in a client's scripts, and is to answer exactly what that answers."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..cmdlets import registry
+
+if TYPE_CHECKING:
+    from ..world import World
+
+__all__ = ["OPERATIONS", "Host", "RefusalError", "load", "operation"]
+
+
+class RefusalError(Exception):
+    """What a script throws by itself with `Stop-Operation KIND TEXT`, such as `PowerState`."""
+
+    def __init__(self, kind: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.details = details
+
+
+class Host:
+    """The host as a script sees it: `host.run("Get-VM", Id=…)`, and what goes on beside it."""
+
+    def __init__(self, world: World, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.world = world
+        self.cancelled = cancelled
+        self.progress: float | None = None
+
+    def run(self, name: str, **parameters: Any) -> list[Any]:
+        """Run a cmdlet."""
+        return registry.run(self.world, name, parameters)
+
+    def one(self, name: str, **parameters: Any) -> Any:
+        """Run a cmdlet that returns one object."""
+        (found,) = self.run(name, **parameters)
+        return found
+
+
+Operation = Callable[[Host, dict[str, Any]], Any]
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(name: str) -> Callable[[Operation], Operation]:
+    """Register a function as the operation: `@operation("power.start")`. It takes the host and the arguments."""
+
+    def register(function: Operation) -> Operation:
+        assert name not in OPERATIONS, name
+        OPERATIONS[name] = function
+        return function
+
+    return register
+
+
+def load() -> None:
+    """Import all modules of this package, each of which registers its operations."""
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
