@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import CmdletError
 
 if TYPE_CHECKING:
-    from ..world import World
+    from hvsdk_simulators.hyperv.world import World
 
 __all__ = ["CMDLETS", "Bound", "cmdlet", "load", "run"]
 

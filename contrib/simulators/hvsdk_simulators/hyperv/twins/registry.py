@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets import registry
 
 if TYPE_CHECKING:
-    from ..world import World
+    from hvsdk_simulators.hyperv.world import World
 
 __all__ = ["OPERATIONS", "Host", "RefusalError", "load", "operation"]
 
