@@ -80,7 +80,8 @@ function Get-DiskSizes($Drives) {
     $sizes = @{}
     $paths = @($Drives | Where-Object { $_.Path -and $null -eq $_.DiskNumber } | ForEach-Object { "$($_.Path)" } | Select-Object -Unique)
     if (-not $paths.Count) { return $sizes }
-    foreach ($disk in @(Get-VHD -Path $paths -ErrorAction SilentlyContinue)) { $sizes["$($disk.Path)".ToLowerInvariant()] = $disk }
+    try { $disks = @(Get-VHD -Path $paths -ErrorAction SilentlyContinue) } catch { $disks = @() }
+    foreach ($disk in $disks) { $sizes["$($disk.Path)".ToLowerInvariant()] = $disk }
     if ($sizes.Count -lt $paths.Count) {
         foreach ($path in @($paths | Where-Object { -not $sizes.ContainsKey($_.ToLowerInvariant()) })) {
             try { $sizes[$path.ToLowerInvariant()] = Get-VHD -Path $path } catch { continue }
@@ -237,7 +238,7 @@ function Get-DomainRecord($VM, $Include) {
     # The records of one VM or of many, in the same few cmdlets. VMs that go meanwhile are left out.
     $all = @($VM | Where-Object { $_ })
     for ($try = 0; ; $try++) {
-        $about = Read-AroundVM $all $Include
+        try { $about = Read-AroundVM $all $Include } catch { $about = @{ problems = @($_) } }
         if (-not $about.problems.Count) { break }
         $there = @{}
         foreach ($one in @(Get-VM)) { $there["$($one.Id)"] = $true }
@@ -251,7 +252,7 @@ function Get-DomainRecord($VM, $Include) {
             name = "$($one.Name)"
             state = "$($one.State)"
             status = @($one.OperationalStatus | Where-Object { $null -ne $_ } | ForEach-Object { "$_" })
-            node = "$($one.ComputerName)"
+            node = "$($one.ComputerName)".ToLowerInvariant()
             generation = $one.Generation
             vcpus = $one.ProcessorCount
             memory = $one.MemoryStartup
