@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -18,7 +19,14 @@ from .vms import Vm
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Switch", "World"]
+__all__ = ["StoppedError", "Switch", "World"]
+
+_LOOK_SECONDS = 0.02
+"""How long a cmdlet that takes its time goes on after its pipeline was stopped."""
+
+
+class StoppedError(Exception):
+    """The pipeline that a cmdlet runs in was stopped."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -64,6 +72,8 @@ class World:
         self.facts: dict[str, Any] = {}
         """State of single subjects, by the name of the module that keeps it."""
         self._later: list[threading.Timer] = []
+        self._passing = threading.Condition(self.lock)
+        self._thread = threading.local()
 
     def new_id(self) -> UUID:
         """Return an id that follows from the seed."""
@@ -71,13 +81,30 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         """Let an operation take its time. Called with the lock held, which others may have meanwhile."""
-        seconds *= self.options.duration_scale
-        if seconds > 0:
-            self.lock.release()
-            try:
-                time.sleep(seconds)
-            finally:
-                self.lock.acquire()
+        self.wait(seconds * self.options.duration_scale)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with the lock given up whole however deep cmdlets called each other.
+
+        Raises:
+            StoppedError: Whoever asked for the cmdlet has stopped its pipeline.
+        """
+        end = time.monotonic() + seconds
+        stopped: Callable[[], bool] | None = getattr(self._thread, "stopped", None)
+        while (left := end - time.monotonic()) > 0:
+            if stopped is not None and stopped():
+                raise StoppedError
+            self._passing.wait(min(left, _LOOK_SECONDS) if stopped is not None else left)
+
+    @contextlib.contextmanager
+    def stopping_when(self, stopped: Callable[[], bool] | None) -> Iterator[None]:
+        """Have what this thread does ask now and then whether it is to stop."""
+        before = getattr(self._thread, "stopped", None)
+        self._thread.stopped = stopped
+        try:
+            yield
+        finally:
+            self._thread.stopped = before
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something after a while, with the lock held: a guest that goes down, disks that are merged."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CmdletError", "not_found", "wrong_state"]
+__all__ = ["CmdletError", "class_name", "not_found", "wrong_state"]
+
+_NO_SUCH_COMMAND = "CommandNotFoundException"
+_EXCEPTIONS = {
+    "CimException": "Microsoft.Management.Infrastructure.CimException",
+    "ClusterCmdletException": "Microsoft.FailoverClusters.PowerShell.ClusterCmdletException",
+    "CommandNotFoundException": "System.Management.Automation.CommandNotFoundException",
+    "IOException": "System.IO.IOException",
+    "ItemNotFoundException": "System.Management.Automation.ItemNotFoundException",
+    "UnauthorizedAccessException": "System.UnauthorizedAccessException",
+}
+_MODULES = dict.fromkeys(("Item", "ChildItem", "Path", "ItemProperty"), "Microsoft.PowerShell.Commands")
 
 
 class CmdletError(Exception):
@@ -36,6 +47,37 @@ class CmdletError(Exception):
         self.target = target
         self.exception = exception
         self.hresult = hresult
+        self.cmdlet: str | None = None
+
+    @property
+    def full_id(self) -> str:
+        """What `$_.FullyQualifiedErrorId` is in a host that has the real cmdlet: the id with the cmdlet's class."""
+        if self.cmdlet is None:
+            return self.error_id
+        return f"{self.error_id},{class_name(self.cmdlet)}" if self.error_id != _NO_SUCH_COMMAND else self.error_id
+
+    @property
+    def exception_type(self) -> str:
+        """The whole name of the exception's class."""
+        if "." in self.exception:
+            return self.exception
+        return _EXCEPTIONS.get(self.exception, f"Microsoft.HyperV.PowerShell.{self.exception}")
+
+
+def class_name(cmdlet: str) -> str:
+    """Return the class of a cmdlet, as it stands behind the comma of error ids."""
+    verb, _, noun = cmdlet.partition("-")
+    if noun in ("VHD", "VFD", "VHDSet", "VHDSnapshot"):
+        noun = "Vhd" if (verb, noun) == ("New", "VHD") else noun
+        return f"Microsoft.Vhd.PowerShell.Cmdlets.{verb}{noun}"
+    module = _MODULES.get(noun)
+    if module is not None:
+        return f"{module}.{verb}{noun}Command"
+    if noun.startswith("Cluster"):
+        return f"Microsoft.FailoverClusters.PowerShell.{verb}{noun}Command"
+    if noun.startswith("Cim"):
+        return f"Microsoft.Management.Infrastructure.CimCmdlets.{verb}{noun}Command"
+    return f"Microsoft.HyperV.PowerShell.Commands.{verb}{noun}"
 
 
 def not_found(what: str) -> CmdletError:

@@ -56,11 +56,23 @@ def load() -> None:
 def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
     """Run a cmdlet with parameters that have been bound, and return what it writes to its output.
 
+    A cmdlet may run others: time passes in any of them with the lock given up whole (see `World.sleep`).
+
     Raises:
         CmdletError: What the real one would write to the error stream.
+        StoppedError: Its pipeline was stopped while it took its time.
     """
     function = CMDLETS.get(name)
     if function is None:
-        raise CmdletError("CommandNotFoundException", "ObjectNotFound", f"The term '{name}' is not recognized.", name)
-    with world.lock:
-        return list(function(world, Bound(parameters)) or ())
+        text = (
+            f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program."
+        )
+        raise CmdletError(
+            "CommandNotFoundException", "ObjectNotFound", text, name, exception="CommandNotFoundException"
+        )
+    try:
+        with world.lock:
+            return list(function(world, Bound(parameters)) or ())
+    except CmdletError as error:
+        error.cmdlet = error.cmdlet or name
+        raise

@@ -37,6 +37,10 @@ class Host:
         """Run a cmdlet."""
         return registry.run(self.world, name, parameters)
 
+    def share(self, share: float) -> None:
+        """Tell how far a long operation is, from 0.0 to 1.0: the twin of `Write-Share`."""
+        self.progress = share
+
     def one(self, name: str, **parameters: Any) -> Any:
         """Run a cmdlet that returns one object."""
         (found,) = self.run(name, **parameters)
