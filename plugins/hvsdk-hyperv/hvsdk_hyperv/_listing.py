@@ -30,7 +30,8 @@ class ListingReads(HyperVSession):
     def list_domains(self, include: frozenset[str], *, deadline: Deadline) -> Iterable[DomainInfo]:
         """Return all domains of the host: one request, and some cmdlets on the host however many there are."""
         records = self.call("domains.list", {"include": sorted(include)}, deadline=deadline)
-        return [self._steady(info) for info in domain_infos(records)]
+        found = domain_infos(records)
+        return [self._steady(info) for info in found] if "config" in include else found
 
     def get_domain(self, native_id: str, include: frozenset[str], *, deadline: Deadline) -> DomainInfo:
         """Return one domain."""
@@ -54,11 +55,12 @@ class ListingReads(HyperVSession):
 
     def domain_info(self, record: Mapping[str, Any]) -> DomainInfo:
         """Return a domain from a record that an operation answered."""
-        return self._steady(domain_info(record))
+        info = domain_info(record)
+        return info if record["config"] is None else self._steady(info)
 
     def _steady(self, info: DomainInfo) -> DomainInfo:
         """Let a start be told as it was told before: it comes from the time that has passed, which is not exact."""
-        started = info.started_at if "started_at" in info.loaded else None
+        started = info.started_at
         if started is None:
             return info
         before = self._starts.get(info.native_id)
