@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hvsdk_simulators.hyperv import disks
-from hvsdk_simulators.hyperv.vms import Drive, Hardware, Vm
+from hvsdk_simulators.hyperv.vms import Drive, Hardware
 from hvsdk_simulators.hyperv.world import World
 
 __all__ = ["branch_off", "drop_leaves", "file_at", "is_ours", "merge_all", "parent_of", "same_path"]
@@ -28,11 +28,7 @@ def same_path(one: str | None, other: str | None) -> bool:
 
 def file_at(world: World, path: str) -> Path:
     """Return the file on this side that a path on Windows means, whether it is there or not."""
-    exact = world.root / path
-    if exact.exists():
-        return exact
-    wanted = path.lower()
-    return next((one for one in world.root.iterdir() if one.name.lower() == wanted), exact)
+    return disks.find(world.root, path) or world.root / path
 
 
 def parent_of(world: World, path: str) -> str | None:
@@ -61,7 +57,7 @@ def drop_leaves(world: World, hardware: Hardware) -> None:
             path = below
 
 
-def merge_all(world: World, vm: Vm, candidates: Iterable[str]) -> None:
+def merge_all(world: World, candidates: Iterable[str]) -> None:
     """Merge and remove what no checkpoint holds any more: of these files, and of those that they lie on."""
     todo = list(candidates)
     while todo:
@@ -82,7 +78,7 @@ def _merge(world: World, child: str, into: str) -> None:
     """Write a file's content into the one that it lies on, which takes its place with all that lies on it."""
     disks.merge(file_at(world, child), file_at(world, into))
     for grandchild in _children(world, child):
-        disks.set_parent(file_at(world, grandchild), file_at(world, into), parent_name=into)
+        disks.set_parent(file_at(world, grandchild), file_at(world, into), into)
     for vm in world.vms.values():
         for drive in _disks(vm.hardware):
             if same_path(drive.path, child):

@@ -34,7 +34,7 @@ def checkpoint_vm(world: World, p: Bound) -> Iterator[Record]:
     for vm in _vms(world, p, "Name"):
         kind = "Standard" if world.options.version == _OLD else vm.hardware.checkpoint_type
         if kind == "Disabled":
-            text = f"Checkpoint operation failed. Checkpoints have been disabled for '{vm.name}'. (Virtual machine ID {str(vm.id).upper()})"
+            text = f"Checkpoint operation failed. Checkpoints have been disabled for '{vm.name}'. {_numbered(vm)}"
             raise CmdletError("OperationFailed", "InvalidOperation", text)
         if vm.state not in ("Off", *_WITH_MEMORY):
             raise wrong_state(vm.name)
@@ -72,7 +72,9 @@ def get_vmsnapshot(world: World, p: Bound) -> Iterator[Record]:
     if p.get("Name") and "Id" not in p:
         found = [(vm, one) for vm, one in found if one.name.lower() == str(p["Name"]).lower()]
         if not found:
-            raise CmdletError("ObjectNotFound", "ObjectNotFound", "Unable to find a snapshot matching the given criteria.")
+            raise CmdletError(
+                "ObjectNotFound", "ObjectNotFound", "Unable to find a snapshot matching the given criteria."
+            )
     for vm, one in found:
         yield checkpoint_record(world, vm, one)
 
@@ -91,7 +93,7 @@ def restore_vmsnapshot(world: World, p: Bound) -> Iterator[Record]:
         vm.current = checkpoint.id
         vm.state, vm.started = ("Saved" if checkpoint.memory else "Off"), None
         vm.details["saved_from"] = checkpoint.state
-        vm.guest.boots = checkpoint.hardware.details.get("_boots", vm.guest.boots)
+        vm.guest.boots = vm.hardware.details.pop("_boots", vm.guest.boots)
         drop_leaves(world, given_up)
         if p.flag("Passthru"):
             yield checkpoint_record(world, vm, checkpoint)
@@ -109,7 +111,9 @@ def remove_vmsnapshot(world: World, p: Bound) -> Iterator[Record]:
                 doomed += [child for child in vm.checkpoints if child.parent == one.id]
         for one in doomed:
             _take_out(vm, one)
-        files = [str(drive.path) for one in doomed for drive in one.hardware.drives if drive.kind == "disk" and drive.path]
+        files = [
+            str(drive.path) for one in doomed for drive in one.hardware.drives if drive.kind == "disk" and drive.path
+        ]
         _merge_later(world, vm, files)
         if p.flag("Passthru"):
             yield checkpoint_record(world, vm, checkpoint)
@@ -178,10 +182,7 @@ def _is_production(vm: Vm, kind: str) -> bool:
     service = vm.hardware.integration_services.get(_VSS, True)
     rests = vm.state == "Running" and vm.guest.tools and vm.guest.quiesces and service
     if not rests and kind == "ProductionOnly":
-        text = (
-            f"Checkpoint operation failed. Production checkpoints cannot be created for '{vm.name}'. "
-            f"(Virtual machine ID {str(vm.id).upper()})"
-        )
+        text = f"Checkpoint operation failed. Production checkpoints cannot be created for '{vm.name}'. {_numbered(vm)}"
         raise CmdletError("OperationFailed", "NotSpecified", text, hresult=0x80070032)
     return rests
 
@@ -201,7 +202,7 @@ def _make(world: World, vm: Vm, name: str, *, production: bool) -> Checkpoint:
         disks={drive.id: drive.path for drive in kept.drives if drive.kind == "disk" and drive.path},
     )
     vm.hardware = branch_off(world, kept)
-    vm.hardware.details.pop("_boots", None)
+    del vm.hardware.details["_boots"]
     vm.checkpoints.append(made)
     vm.current = made.id
     return made
@@ -221,7 +222,7 @@ def _merge_later(world: World, vm: Vm, files: list[str]) -> None:
     vm.details["merges"] = vm.details.get("merges", 0) + 1
 
     def merge() -> None:
-        merge_all(world, vm, files)
+        merge_all(world, files)
         vm.details["merges"] -= 1
         if not vm.details["merges"] and vm.status == "MergingDisks":
             vm.status = "Ok"
@@ -229,8 +230,12 @@ def _merge_later(world: World, vm: Vm, files: list[str]) -> None:
     world.later(_MERGE_SECONDS * world.options.duration_scale, merge)
 
 
+def _numbered(vm: Vm) -> str:
+    return f"(Virtual machine ID {str(vm.id).upper()})"
+
+
 def _default_name(vm: Vm) -> str:
-    now = datetime.now()  # noqa: DTZ005
+    now = datetime.now()
     clock = f"{now.hour % 12 or 12}:{now:%M:%S} {'AM' if now.hour < 12 else 'PM'}"
     return f"{vm.name} - ({now.month}/{now.day}/{now.year} - {clock})"
 
