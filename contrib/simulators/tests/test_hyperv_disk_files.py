@@ -219,7 +219,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     for arguments in (("vhdx", "dynamic", 0), ("vhdx", "dynamic", 513), ("vhd", "dynamic", 3 << 40)):
         with pytest.raises(disks.DiskError):
-            disks.create(path, *arguments)  # type: ignore[arg-type]
+            disks.create(path, *arguments)
     with pytest.raises(disks.DiskError):
         disks.create(path, "vhdx", "differencing", MIB)
     assert not path.exists()

@@ -269,7 +269,7 @@ class VhdImage(Image):
         bits = bytearray(self._read_file(at, self._bits_length))
         for number in range(within // SECTOR, -(-(within + len(data)) // SECTOR)):
             bits[number >> 3] |= 0x80 >> (number & 7)
-        self._write_file(at, bits)
+        self._write_file(at, bytes(bits))
 
     # ---- another size ------------------------------------------------------------------------------------
 
