@@ -12,7 +12,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from .common import iso, the_vm
 from .registry import Host, RefusalError, operation
 
-__all__ = ["adapter_id", "domain_record", "domain_records", "drive_id"]
+__all__ = ["adapter_id", "adapter_record", "domain_record", "domain_records", "drive_id"]
 
 _NAMESPACE = "root\\virtualization\\v2"
 _REALIZED = "VirtualSystemType='Microsoft:Hyper-V:System:Realized'"
@@ -195,7 +195,7 @@ def _config(vm: Any, around: _Around) -> dict[str, Any]:
         "secure_boot_template": _maybe(firmware, "SecureBootTemplate") if firmware else None,
         "boot": list(bios["StartupOrder"]) if bios else _boot_order(firmware),
         "drives": drives + [_drive(one, "dvd", around.sizes) for one in around.dvds.get(key, ())],
-        "adapters": [_adapter(one) for one in around.adapters.get(key, ())],
+        "adapters": [adapter_record(one) for one in around.adapters.get(key, ())],
     }
 
 
@@ -232,7 +232,8 @@ def _drive(drive: Any, kind: str, sizes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _adapter(adapter: Any) -> dict[str, Any]:
+def adapter_record(adapter: Any) -> dict[str, Any]:
+    """Return the record of a network adapter."""
     vlan = _maybe(adapter, "VlanSetting")
     return {
         "id": adapter_id(adapter),
