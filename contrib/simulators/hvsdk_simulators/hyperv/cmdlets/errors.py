@@ -48,6 +48,8 @@ class CmdletError(Exception):
         self.exception = exception
         self.hresult = hresult
         self.cmdlet: str | None = None
+        self.written: list[Any] = []
+        """What the cmdlet had put out before."""
 
     @property
     def full_id(self) -> str:

@@ -70,9 +70,12 @@ def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
         raise CmdletError(
             "CommandNotFoundException", "ObjectNotFound", text, name, exception="CommandNotFoundException"
         )
+    written: list[Any] = []
     try:
         with world.lock:
-            return list(function(world, Bound(parameters)) or ())
+            written.extend(function(world, Bound(parameters)) or ())
     except CmdletError as error:
-        error.cmdlet = error.cmdlet or name
+        if error.cmdlet is None:
+            error.cmdlet, error.written = name, written
         raise
+    return written

@@ -1,0 +1,45 @@
+"""What a process has written and nobody has read yet."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["Output"]
+
+
+class Output:
+    """A queue of pieces of both streams. Any thread may write and read.
+
+    Attributes:
+        code: The exit code; None while it runs.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self._pieces: list[tuple[str, bytes]] = []
+        self._changed = threading.Condition()
+
+    def put(self, stream: str, data: bytes) -> None:
+        """Add a piece, unless the process has ended."""
+        with self._changed:
+            if self.code is None and data:
+                self._pieces.append((stream, data))
+                self._changed.notify_all()
+
+    def end(self, code: int) -> None:
+        """Say that the process has ended; the first to say so is believed."""
+        with self._changed:
+            if self.code is None:
+                self.code = code
+            self._changed.notify_all()
+
+    def take(self) -> list[tuple[str, bytes]]:
+        """Return all pieces, and forget them."""
+        with self._changed:
+            pieces, self._pieces = self._pieces, []
+            return pieces
+
+    def wait(self, seconds: float) -> None:
+        """Return when there is something to read or the process has ended, or after this time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pieces or self.code is not None, seconds)
