@@ -30,7 +30,8 @@ class Record:
         self.owner = owner
 
     def __getitem__(self, name: str) -> Any:
-        value = self.properties[name]
+        """Return a property; None for one that was not filled, as PowerShell has null there."""
+        value = self.properties.get(name)
         if callable(value):
             value = self.properties[name] = value()
         return value
