@@ -196,7 +196,7 @@ def _given(files: FileSystem, p: Bound, *, missing: bool = False) -> Iterable[st
         folders = files.below(ntpath.splitdrive(pattern)[0] + "\\", recurse=True)[0]
         found = [one for one in [*folders, *files.names()] if fnmatch.fnmatchcase(one.lower(), pattern)]
         found = [one for one in found if one.count("\\") == pattern.count("\\")]
-        yield from found or ([text] if missing else [])
+        yield from found or (["\0"] if missing else [])
 
 
 def _target(files: FileSystem, path: str, destination: str) -> str:

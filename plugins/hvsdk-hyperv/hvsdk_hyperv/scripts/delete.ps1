@@ -1,0 +1,98 @@
+# Removing machines, with or without their disks' files.
+
+function Get-WholeDisks($VM, $Own) {
+    # The files that a machine's disks are once its checkpoints are merged: of each the lowest that is the machine's own.
+    $mine = @{}
+    foreach ($path in $Own) { $mine[$path.ToLowerInvariant()] = $path }
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $VM)) {
+        $path = "$($drive.Path)"
+        if (-not $path -or -not (Test-OwnPath $path)) { continue }
+        while ($mine.Count -gt 1 -and (Test-File $path)) {
+            $parent = "$((Get-VHD -Path $path).ParentPath)"
+            if (-not $parent -or -not $mine.ContainsKey($parent.ToLowerInvariant())) { break }
+            $path = $mine[$parent.ToLowerInvariant()]
+        }
+        $path
+    }
+}
+
+function Confirm-Whole($VM, $Whole) {
+    # Fails unless a machine's disks are these files now.
+    $wanted = @{}
+    foreach ($path in $Whole) { $wanted[$path.ToLowerInvariant()] = $true }
+    foreach ($drive in @(Get-VMHardDiskDrive -VM $VM)) {
+        $path = "$($drive.Path)"
+        if ($path -and (Test-OwnPath $path) -and -not $wanted.ContainsKey($path.ToLowerInvariant())) {
+            Stop-Operation 'Busy' "'$($VM.Name)' was not removed: its disk '$path' is still in parts, or was attached meanwhile" @{
+                lasting = $true; hint = 'something holds one of its files, a backup perhaps; try again'
+            }
+        }
+    }
+}
+
+function Get-OwnFolders($VM) {
+    # Folders that Hyper-V made for this machine alone, the innermost first: those in one that is called like it.
+    $folder = "$($VM.Path)".TrimEnd('\')
+    $about = Get-VMHost
+    foreach ($taken in @("$($about.VirtualMachinePath)", "$($about.VirtualHardDiskPath)")) {
+        if ($folder -eq $taken.TrimEnd('\')) { return }
+    }
+    $name = Split-Name $folder
+    if (-not $name -or ($name -ne "$($VM.Name)" -and $name -ne "$($VM.Id)")) { return }
+    foreach ($inner in @('Virtual Machines', 'Snapshots', 'Virtual Hard Disks', 'Planned Virtual Machines')) {
+        Join-Folder $folder $inner
+    }
+    $folder
+}
+
+function Remove-EmptyFolders($Folders) {
+    foreach ($folder in @($Folders)) {
+        try {
+            if ((Test-Folder $folder) -and -not @(Get-ChildItem -LiteralPath $folder -Force).Count) {
+                Remove-Item -LiteralPath $folder -Force
+            }
+        } catch { $null = $_ }  # it is empty, and hurts nobody
+    }
+}
+
+function Remove-Volumes($Paths, $Name) {
+    # Removes the files of disks whose machine is gone, all that can be removed.
+    $left = @()
+    foreach ($path in $Paths) {
+        try { if (Test-File $path) { Remove-Item -LiteralPath $path -Force } } catch { $left += "'$path': $($_.Exception.Message)" }
+    }
+    if ($left.Count) {
+        Stop-Operation 'OperationFailed' "'$Name' is gone, but not all of its volumes are: $($left -join '; ')" @{
+            hint = 'remove them with Volume.delete()'
+        }
+    }
+}
+
+$Operations['delete.run'] = {
+    # Checkpoints are merged before the machine goes: Hyper-V would go on with that afterwards, when nobody waits for it.
+    param($Arguments)
+    $vm = Get-TheVM $Arguments.id
+    Confirm-State $vm 'removed' 'Off'
+    $id = "$($vm.Id)".ToLowerInvariant()
+    $takes = $Arguments.disks -eq 'delete'
+    $checkpoints = @(Get-VMSnapshot -VM $vm)
+    $own = @(Get-OwnDisks $vm)
+    $whole = @(Get-WholeDisks $vm $own)
+    if ($own.Count -and ($takes -or $checkpoints.Count)) { Confirm-Unused $own $id $(if ($takes) { 'removed' } else { 'merged' }) }
+    $folders = @(Get-OwnFolders $vm)
+    if ($checkpoints.Count) {
+        foreach ($one in @($checkpoints | Where-Object { -not $_.ParentSnapshotId })) {
+            Remove-VMSnapshot -VMSnapshot $one -IncludeAllChildSnapshots -Confirm:$false
+        }
+        Write-Share 0.1
+    }
+    if ($checkpoints.Count -or @($vm.OperationalStatus | ForEach-Object { "$_" }) -contains 'MergingDisks') { Wait-Merge $id }
+    Write-Share 0.8
+    $vm = Get-TheVM $id
+    Confirm-State $vm 'removed' 'Off'
+    Confirm-Whole $vm $whole
+    if ($vm.IsClustered) { Get-ClusterGroup -VMId $vm.Id | Remove-ClusterGroup -RemoveResources -Force }
+    Remove-VM -VM $vm -Force -Confirm:$false
+    if ($takes) { Remove-Volumes $whole "$($vm.Name)" }
+    Remove-EmptyFolders $folders
+}

@@ -1,0 +1,166 @@
+# Files on the host: what all scripts about disks share. Paths are Windows', and are never taken apart by .NET, whose rules
+# are those of the machine that it runs on. There is no operation in this file.
+
+function Split-Folder($Path) {
+    # The folder that a file lies in: 'C:\a\b.vhdx' lies in 'C:\a', 'C:\b.vhdx' in 'C:\'.
+    $text = "$Path"
+    $at = $text.LastIndexOf('\')
+    if ($at -lt 0) { return '' }
+    $folder = $text.Substring(0, $at)
+    if ($folder -match '^[A-Za-z]:$') { return "$folder\" }
+    $folder
+}
+
+function Split-Name($Path) {
+    # The last part of a path.
+    "$Path".Substring("$Path".LastIndexOf('\') + 1)
+}
+
+function Join-Folder($Folder, $Name) {
+    "$("$Folder".TrimEnd('\'))\$Name"
+}
+
+function Test-File($Path) {
+    [bool](Test-Path -LiteralPath $Path -PathType Leaf)
+}
+
+function Test-Folder($Path) {
+    [bool](Test-Path -LiteralPath $Path -PathType Container)
+}
+
+function Test-OwnPath($Path) {
+    # Whether a drive's path is one of a file: physical disks that are passed through have a description there.
+    "$Path" -match '^[A-Za-z]:\\|^\\\\'
+}
+
+function Test-DiskName($Path) {
+    # Whether a file is one of a virtual hard disk, by its name.
+    "$Path" -match '\.(a?vhdx?|vhds)$'
+}
+
+function Get-DefaultFolder {
+    # Where this host makes disks that nobody gave a place.
+    "$((Get-VMHost).VirtualHardDiskPath)".TrimEnd('\')
+}
+
+function Get-PoolFolder($Path) {
+    # A storage pool, which is a folder; the host's own without a path.
+    $folder = "$Path"
+    if (-not $folder) { $folder = Get-DefaultFolder }
+    if (-not (Test-Folder $folder)) {
+        Stop-Operation 'StoragePoolNotFound' "there is no folder '$folder' on this host" @{
+            hint = 'storage pools are folders: host.storage_pools() lists those in use'
+        }
+    }
+    $folder
+}
+
+function Find-File($Pool, $Names) {
+    # The file that is meant by these names, of which the first that is there holds; the host's own folder without a pool.
+    $folder = Get-PoolFolder $Pool
+    foreach ($name in @($Names)) {
+        $path = Join-Folder $folder $name
+        if (Test-File $path) { return "$((Get-Item -LiteralPath $path -Force).FullName)" }
+    }
+    Stop-Operation 'VolumeNotFound' "there is no volume '$(@($Names)[0])' in '$folder'"
+}
+
+function Get-UsedFiles {
+    # All files that machines and checkpoints of this host have in their drives.
+    $machines = @(Get-VM)
+    if (-not $machines.Count) { return }
+    $drives = @(Get-VMHardDiskDrive -VM $machines) + @(Get-VMDvdDrive -VM $machines)
+    foreach ($checkpoint in @(Get-VMSnapshot -VM $machines)) {
+        $drives += @(Get-VMHardDiskDrive -VMSnapshot $checkpoint) + @(Get-VMDvdDrive -VMSnapshot $checkpoint)
+    }
+    foreach ($drive in $drives) {
+        if ($drive.Path -and (Test-OwnPath $drive.Path)) {
+            @{ path = "$($drive.Path)"; vm = "$($drive.VMId)".ToLowerInvariant(); name = "$($drive.VMName)" }
+        }
+    }
+}
+
+function Get-DisksIn($Folder) {
+    # Paths of the virtual hard disks in a folder; none of one that is not there.
+    if (-not (Test-Folder $Folder)) { return }
+    foreach ($file in @(Get-ChildItem -LiteralPath $Folder -File -Force)) {
+        if (Test-DiskName $file.Name) { "$($file.FullName)" }
+    }
+}
+
+function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
+    # Fails unless nobody needs these files: no other machine or checkpoint has one, and no disk but themselves lies on one,
+    # among all that machines have and all in the folders of these. What cannot be read might: then it fails as well.
+    # $What completes "the volume X cannot be ...".
+    $going = @{}
+    foreach ($path in $Paths) { $going[$path.ToLowerInvariant()] = $true }
+    $used = @(Get-UsedFiles)
+    $folders = @{}
+    $waiting = New-Object System.Collections.Queue
+    foreach ($one in $used) {
+        if ($one.vm -ne $But -and $going.ContainsKey($one.path.ToLowerInvariant())) {
+            Stop-Operation 'Busy' "the volume '$($one.path)' cannot be ${What}: '$($one.name)' ($($one.vm)) has it" @{
+                lasting = $true; hint = 'detach it there first, or delete that domain or its snapshots'
+            }
+        }
+        if (Test-DiskName $one.path) {
+            $folders[(Split-Folder $one.path).ToLowerInvariant()] = Split-Folder $one.path
+            $waiting.Enqueue($one.path)
+        }
+    }
+    if (-not @($Paths | Where-Object { Test-DiskName $_ }).Count) { return }
+    foreach ($path in @($Paths) + @(Join-Folder (Get-DefaultFolder) 'x')) {
+        $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
+    }
+    foreach ($folder in @($folders.Values)) {
+        foreach ($path in @(Get-DisksIn $folder)) { $waiting.Enqueue($path) }
+    }
+    $seen = @{}
+    while ($waiting.Count) {
+        $path = "$($waiting.Dequeue())"
+        $key = $path.ToLowerInvariant()
+        if ($seen.ContainsKey($key) -or $going.ContainsKey($key)) { continue }
+        $seen[$key] = $true
+        $parent = Get-ParentPath $path $What
+        if (-not $parent) { continue }
+        if ($going.ContainsKey($parent.ToLowerInvariant())) {
+            Stop-Operation 'Busy' "the volume '$parent' cannot be ${What}: '$path' lies on it" @{
+                lasting = $true; hint = 'delete what lies on it first, such as a linked clone'
+            }
+        }
+        $waiting.Enqueue($parent)
+    }
+}
+
+function Get-ParentPath($Path, $What) {
+    # What a disk lies on; $null for nothing. A file that is gone lies on nothing.
+    try {
+        $disk = Get-VHD -Path $Path
+    } catch {
+        if (-not (Test-File $Path) -and (Test-Folder (Split-Folder $Path))) { return $null }
+        Stop-Operation 'Busy' "it is not known what '$Path' lies on, so that nothing can be ${What}: $($_.Exception.Message)" @{
+            lasting = $true; hint = 'remove or repair this file first'
+        }
+    }
+    if ($disk.ParentPath) { return "$($disk.ParentPath)" }
+    $null
+}
+
+function Get-OwnDisks($VM) {
+    # The files that hold a machine's disks: those in its drives and in those of its checkpoints, not what else they lie on.
+    $drives = @(Get-VMHardDiskDrive -VM $VM)
+    foreach ($checkpoint in @(Get-VMSnapshot -VM $VM)) { $drives += @(Get-VMHardDiskDrive -VMSnapshot $checkpoint) }
+    $seen = @{}
+    foreach ($drive in $drives) {
+        $path = "$($drive.Path)"
+        if ($path -and (Test-OwnPath $path) -and -not $seen.ContainsKey($path.ToLowerInvariant())) {
+            $seen[$path.ToLowerInvariant()] = $true
+            $path
+        }
+    }
+}
+
+function Remove-IfThere($Path) {
+    # Removes a file that this operation made; what goes wrong with that hides nothing that went wrong before.
+    try { if (Test-File $Path) { Remove-Item -LiteralPath $Path -Force } } catch { $null = $_ }
+}
