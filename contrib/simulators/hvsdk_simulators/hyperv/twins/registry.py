@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.records import Record
+from hvsdk_simulators.hyperv.cmdlets.versions import NEW_PROPERTIES, is_old
 
 if TYPE_CHECKING:
     from hvsdk_simulators.hyperv.world import World
@@ -34,8 +36,14 @@ class Host:
         self.progress: float | None = None
 
     def run(self, name: str, **parameters: Any) -> list[Any]:
-        """Run a cmdlet."""
-        return registry.run(self.world, name, parameters)
+        """Run a cmdlet. What it writes has only what the module of this version has."""
+        written = registry.run(self.world, name, parameters)
+        if is_old(self.world.options.version):
+            for record in written:
+                if isinstance(record, Record):
+                    for gone in NEW_PROPERTIES.get(record.type, ()):
+                        record.properties.pop(gone, None)
+        return written
 
     def share(self, share: float) -> None:
         """Tell how far a long operation is, from 0.0 to 1.0: the twin of `Write-Share`."""
