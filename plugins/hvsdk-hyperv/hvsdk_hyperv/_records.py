@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from sys import intern
@@ -26,6 +27,7 @@ _MAKERS: Mapping[tuple[bool, bool], Callable[..., DomainInfo]] = {
 }
 _HOT_MEMORY = 6
 """Configuration version from which memory can be added while a domain runs: Windows Server 2016."""
+_FILE = re.compile(r"[A-Za-z]:\\|\\\\")
 _USUAL_STATUS = frozenset(("Ok",))
 
 
@@ -159,6 +161,7 @@ def disk_record(drive: Mapping[str, Any], position: int, boot: Mapping[str, int]
     """Return a drive as a `Disk`: called by its place, `scsi:0:1`, which stays while it is there."""
     disk = drive["kind"] == "disk"
     path = drive["path"]
+    pool, volume = _place_of_file(path)
     details = {
         "hyperv.type": drive["type"],
         "hyperv.parent": drive["parent"],
@@ -172,13 +175,22 @@ def disk_record(drive: Mapping[str, Any], position: int, boot: Mapping[str, int]
         capacity_bytes=drive["size"],
         allocated_bytes=drive["file_size"],
         source=path,
-        volume=path if disk and drive["disk_number"] is None else None,
+        pool=pool,
+        volume=volume,
         format=_format(drive) if disk else "raw" if path else None,
         readonly=not disk,
         shareable=bool(drive["shared"]),
         boot_order=boot.get(drive["id"]),
         details=frozen({key: value for key, value in details.items() if value is not None}),
     )
+
+
+def _place_of_file(path: str | None) -> tuple[str | None, str | None]:
+    """Return folder and name of a file: the ids of pool and volume. A disk that is passed through has no file."""
+    if path is None or not _FILE.match(path):
+        return None, None
+    folder, _, name = path.rpartition("\\")
+    return intern(folder + "\\" if folder.endswith(":") else folder), name
 
 
 def _format(drive: Mapping[str, Any]) -> str | None:
