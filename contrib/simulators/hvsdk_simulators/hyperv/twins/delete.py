@@ -1,0 +1,107 @@
+"""Removing machines: the twin of a client's `delete.ps1`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+
+from .common import confirm_state, the_vm
+from .files import confirm_unused, is_file, is_folder, is_own_path, join, name_of, own_disks
+from .registry import Host, RefusalError, operation
+from .snapshots import wait_merge
+
+_INNER = ("Virtual Machines", "Snapshots", "Virtual Hard Disks", "Planned Virtual Machines")
+
+
+def _disk_paths(host: Host, vm: Any) -> list[str]:
+    paths = [drive["Path"] for drive in host.run("Get-VMHardDiskDrive", VM=[vm])]
+    return [path for path in paths if path and is_own_path(path)]
+
+
+def _whole_disks(host: Host, vm: Any, own: Sequence[str]) -> list[str]:
+    mine = {path.lower(): path for path in own}
+    found = []
+    for path in _disk_paths(host, vm):
+        while len(mine) > 1 and is_file(host, path):
+            parent = host.one("Get-VHD", Path=[path])["ParentPath"]
+            if not parent or parent.lower() not in mine:
+                break
+            path = mine[parent.lower()]
+        found.append(path)
+    return found
+
+
+def _confirm_whole(host: Host, vm: Any, whole: Sequence[str]) -> None:
+    wanted = {path.lower() for path in whole}
+    for path in _disk_paths(host, vm):
+        if path.lower() not in wanted:
+            text = f"'{vm['Name']}' was not removed: its disk '{path}' is still in parts, or was attached meanwhile"
+            raise RefusalError(
+                "Busy", text, lasting=True, hint="something holds one of its files, a backup perhaps; try again"
+            )
+
+
+def _own_folders(host: Host, vm: Any) -> list[str]:
+    folder = str(vm["Path"] or "").rstrip("\\")
+    about = host.one("Get-VMHost")
+    taken = (about["VirtualMachinePath"], about["VirtualHardDiskPath"])
+    if folder.lower() in [str(one).rstrip("\\").lower() for one in taken]:
+        return []
+    name = name_of(folder).lower()
+    if not name or name not in (vm["Name"].lower(), str(vm["Id"])):
+        return []
+    return [*(join(folder, inner) for inner in _INNER), folder]
+
+
+def _remove_empty(host: Host, folders: Sequence[str]) -> None:
+    for folder in folders:
+        with contextlib.suppress(CmdletError):
+            if is_folder(host, folder) and not host.run("Get-ChildItem", LiteralPath=[folder], Force=True):
+                host.run("Remove-Item", LiteralPath=[folder], Force=True)
+
+
+def _remove_volumes(host: Host, paths: Sequence[str], name: str) -> None:
+    left = []
+    for path in paths:
+        try:
+            if is_file(host, path):
+                host.run("Remove-Item", LiteralPath=[path], Force=True)
+        except CmdletError as error:
+            left.append(f"'{path}': {error.message}")
+    if left:
+        text = f"'{name}' is gone, but not all of its volumes are: {'; '.join(left)}"
+        raise RefusalError("OperationFailed", text, hint="remove them with Volume.delete()")
+
+
+@operation("delete.run")
+def _run(host: Host, arguments: dict[str, Any]) -> Any:
+    vm = the_vm(host, arguments["id"])
+    confirm_state(vm, "removed", "Off")
+    id, takes = str(vm["Id"]), arguments["disks"] == "delete"
+    checkpoints = host.run("Get-VMSnapshot", VM=[vm])
+    own = own_disks(host, vm)
+    whole = _whole_disks(host, vm, own)
+    if own and (takes or checkpoints):
+        confirm_unused(host, own, id, "removed" if takes else "merged")
+    folders = _own_folders(host, vm)
+    if checkpoints:
+        for one in checkpoints:
+            if not one["ParentSnapshotId"]:
+                host.run("Remove-VMSnapshot", VMSnapshot=[one], IncludeAllChildSnapshots=True, Confirm=False)
+        host.share(0.1)
+    if checkpoints or "MergingDisks" in (vm["OperationalStatus"] or ()):
+        wait_merge(host, id)
+    host.share(0.8)
+    vm = the_vm(host, id)
+    confirm_state(vm, "removed", "Off")
+    _confirm_whole(host, vm, whole)
+    if vm["IsClustered"]:
+        for group in host.run("Get-ClusterGroup", VMId=vm["Id"]):
+            host.run("Remove-ClusterGroup", InputObject=group, RemoveResources=True, Force=True)
+    host.run("Remove-VM", VM=[vm], Force=True, Confirm=False)
+    if takes:
+        _remove_volumes(host, whole, vm["Name"])
+    _remove_empty(host, folders)

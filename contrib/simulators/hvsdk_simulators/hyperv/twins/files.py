@@ -1,0 +1,193 @@
+"""Files on the host: the twin of a client's `files.ps1`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+
+from .registry import Host, RefusalError
+
+__all__ = [
+    "confirm_unused",
+    "default_folder",
+    "find_file",
+    "is_disk_name",
+    "is_file",
+    "is_folder",
+    "is_own_path",
+    "join",
+    "name_of",
+    "own_disks",
+    "parent_folder",
+    "pool_folder",
+    "remove_if_there",
+]
+
+_OWN = re.compile(r"[A-Za-z]:\\|\\\\")
+_DISK = re.compile(r"\.(a?vhdx?|vhds)$", re.IGNORECASE)
+
+
+def parent_folder(path: Any) -> str:
+    """Return the folder that a file lies in: the twin of `Split-Folder`."""
+    folder, found, _ = str(path).rpartition("\\")
+    if not found:
+        return ""
+    return f"{folder}\\" if re.fullmatch("[A-Za-z]:", folder) else folder
+
+
+def name_of(path: Any) -> str:
+    """Return the last part of a path."""
+    return str(path).rpartition("\\")[2]
+
+
+def join(folder: Any, name: Any) -> str:
+    """Return the path of a file in a folder."""
+    return f"{str(folder).rstrip(chr(92))}\\{name}"
+
+
+def is_file(host: Host, path: str) -> bool:
+    """Whether there is such a file."""
+    return bool(host.one("Test-Path", LiteralPath=[path], PathType="Leaf"))
+
+
+def is_folder(host: Host, path: str) -> bool:
+    """Whether there is such a folder."""
+    return bool(host.one("Test-Path", LiteralPath=[path], PathType="Container"))
+
+
+def is_own_path(path: Any) -> bool:
+    """Whether a drive's path is one of a file."""
+    return _OWN.match(str(path)) is not None
+
+
+def is_disk_name(path: Any) -> bool:
+    """Whether a file is one of a virtual hard disk, by its name."""
+    return _DISK.search(str(path)) is not None
+
+
+def default_folder(host: Host) -> str:
+    """Return where this host makes disks."""
+    return str(host.one("Get-VMHost")["VirtualHardDiskPath"]).rstrip("\\")
+
+
+def pool_folder(host: Host, path: Any) -> str:
+    """Return a storage pool, which is a folder.
+
+    Raises:
+        RefusalError: There is none.
+    """
+    folder = str(path or "") or default_folder(host)
+    if not is_folder(host, folder):
+        hint = "storage pools are folders: host.storage_pools() lists those in use"
+        raise RefusalError("StoragePoolNotFound", f"there is no folder '{folder}' on this host", hint=hint)
+    return folder
+
+
+def find_file(host: Host, pool: Any, names: Sequence[str]) -> str:
+    """Return the file that is meant by these names.
+
+    Raises:
+        RefusalError: None of them is there.
+    """
+    folder = pool_folder(host, pool)
+    for name in names:
+        path = join(folder, name)
+        if is_file(host, path):
+            return str(host.one("Get-Item", LiteralPath=[path], Force=True)["FullName"])
+    raise RefusalError("VolumeNotFound", f"there is no volume '{names[0]}' in '{folder}'")
+
+
+def _used_files(host: Host) -> Iterator[tuple[str, str, str]]:
+    machines = host.run("Get-VM")
+    if not machines:
+        return
+    drives = [*host.run("Get-VMHardDiskDrive", VM=machines), *host.run("Get-VMDvdDrive", VM=machines)]
+    for checkpoint in host.run("Get-VMSnapshot", VM=machines):
+        drives += host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
+        drives += host.run("Get-VMDvdDrive", VMSnapshot=checkpoint)
+    for drive in drives:
+        if drive["Path"] and is_own_path(drive["Path"]):
+            yield drive["Path"], str(drive["VMId"]), drive["VMName"]
+
+
+def _disks_in(host: Host, folder: str) -> list[str]:
+    if not is_folder(host, folder):
+        return []
+    files = host.run("Get-ChildItem", LiteralPath=[folder], File=True, Force=True)
+    return [one["FullName"] for one in files if is_disk_name(one["Name"])]
+
+
+def confirm_unused(host: Host, paths: Sequence[str], but: str, what: str) -> None:
+    """Fail unless nobody needs these files: the twin of `Confirm-Unused`."""
+    going = {path.lower() for path in paths}
+    folders: dict[str, str] = {}
+    waiting: deque[str] = deque()
+    for path, vm, name in _used_files(host):
+        if vm != but and path.lower() in going:
+            hint = "detach it there first, or delete that domain or its snapshots"
+            text = f"the volume '{path}' cannot be {what}: '{name}' ({vm}) has it"
+            raise RefusalError("Busy", text, lasting=True, hint=hint)
+        if is_disk_name(path):
+            folders[parent_folder(path).lower()] = parent_folder(path)
+            waiting.append(path)
+    if not any(map(is_disk_name, paths)):
+        return
+    for path in [*paths, join(default_folder(host), "x")]:
+        folders[parent_folder(path).lower()] = parent_folder(path)
+    for folder in folders.values():
+        waiting.extend(_disks_in(host, folder))
+    _follow(host, waiting, going, what)
+
+
+def _follow(host: Host, waiting: deque[str], going: set[str], what: str) -> None:
+    seen = set(going)
+    while waiting:
+        path = waiting.popleft()
+        if path.lower() in seen:
+            continue
+        seen.add(path.lower())
+        parent = _parent_path(host, path, what)
+        if not parent:
+            continue
+        if parent.lower() in going:
+            hint = "delete what lies on it first, such as a linked clone"
+            text = f"the volume '{parent}' cannot be {what}: '{path}' lies on it"
+            raise RefusalError("Busy", text, lasting=True, hint=hint)
+        waiting.append(parent)
+
+
+def _parent_path(host: Host, path: str, what: str) -> str | None:
+    try:
+        return host.one("Get-VHD", Path=[path])["ParentPath"] or None
+    except CmdletError as error:
+        if not is_file(host, path) and is_folder(host, parent_folder(path)):
+            return None
+        text = f"it is not known what '{path}' lies on, so that nothing can be {what}: {error.message}"
+        raise RefusalError("Busy", text, lasting=True, hint="remove or repair this file first") from error
+
+
+def own_disks(host: Host, vm: Any) -> list[str]:
+    """Return the files that hold a machine's disks: the twin of `Get-OwnDisks`."""
+    drives = list(host.run("Get-VMHardDiskDrive", VM=[vm]))
+    for checkpoint in host.run("Get-VMSnapshot", VM=[vm]):
+        drives += host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
+    return _once(drive["Path"] for drive in drives if drive["Path"] and is_own_path(drive["Path"]))
+
+
+def _once(paths: Iterable[str]) -> list[str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        found.setdefault(path.lower(), path)
+    return list(found.values())
+
+
+def remove_if_there(host: Host, path: str) -> None:
+    """Remove a file that this operation made."""
+    with contextlib.suppress(CmdletError):
+        if is_file(host, path):
+            host.run("Remove-Item", LiteralPath=[path], Force=True)
