@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hvsdk_hyperv._adapters import AdapterVerbs
+from hvsdk_hyperv._host import HostReads
 from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
-from hvsdk_hyperv._session import HyperVSession
 
 __all__ = ["HyperVDriver"]
 
@@ -14,6 +14,6 @@ class HyperVDriver(
     AdapterVerbs,
     NetworkReads,
     NodeReads,
-    HyperVSession,
+    HostReads,
 ):
     """One connection to a Hyper-V host."""

@@ -1,0 +1,135 @@
+"""The errors of the host, of WinRM and of the wire in hvsdk's words."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import requests
+from hvsdk.driver import Operation, errors
+from winrm.exceptions import (
+    AuthenticationError,
+    WinRMError,
+    WinRMOperationTimeoutError,
+    WinRMTransportError,
+    WSManFaultError,
+)
+
+from hvsdk_hyperv._error_table import CATEGORIES, FAULTS, HRESULTS, IDS, LASTING, SUBCODES
+from hvsdk_hyperv._refused import RefusedError
+from hvsdk_hyperv._shell import ShellEndedError
+from hvsdk_hyperv._states import power_state
+from hvsdk_hyperv._wsman import AnswerError
+
+__all__ = ["translate"]
+
+_OF_THE_DOMAIN = frozenset(
+    ("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume", "get_domain")
+    + ("rename", "set_notes", "set_tags", "set_metadata", "set_autostart", "fence", "unfence", "screenshot", "console")
+)
+"""Verbs that name nothing but the domain, so that what is not there is it."""
+_REFUSED_HINT = (
+    "is the password right? Windows says the same of local administrators other than Administrator without "
+    "LocalAccountTokenFilterPolicy, and of a user's domain that is missing (DOMAIN\\user, user@domain)"
+)
+_UNAUTHORIZED = 401
+
+
+def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
+    """Return hvsdk's error for what a call raised; `None` for a bug of ours."""
+    if isinstance(exc, RefusedError):
+        return _of_operation(exc, operation)
+    if isinstance(exc, WSManFaultError):
+        return _of_fault(exc, operation)
+    if isinstance(exc, (AuthenticationError, PermissionError)):
+        return errors.AuthenticationError(
+            "Windows refused the credentials", hint=_REFUSED_HINT, native_code=_UNAUTHORIZED
+        )
+    if isinstance(exc, (WinRMTransportError, AnswerError, ShellEndedError, WinRMOperationTimeoutError)):
+        return _lost(str(exc) or "the host did not answer in time", operation)
+    if isinstance(exc, WinRMError):
+        return errors.ConnectError(str(exc)) if operation.verb == "open" else errors.OperationFailedError(str(exc))
+    if isinstance(exc, requests.RequestException):
+        return _of_requests(exc, operation)
+    if isinstance(exc, OSError) and not isinstance(exc, errors.HvsdkError):
+        return _lost(str(exc) or type(exc).__name__, operation)
+    return None
+
+
+def _lost(told: str, operation: Operation, **more: Any) -> errors.HvsdkError:
+    kind = errors.ConnectError if operation.verb == "open" else errors.ConnectionLostError
+    return kind(told, **more)
+
+
+def _of_operation(exc: RefusedError, operation: Operation) -> errors.HvsdkError:
+    message = str(exc).strip()
+    code = next((one for one in exc.hresults if one in HRESULTS), None) or exc.error_id or None
+    if exc.kind is not None:
+        return _own(exc, message)
+    kind = _kind_of(exc)
+    if kind is errors.PowerStateError and operation.native_id is None:
+        kind = errors.OperationFailedError
+    if (
+        kind is errors.NotFoundError
+        and operation.verb in _OF_THE_DOMAIN
+        and "ObjectNotFound"
+        in (
+            exc.error_id,
+            exc.category,
+        )
+    ):
+        kind = errors.DomainNotFoundError
+    if kind is errors.BusyError:
+        return errors.BusyError(message, lasting=not LASTING.isdisjoint(exc.hresults), native_code=code)
+    return kind(message, native_code=code)
+
+
+def _kind_of(exc: RefusedError) -> type[errors.HvsdkError]:
+    """Return what an error of a cmdlet is: by its number where that says more than the category it came with."""
+    for number in exc.hresults:
+        if number in HRESULTS:
+            return HRESULTS[number]
+    return IDS.get(exc.error_id) or CATEGORIES.get(exc.category) or errors.OperationFailedError
+
+
+def _own(exc: RefusedError, message: str) -> errors.HvsdkError:
+    """Return the error that a script of ours named."""
+    kind: type[errors.HvsdkError] = getattr(errors, f"{exc.kind}Error", errors.OperationFailedError)
+    details = dict(exc.details)
+    if "state" in details:
+        details["state"] = power_state(str(details["state"]))
+    known = _takes(kind)
+    return kind(message, **{name: value for name, value in details.items() if name in known})
+
+
+def _takes(kind: type[errors.HvsdkError]) -> frozenset[str]:
+    names: set[str] = set()
+    for cls in kind.__mro__:
+        if "__init__" in vars(cls):
+            names.update(inspect.signature(vars(cls)["__init__"]).parameters)
+    return frozenset(names - {"self", "message", "more", "args", "kwargs"})
+
+
+def _of_fault(exc: WSManFaultError, operation: Operation) -> errors.HvsdkError:
+    told = " ".join((exc.reason or "").split())
+    number = exc.wsman_fault_code
+    if number is None:
+        subcode = (exc.fault_subcode or "").rpartition(":")[2]
+        kind, hint = SUBCODES.get(subcode, errors.OperationFailedError), None
+    else:
+        kind, hint = FAULTS.get(number, (errors.OperationFailedError, None))
+    if kind is errors.ConnectionLostError or (kind is errors.OperationFailedError and operation.verb == "open"):
+        return _lost(told, operation, native_code=number, hint=hint)
+    return kind(told, native_code=number, hint=hint)
+
+
+def _of_requests(exc: requests.RequestException, operation: Operation) -> errors.HvsdkError:
+    at: BaseException | None = exc
+    while at is not None:
+        if isinstance(at, errors.HvsdkError):
+            return at
+        at = next((one for one in at.args if isinstance(one, BaseException)), None) or getattr(at, "reason", None)
+        at = at if isinstance(at, BaseException) else None
+    if isinstance(exc, requests.Timeout):
+        return _lost("the host did not answer in time", operation)
+    return _lost(f"the connection to the host broke off ({type(exc).__name__})", operation)

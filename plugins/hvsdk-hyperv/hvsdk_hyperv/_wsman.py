@@ -1,0 +1,136 @@
+"""pywinrm's `Protocol`, with our TLS, our time limits, and errors that can be told apart."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from typing import TypeVar
+
+from hvsdk.driver import Deadline
+from requests.exceptions import RequestException
+from winrm.exceptions import InvalidCredentialsError
+from winrm.protocol import Protocol
+
+from hvsdk_hyperv._adapter import Adapter
+from hvsdk_hyperv._login import Login, without_frames
+
+__all__ = ["AnswerError", "Wsman"]
+
+T = TypeVar("T")
+_NO_ANSWER = (StopIteration, KeyError, IndexError, ValueError, AssertionError, AttributeError, ElementTree.ParseError)
+"""What pywinrm raises for answers that are not what it expects."""
+LONGEST_WAIT = 20
+"""Seconds that the server may hold back its answer while there is none."""
+
+
+class AnswerError(Exception):
+    """The server said something that is no answer of WinRM's."""
+
+
+class Wsman:
+    """One session of HTTP, logged in, for one thread at a time.
+
+    Args:
+        login: Tells how to log in; asked again when the server wants a log-in anew, since passwords may be renewed.
+    """
+
+    def __init__(self, login: Callable[[], Login]) -> None:
+        self._login = login
+        self._protocol: Protocol | None = None
+        self._adapter: Adapter | None = None
+        self._encrypted = False
+
+    @property
+    def protocol(self) -> Protocol:
+        """pywinrm's object."""
+        if self._protocol is None:
+            self._begin()
+            assert self._protocol is not None
+        return self._protocol
+
+    def ask(self, call: Callable[[Protocol], T], deadline: Deadline) -> T:
+        """Make one request, and log in anew where the server asks for it: such a request was not carried out.
+
+        Raises:
+            AnswerError: The answer cannot be read.
+            TimeoutError: There was no time left for it.
+            Exception: pywinrm's errors and those of `requests` pass unchanged.
+        """
+        if self._encrypted and self._adapter is not None and not self._adapter.alive():
+            self.end()  # keys are those of one connection
+        fresh = self._adapter is None
+        try:
+            return self._ask(call, deadline)
+        except InvalidCredentialsError:
+            if fresh:
+                raise
+        self.end()
+        return self._ask(call, deadline)
+
+    def _ask(self, call: Callable[[Protocol], T], deadline: Deadline) -> T:
+        seconds = deadline.remaining()
+        if seconds <= 0:
+            raise TimeoutError("the time was up")
+        try:
+            protocol = self.protocol
+            seconds = min(seconds, 3600.0)
+            protocol.operation_timeout_sec = max(1, min(LONGEST_WAIT, int(seconds) - 1))
+            protocol.transport.read_timeout_sec = seconds  # type: ignore[assignment]
+            self._log_in(protocol)
+            return call(protocol)
+        except RequestException as exc:
+            raise without_frames(exc)  # noqa: B904
+        except _NO_ANSWER as exc:
+            raise AnswerError(f"the server's answer is none of WinRM's ({type(exc).__name__})") from without_frames(exc)
+        except Exception as exc:
+            raise without_frames(exc)  # noqa: B904
+
+    def _begin(self) -> None:
+        login = self._login()
+        self._encrypted = login.encryption == "always"
+        self._adapter = Adapter(login.context)
+        self._protocol = Protocol(
+            endpoint=login.endpoint,
+            transport=login.transport,
+            username=login.username,
+            password=login.password,
+            cert_pem=login.certificate_file,
+            cert_key_pem=login.key_file,
+            ca_trust_path=None,  # type: ignore[arg-type]
+            proxy=None,
+            message_encryption=login.encryption,
+        )
+
+    def _log_in(self, protocol: Protocol) -> None:
+        """Make the session: with message encryption that is a handshake; else credentials come with the first request."""
+        transport = protocol.transport
+        if transport.session is not None:
+            return
+        adapter = self._adapter
+        assert adapter is not None
+        setup, transport.setup_encryption = transport.setup_encryption, lambda session: None  # type: ignore[method-assign]
+        session = transport.build_session()
+        session.trust_env = False  # no proxies, bundles and netrc of the environment
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        if self._encrypted:
+            try:
+                setup(session)
+            except BaseException:
+                self.end()
+                raise
+            # The keys go with this connection: another log-in needs another session, see `ask`.
+            session.auth.response_hook = lambda response, **more: response  # type: ignore[union-attr]
+
+    def end(self) -> None:
+        """Close the connection; the next request logs in."""
+        protocol, self._protocol = self._protocol, None
+        self._adapter = None
+        if protocol is not None:
+            protocol.transport.close_session()
+
+    def cut(self) -> None:
+        """Close the socket without a word."""
+        adapter, self._adapter, self._protocol = self._adapter, None, None
+        if adapter is not None:
+            adapter.cut()
