@@ -9,6 +9,7 @@ __all__ = ["CmdletError", "class_name", "not_found", "wrong_state"]
 _NO_SUCH_COMMAND = "CommandNotFoundException"
 _EXCEPTIONS = {
     "CimException": "Microsoft.Management.Infrastructure.CimException",
+    "CimJobException": "Microsoft.PowerShell.Cmdletization.Cim.CimJobException",
     "ClusterCmdletException": "Microsoft.FailoverClusters.PowerShell.ClusterCmdletException",
     "CommandNotFoundException": "System.Management.Automation.CommandNotFoundException",
     "IOException": "System.IO.IOException",
