@@ -30,7 +30,7 @@ function Group-ByVM($Objects) {
     $byVM = @{}
     foreach ($object in $Objects) {
         $id = "$($object.VMId)".ToLowerInvariant()
-        if (-not $byVM.ContainsKey($id)) { $byVM[$id] = New-Object System.Collections.ArrayList }
+        if (-not $byVM.ContainsKey($id)) { $byVM[$id] = [System.Collections.ArrayList]@() }
         [void]$byVM[$id].Add($object)
     }
     $byVM
