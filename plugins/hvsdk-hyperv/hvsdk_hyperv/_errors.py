@@ -24,8 +24,20 @@ from hvsdk_hyperv._wsman import AnswerError
 __all__ = ["translate"]
 
 _OF_THE_DOMAIN = frozenset(
-    ("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume", "get_domain")
-    + ("rename", "set_notes", "set_tags", "set_metadata", "set_autostart", "fence", "unfence", "screenshot", "console")
+    (
+        *("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume", "get_domain"),
+        *(
+            "rename",
+            "set_notes",
+            "set_tags",
+            "set_metadata",
+            "set_autostart",
+            "fence",
+            "unfence",
+            "screenshot",
+            "console",
+        ),
+    )
 )
 """Verbs that name nothing but the domain, so that what is not there is it."""
 _REFUSED_HINT = (

@@ -89,7 +89,7 @@ class Shell:
             try:
                 self._wsman.ask(partial(_send_piece, shell, command, piece), deadline)
             except WSManFaultError as exc:
-                if exc.wsman_fault_code == NOT_FOUND and start + _LARGEST >= len(data):  # the line did not get whole
+                if exc.wsman_fault_code == NOT_FOUND:  # so the line never got there whole
                     raise ShellEndedError("the shell is gone", carried_out=False) from exc
                 raise
 
