@@ -13,7 +13,7 @@ from typing import Any
 from hvsdk_simulators.hyperv.cmdlets.versions import NEW_CMDLETS, NEW_EVERYWHERE, NEW_PARAMETERS, NEW_PROPERTIES, is_old
 
 from . import model
-from .kinds import ALIASES, BASES, LAZY, ROOT
+from .kinds import ALIASES, BASES, LAZY, ROOT, UNTOLD
 from .others import OTHERS
 
 __all__ = ["cmdlet_names", "module_path", "properties"]
@@ -74,7 +74,7 @@ def properties(type_: str, version: int) -> dict[str, str] | None:
     known = model.load()["types"].get(type_)
     if known is None:
         return None
-    found = dict(known["properties"])
+    found = dict(known["properties"]) or dict(UNTOLD.get(type_, ()))
     if is_old(version):
         gone = NEW_EVERYWHERE | NEW_PROPERTIES.get(type_, frozenset())
         found = {name: kind for name, kind in found.items() if name not in gone}

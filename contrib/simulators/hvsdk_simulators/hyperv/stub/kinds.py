@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "BASES", "LAZY", "ROOT"]
+__all__ = ["ALIASES", "BASES", "LAZY", "ROOT", "UNTOLD"]
 
 ROOT = "StubObject"
 """What all types descend from here: it knows what the simulated host finds the object by."""
@@ -47,3 +47,8 @@ ALIASES = {
     "VMSnapshot": {"ParentCheckpointId": "ParentSnapshotId", "ParentCheckpointName": "ParentSnapshotName"},
 }
 """Other names of properties, which the newer module's type file has."""
+
+UNTOLD = {
+    "VMBootSource": {"BootType": "String", "Description": "String", "Device": "Object", "FirmwarePath": "String"},
+}
+"""Properties of types of which the model tells none."""
