@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from hvsdk_hyperv._adapters import AdapterVerbs
+from hvsdk_hyperv._delete import DeleteVerbs
+from hvsdk_hyperv._disks import DiskVerbs
 from hvsdk_hyperv._host import HostReads
+from hvsdk_hyperv._media import MediaVerbs
 from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
+from hvsdk_hyperv._pools import PoolReads
+from hvsdk_hyperv._volumes import VolumeVerbs
 
 __all__ = ["HyperVDriver"]
 
 
 class HyperVDriver(
+    DeleteVerbs,
+    DiskVerbs,
+    MediaVerbs,
+    PoolReads,
+    VolumeVerbs,
     AdapterVerbs,
     NetworkReads,
     NodeReads,

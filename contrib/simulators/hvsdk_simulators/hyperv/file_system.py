@@ -33,6 +33,7 @@ __all__ = [
 SHARING_VIOLATION = 0x80070020
 NOT_FOUND = 0x80070002
 PATH_NOT_FOUND = 0x80070003
+_LONGEST = 255
 _ABSOLUTE = re.compile(r"^[A-Za-z]:\\|^\\\\[^\\]+\\[^\\]+")
 _ALWAYS = ("C:\\", "D:\\", "C:\\Windows", "C:\\ClusterStorage\\Volume1")
 _AT_REST = {"Off", "Saved", "OffCritical", "SavedCritical", "FastSaved"}
@@ -147,7 +148,11 @@ class FileSystem:
                 f"The system failed to create '{path}': The file exists. (0x80070050).",
                 hresult=0x80070050,
             )
-        return self.world.root / ntpath.join(self.spelling(folder), ntpath.basename(normal(path)))
+        whole = ntpath.join(self.spelling(folder), ntpath.basename(normal(path)))
+        if len(whole.encode("utf-8", "replace")) > _LONGEST:
+            text = f"The system failed to create '{path}': The filename or extension is too long. (0x800700CE)."
+            raise CmdletError("InvalidParameter", "InvalidArgument", text, hresult=0x800700CE)
+        return self.world.root / whole
 
     def below(self, folder: str, *, recurse: bool = False) -> tuple[list[str], list[str]]:
         """Return the folders and the files in a folder, by their whole paths."""
