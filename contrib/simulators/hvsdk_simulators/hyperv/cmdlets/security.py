@@ -43,3 +43,10 @@ def get_vmgpu_partition_adapter(world: World, p: Bound) -> Iterator[Record]:
     """Return the parts of graphics adapters that virtual machines have: none."""
     for _ in vms_of(world, p):
         yield from ()
+
+
+@cmdlet("Get-VMFibreChannelHba")
+def get_vmfibre_channel_hba(world: World, p: Bound) -> Iterator[Record]:
+    """Return the Fibre Channel adapters of virtual machines: none."""
+    for _ in vms_of(world, p):
+        yield from ()
