@@ -1,0 +1,88 @@
+"""A Hyper-V host for the tests: the stand-in in processes of its own, which tests of a session share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import hvsdk
+import hvsdk_simulators
+import pytest
+from hvsdk_simulators import Running
+from hyperv_support import connect, opened, powershell
+
+from hvsdk_hyperv._driver import HyperVDriver
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Running]:
+    """A host with some virtual machines, answered by the engine in Python, over TLS. Use `server`."""
+    with hvsdk_simulators.start("hyperv", domains=6, engine="python") as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared_server: Running) -> Iterator[Running]:
+    """The host that tests share; faults are taken back."""
+    yield shared_server
+    shared_server.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def shared_powershell_server() -> Iterator[Running]:
+    """The same with a real PowerShell, whose scripts are the very ones that are sent."""
+    powershell()
+    with hvsdk_simulators.start("hyperv", domains=6, engine="powershell") as running:
+        yield running
+
+
+@pytest.fixture
+def powershell_server(shared_powershell_server: Running) -> Iterator[Running]:
+    """The host with a real PowerShell that tests share; faults are taken back."""
+    yield shared_powershell_server
+    shared_powershell_server.clear_faults()
+
+
+@pytest.fixture(params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
+def either(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """Both engines, one after the other."""
+    running: Running = request.getfixturevalue(request.param)
+    yield running
+    running.clear_faults()
+
+
+@pytest.fixture
+def make_server() -> Iterator[Callable[..., Running]]:
+    """Starts stand-ins for one test: `make_server(version=2012, nodes=2)`."""
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> Running:
+            if options.get("engine") == "powershell":
+                powershell()
+            wishes = {"domains": 3, "engine": "python"} | options
+            return stack.enter_context(hvsdk_simulators.start("hyperv", **wishes))
+
+        yield make
+
+
+@pytest.fixture
+def host(server: Running) -> Iterator[hvsdk.Host]:
+    """A `Host` on the shared server."""
+    with connect(server) as host:
+        yield host
+
+
+@pytest.fixture
+def driver(server: Running) -> Iterator[HyperVDriver]:
+    """An open driver on the shared server."""
+    with opened(server) as driver:
+        yield driver
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the kit that a class leaves to `make test-full`."""
+    for item in items:
+        left = getattr(getattr(item, "cls", None), "left_to_full_runs", None)
+        if left is not None and left(getattr(item, "originalname", item.name)):
+            item.add_marker(pytest.mark.full)

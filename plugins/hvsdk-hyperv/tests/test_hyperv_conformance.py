@@ -1,0 +1,158 @@
+"""The conformance kit on hosts of their own: both engines, over TLS with basic and without TLS with NTLM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import hvsdk
+import hvsdk_simulators
+import pytest
+import requests
+from hvsdk import Domain, PowerState
+from hvsdk.testing import BackendConformance
+from hvsdk_simulators import Running
+from hyperv_support import connect, powershell
+from winrm.exceptions import WinRMError, WinRMTransportError
+
+from hvsdk_hyperv._refused import RefusedError
+from hvsdk_hyperv._shell import ShellEndedError
+
+IMAGE = "C:\\ISO\\kit.iso"
+LABELS = {PowerState.UNKNOWN: "OffCritical", PowerState.CHANGING: "Saving", PowerState.SHUTOFF: "Off"}
+
+
+@pytest.fixture(scope="class")
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A host of its own for each class, whose domains the kit makes itself."""
+    options = request.cls.options
+    if options["engine"] == "powershell":
+        powershell()
+    with hvsdk_simulators.start("hyperv", domains=3, **options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def second_server() -> Iterator[Running]:
+    """Another host, to which domains move."""
+    with hvsdk_simulators.start("hyperv", domains=2, seed=2, engine="python") as running:
+        yield running
+
+
+class Servers(BackendConformance):
+    """A server of its own for each class."""
+
+    options: ClassVar[dict[str, Any]] = {}
+    wishes: ClassVar[dict[str, Any]] = {}
+    vendor_errors = (RefusedError, ShellEndedError, WinRMError, WinRMTransportError, requests.RequestException)
+    round_trips_beside_a_call = 1  # what is sent is one request, and its answer another
+
+    @pytest.fixture
+    def host(self, server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[hvsdk.Host]:
+        monkeypatch.setenv("HVSDK_KIT_PASSWORD", server.password)
+        yield connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"), **self.wishes)
+        server.clear_faults()
+
+    @pytest.fixture
+    def second_host(self, second_server: Running) -> Iterator[hvsdk.Host]:
+        with connect(second_server) as second:
+            yield second
+
+    @pytest.fixture
+    def image(self, server: Running) -> str:
+        server.act("file", path=IMAGE, size=1 << 16)
+        return IMAGE
+
+    @pytest.fixture
+    def patience(self) -> float:
+        return 20.0
+
+    @pytest.fixture
+    def guest_obeys(self) -> bool:
+        return True
+
+    @pytest.fixture
+    def guest_agent(self, request: pytest.FixtureRequest) -> bool:
+        return "without_an_agent" not in request.node.name
+
+    @pytest.fixture
+    def domain(self, make_domain: Callable[..., Domain], server: Running, guest_agent: bool) -> Domain:
+        domain = make_domain()
+        server.act("guest", vm=domain.native_id, tools=guest_agent, obeys_shutdown=True, shutdown_seconds=0.05)
+        return domain
+
+    @pytest.fixture
+    def guest_ignores(self, server: Running) -> Callable[[Domain, int | None], None]:
+        def ignore(domain: Domain, requests: int | None) -> None:
+            behaviour = {"obeys_shutdown": False} if requests is None else {"missed_requests": requests}
+            server.act("guest", vm=domain.native_id, **behaviour)
+
+        return ignore
+
+    @pytest.fixture
+    def force_state(self, server: Running) -> Callable[[Domain, PowerState], None]:
+        def force(domain: Domain, state: PowerState) -> None:
+            if state not in LABELS:
+                pytest.skip("Hyper-V does not tell a crash")
+            server.act("state", vm=domain.native_id, state=LABELS[state])
+
+        return force
+
+    @pytest.fixture
+    def boot_id(self, server: Running) -> Callable[[Domain], object]:
+        return lambda domain: server.act("guest", vm=domain.native_id)["boots"]
+
+    @pytest.fixture
+    def round_trips(self, server: Running) -> Callable[[], int]:
+        return lambda: sum(count for name, count in server.counts().items() if "/" not in name)
+
+    @pytest.fixture
+    def lose_connection(self, server: Running) -> Callable[[str], None]:
+        """What is lost before is the request, and after it the answer."""
+        return lambda when: server.fault("Send:drop-before:1" if when == "before" else "Receive:drop-after:1")
+
+    @pytest.fixture
+    def expire_session(self, server: Running) -> Callable[[], None]:
+        return lambda: server.act("kill-shells")
+
+    @pytest.fixture
+    def connect_readonly(self, server: Running, domain: Domain) -> Iterator[Callable[..., hvsdk.Host]]:
+        hosts: list[hvsdk.Host] = []
+
+        def readonly(**more: Any) -> hvsdk.Host:
+            hosts.append(connect(server, readonly=True, **self.wishes, **more))
+            return hosts[-1]
+
+        yield readonly
+        for host in hosts:
+            host.close()
+
+    @pytest.fixture
+    def secrets(self, server: Running) -> tuple[str, ...]:
+        return (server.password,)
+
+
+class TestPythonOverHttps(Servers):
+    """The engine in Python, over TLS with basic."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python"}
+    wishes: ClassVar[dict[str, Any]] = {"transport": "basic"}
+
+
+class TestPythonOverHttp(Servers):
+    """The engine in Python, without TLS: NTLM, each message encrypted."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python", "tls": False}
+
+
+class TestPowerShellOverHttps(Servers):
+    """A real PowerShell, over TLS with basic."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "powershell"}
+    wishes: ClassVar[dict[str, Any]] = {"transport": "basic"}
+
+
+class TestPowerShellOverHttp(Servers):
+    """A real PowerShell, without TLS."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "powershell", "tls": False}
