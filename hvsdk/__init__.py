@@ -24,6 +24,10 @@ if typing.TYPE_CHECKING:
     from hvsdk._domain_list import DomainList
     from hvsdk._driver.operation import Operation
     from hvsdk._event import Event
+    from hvsdk._fleet.duplicates import Duplicate
+    from hvsdk._fleet.fleet import Fleet
+    from hvsdk._fleet.result import Failure, FleetDomains, FleetList, FleetValue
+    from hvsdk._fleet.watch import FleetWatch
     from hvsdk._host import Host
     from hvsdk._outcome import Outcome
     from hvsdk._registry import backends, register, unregister
@@ -87,10 +91,17 @@ __all__ = [
     "DomainList",
     "DomainSpec",
     "DomainStats",
+    "Duplicate",
     "Event",
     "EventKind",
     "Extent",
+    "Failure",
     "FenceMark",
+    "Fleet",
+    "FleetDomains",
+    "FleetList",
+    "FleetValue",
+    "FleetWatch",
     "Host",
     "HostInfo",
     "KerberosCredentials",
@@ -136,6 +147,10 @@ __getattr__, __dir__ = _lazy.attach(
         "hvsdk._domain_list": ("DomainList",),
         "hvsdk._driver.operation": ("Operation",),
         "hvsdk._event": ("Event",),
+        "hvsdk._fleet.duplicates": ("Duplicate",),
+        "hvsdk._fleet.fleet": ("Fleet",),
+        "hvsdk._fleet.result": ("Failure", "FleetDomains", "FleetList", "FleetValue"),
+        "hvsdk._fleet.watch": ("FleetWatch",),
         "hvsdk._host": ("Host",),
         "hvsdk._outcome": ("Outcome",),
         "hvsdk._registry": ("backends", "register", "unregister"),

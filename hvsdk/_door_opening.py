@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hvsdk import _worker
 from hvsdk._connection import Connection, close_after, close_in_background, log
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
     from hvsdk._driver.target import Target
 
-__all__ = ["TIMEOUT", "Gone", "Opening"]
+__all__ = ["TIMEOUT", "Gate", "Gone", "Opening"]
+
+T = TypeVar("T")
 
 TIMEOUT = "timeout= of connect"
 """The limit of one round trip, in the words of messages."""
 UNREACHED = "see whether the server is up, and whether host and port in the URL are right"
 CLOSE_SECONDS = 2.0
 """How long leaving the interpreter waits for sessions to be closed, all together."""
+
+
+Gate: TypeAlias = Callable[[Callable[[], Any]], Any]
+"""Carries out a login, or raises why not: what keeps a fleet from trying a refused password on all its hosts."""
 
 
 class Gone(Exception):
@@ -62,6 +68,7 @@ class Opening(DoorErrors):
         self.offered: frozenset[Capability] = driver_class.offers()
         self.closed: bool = False
         self._make = make or functools.partial(driver_class, target)
+        self.gate: Gate | None = None
         self.reopens: bool = driver_class.reopens
         self._ever_opened = False
         self._connection: Connection | None = None
@@ -69,6 +76,11 @@ class Opening(DoorErrors):
         # Reentrant, since the finalizer of a host may run anywhere, also where this thread holds it.
         self._lock = threading.RLock()
         _doors.add(self)
+
+    @property
+    def ever_opened(self) -> bool:
+        """Whether there has been a connection."""
+        return self._ever_opened
 
     def open(self, deadline: Deadline) -> Connection:
         """Return the connection, opened now if there is none; several threads share one opening.
@@ -124,7 +136,7 @@ class Opening(DoorErrors):
         limit = deadline.sooner(self.timeout, TIMEOUT)
         operation = self._opening()
         enter = functools.partial(self._enter, driver, limit)
-        running = _worker.submit(functools.partial(self._translated, driver, operation, enter))
+        running = self._through_gate(functools.partial(self._translated, driver, operation, enter))
         try:
             limits = running.result(limit.remaining())
         except _worker.NoAnswerError:
@@ -139,6 +151,11 @@ class Opening(DoorErrors):
             del running
         self._ever_opened, self.reopens = True, driver.reopens
         return Connection(driver, limits)
+
+    def _through_gate(self, login: Callable[[], T]) -> _worker.Call[T]:
+        """Begin to log in, as soon and if the gate lets it."""
+        gate = self.gate
+        return _worker.submit(login if gate is None else functools.partial(gate, login))
 
     @staticmethod
     def _enter(driver: Driver, deadline: Deadline) -> Mapping[Capability, Unsupported]:
@@ -179,7 +196,7 @@ class Opening(DoorErrors):
         hurried = deadline.remaining() < self.timeout
         driver = connection.driver
         login = functools.partial(driver.open, deadline=limit)
-        running = _worker.submit(functools.partial(self._translated, driver, self._opening(), login))
+        running = self._through_gate(functools.partial(self._translated, driver, self._opening(), login))
         try:
             running.result(limit.remaining())
             connection.renewals += 1

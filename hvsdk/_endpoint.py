@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hvsdk._secrets import Given
     from hvsdk.credentials import Credentials
 
-__all__ = ["open_endpoint", "take"]
+__all__ = ["make_endpoint", "open_endpoint", "take"]
 
 GUARDED = frozenset({"console", "open_disk", "native"})
 
@@ -52,7 +52,18 @@ def _without_password(location: Location, password: Any) -> tuple[Location, Give
     return attrs.evolve(location, password=None), Given(password)
 
 
-def open_endpoint(
+def open_endpoint(location: Location, given: Given | None, **arguments: Any) -> Host:
+    """Do what `connect` says, once its URL is taken apart."""
+    host = make_endpoint(location, given, **arguments)
+    try:
+        host._door.open(Deadline(arguments["deadline"], "deadline= of connect"))
+    except BaseException:
+        host._door.closed = True
+        raise
+    return host
+
+
+def make_endpoint(
     location: Location,
     given: Given | None,
     *,
@@ -66,15 +77,16 @@ def open_endpoint(
     backend: str | None,
     options: dict[str, Any],
 ) -> Host:
-    """Do what `connect` says, once its URL is taken apart."""
+    """Return the host of an endpoint, which is connected to when something is first asked of it."""
     chosen = find_backend(location.scheme, backend)
+    options = dict(options)
     port = options.pop("port", None)
     found, query = read_options(chosen, location.query, options)
     location = _settled(location.without(chosen.options), username, port)
     security = tls_options(verify, tls)
     doubt = check_tls(chosen, location.scheme, location.hostname, security)
     if doubt is not None:
-        warnings.warn(doubt, UserWarning, stacklevel=3)
+        warnings.warn(doubt, UserWarning, stacklevel=4)
     seconds = _seconds("timeout", timeout)
     limit = None if deadline is None else _seconds("deadline", deadline)
     allowed = _allowed(allow)
@@ -94,18 +106,9 @@ def open_endpoint(
         "options": found,
     }
     recipe = Recipe(arguments, literal_secret=given is not None and given.literal)
-    from hvsdk._host import open_host
+    from hvsdk._host import unopened_host
 
-    host = open_host(
-        chosen,
-        driver,
-        target,
-        recipe,
-        deadline=Deadline(limit, "deadline= of connect"),
-        operation_deadline=limit,
-        readonly=readonly,
-        allow=allowed,
-    )
+    host = unopened_host(chosen, driver, target, recipe, operation_deadline=limit, readonly=readonly, allow=allowed)
     remember(host, recipe)
     return host
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hvsdk.enums import PowerState
     from hvsdk.models import DomainInfo, DomainSpec, DomainStats, HostInfo, Network, Node
 
-__all__ = ["Host", "open_host"]
+__all__ = ["Host", "unopened_host"]
 
 T = TypeVar("T")
 
@@ -275,11 +275,14 @@ class Host:
         """Return the figures of all running domains, from one bulk call."""
         return RecordList(self._ask("stats", lambda d, limit: list(d.stats(None, deadline=limit))))
 
-    def watch(self, *, interval: float = 2.0) -> Watch:
+    def watch(self, *, interval: float = 2.0, limit: int = 10_000, overflow: str = "coalesce") -> Watch:
         """Follow what happens to the domains, on a connection and a thread of its own.
 
         Args:
             interval: Seconds between two listings, where the product cannot push.
+            limit: Events that may wait for a slow reader.
+            overflow: What happens beyond that: `"coalesce"` folds them into one event for each domain, `"error"` ends
+                the watch with an error.
 
         Example:
             >>> import hvsdk
@@ -292,7 +295,7 @@ class Host:
         from hvsdk._watch import Watch
         from hvsdk._watch_source import HostWatchSource
 
-        watch = Watch(HostWatchSource(self), interval=interval)
+        watch = Watch(HostWatchSource(self), interval=interval, limit=limit, overflow=overflow)
         self._watches.add(watch)
         return watch
 
@@ -371,22 +374,16 @@ class Host:
         return f"<Host {self.url}{marks}>"
 
 
-def open_host(
+def unopened_host(
     backend: Backend,
     driver_class: type[Driver],
     target: Target,
     recipe: Recipe,
     *,
-    deadline: Deadline,
     operation_deadline: float | None,
     readonly: bool,
     allow: Iterable[str],
 ) -> Host:
-    """Open a connection and return its host."""
+    """Return a host whose connection is opened when something is first asked of it."""
     door = Door(backend, driver_class, target)
-    try:
-        door.open(deadline)
-    except BaseException:
-        door.closed = True
-        raise
     return Host(door, recipe, deadline=operation_deadline, readonly=readonly, allow=allow)

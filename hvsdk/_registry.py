@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hvsdk._backend_status import BackendStatus
     from hvsdk._driver.base import Driver
 
-__all__ = ["backends", "find_backend", "load_driver", "register", "unregister"]
+__all__ = ["backends", "find_backend", "known_backends", "load_driver", "register", "unregister"]
 
 API_VERSIONS = (1,)
 """Versions of the driver contract that this core can drive."""
@@ -67,6 +67,15 @@ def backends() -> list[BackendStatus]:
     ]
     failed = [_status(plugin) for plugin in plugins.failures()]
     return sorted(found + failed, key=lambda status: status.name)
+
+
+def known_backends() -> list[Backend]:
+    """Return the backends that the plugins bring, as far as these can be loaded."""
+    return [
+        backend
+        for implementation in plugins.implementations("hvsdk_backends")
+        for backend in _backends_of(implementation)
+    ]
 
 
 def find_backend(scheme: str, name: str | None = None) -> Backend:

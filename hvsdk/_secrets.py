@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Given", "ask", "find_credentials", "read_secret"]
 
 KEYRING_SERVICE = "hvsdk"
+COMMAND_SECONDS = 30.0
 MAX_BYTES = 65536
 """A larger file is no secret but a wrong path."""
 
@@ -95,6 +96,8 @@ def read_secret(reference: SecretRef) -> str:
         found = os.environ.get(rest)
     elif kind == "file":
         found = _read_file(rest)
+    elif kind == "command":
+        found = _ask_command(rest)
     else:
         service, _, user = rest.partition("/")
         found = _ask_keyring(service, user, required=True)
@@ -123,6 +126,35 @@ def _read_file(path: str) -> str:
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise AuthenticationError(f"the secret's file {path} is not UTF-8 text") from None
+
+
+def _ask_command(line: str) -> str:
+    """Run a command, split as a shell would split it, and return the one line that it prints.
+
+    What it prints goes into no message: it may be part of the secret.
+    """
+    import shlex
+    import subprocess
+
+    try:
+        words = shlex.split(line)
+    except ValueError as exc:
+        raise AuthenticationError(f"the secret's command cannot be read: {exc}") from None
+    name = words[0] if words else ""
+    try:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except (OSError, ValueError) as exc:
+        raise AuthenticationError(f"the secret's command {name!r} cannot be run: {type(exc).__name__}") from None
+    except subprocess.TimeoutExpired:
+        raise AuthenticationError(f"the secret's command {name!r} took more than {COMMAND_SECONDS:.0f} s") from None
+    if done.returncode:
+        raise AuthenticationError(f"the secret's command {name!r} failed with exit code {done.returncode}")
+    try:
+        return done.stdout.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise AuthenticationError(f"the secret's command {name!r} printed no UTF-8 text") from None
 
 
 def _from_environment(target: Target) -> Credentials | None:

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from hvsdk._event import Event
+from hvsdk._watch_async import AsyncEvents
 from hvsdk._watch_diff import is_listed
 from hvsdk._watch_feed import Feed, WatchSource, backoff
+from hvsdk._watch_queue import overflow_named
 from hvsdk.errors import HostClosedError
 from hvsdk.models._domain import DomainInfo
 
@@ -22,13 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Watch", "WatchSource"]
 
 
-class Watch:
+class Watch(AsyncEvents):
     """The events of a host, as an iterator without end, on a connection and a thread of its own.
 
     Events applied to `domains` give the listing now, also across lost connections: `HOST_LOST` is told once, then
     `HOST_BACK`, then what became different meanwhile. No change is told twice and no state that lasts is missed; states
     that follow each other quickly may be folded into one. Whoever reads too slowly gets, beyond 10,000 pending events,
-    one event for each domain with the net difference.
+    one event for each domain with the net difference; `async for` reads it in an asyncio program without a thread.
 
     Close it (`with host.watch() as watch:`), or stop using it: then it closes itself. What cannot be mended by waiting,
     such as a refused login, is raised to whoever reads.
@@ -48,6 +50,7 @@ class Watch:
         *,
         interval: float = 2.0,
         limit: int = 10_000,
+        overflow: str = "coalesce",
         delays: Callable[[], Iterator[float]] = backoff,
         shown: Callable[[DomainInfo], bool] = is_listed,
     ) -> None:
@@ -57,6 +60,7 @@ class Watch:
             source: The connection, which is the watch's from here on.
             interval: Seconds between two listings, where the product cannot push.
             limit: Pending events from which on they are folded.
+            overflow: `"coalesce"`, or `"error"`: too many pending events end the watch instead.
             delays: Makes the endless sequence of pauses before attempts to reconnect.
             shown: Which domains are told of; one that no longer is counts as removed.
 
@@ -65,9 +69,10 @@ class Watch:
         """
         if not interval > 0:
             raise ValueError(f"interval must be more than 0 seconds, not {interval!r}")
+        overflow_named(overflow)
         self._host = source.host
         self._pid = os.getpid()
-        self._feed = feed = Feed(source, interval=interval, limit=limit, delays=delays, shown=shown)
+        self._feed = feed = Feed(source, interval=interval, limit=limit, overflow=overflow, delays=delays, shown=shown)
         try:
             self._domains = feed.begin()
         except BaseException:
@@ -102,6 +107,12 @@ class Watch:
         if os.getpid() != self._pid:
             raise HostClosedError("this watch belongs to the process that made it", hint="call watch() in this process")
         return self._feed.queue.get(timeout)
+
+    def _listen(self, listener: Callable[[], None] | None) -> None:
+        self._feed.queue.listen(listener)
+
+    def _ended(self) -> bool:
+        return self._feed.queue.ended
 
     def close(self) -> None:
         """End it: whoever waits for an event returns, iterations end. May be called from any thread, and twice."""

@@ -113,10 +113,11 @@ class Feed:
         *,
         interval: float,
         limit: int,
+        overflow: str,
         delays: Callable[[], Iterator[float]],
         shown: Callable[[DomainInfo], bool],
     ) -> None:
-        self.queue = EventQueue(limit)
+        self.queue = EventQueue(limit, overflow)
         self._source = source
         self._interval = interval
         self._delays = delays

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hvsdk._event import Event
 from hvsdk._watch_diff import kind_of, same
 from hvsdk.enums import EventKind
+from hvsdk.errors import InvalidSpecError, OperationFailedError
 
-__all__ = ["EventQueue", "folded"]
+__all__ = ["EventQueue", "folded", "overflow_named"]
+
+OVERFLOWS = ("coalesce", "error")
+
+
+def overflow_named(overflow: str) -> str:
+    """Check what is to happen when a reader is too slow.
+
+    Raises:
+        InvalidSpecError: There is no such choice.
+    """
+    if overflow not in OVERFLOWS:
+        raise InvalidSpecError(f"overflow= is 'coalesce' or 'error', not {overflow!r}")
+    return overflow
 
 
 class EventQueue:
     """A queue that a slow reader cannot make grow without bound.
 
-    Beyond `limit` pending events they are folded into one net step for each domain.
+    Args:
+        limit: How many events may wait.
+        overflow: `"coalesce"`: beyond that they are folded into one net step for each domain; `"error"`: the queue ends.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, overflow: str = "coalesce") -> None:
         self._limit = limit
+        self._overflow = overflow
+        self._listener: Callable[[], None] | None = None
         self._fold_at = limit
         self._events: list[Event] = []
         self._next = 0
@@ -34,12 +52,42 @@ class EventQueue:
         with self._changed:
             if self._closed:
                 return
+            if self._error is not None:
+                return
             self._events.append(event)
             if len(self._events) - self._next > self._fold_at:
-                self._events, self._next = folded(self._events[self._next :]), 0
-                # what cannot be folded any further must not be gone through again for every event
-                self._fold_at = max(self._limit, 2 * len(self._events))
+                self._overflows()
             self._changed.notify()
+        self._tell()
+
+    def _overflows(self) -> None:
+        if self._overflow == "error":
+            self._ended = True
+            self._error = OperationFailedError(
+                f"more than {self._limit} events waited to be read; those that were read are right, later ones are lost",
+                hint="read faster, watch with overflow='coalesce', or call watch() again and begin with its domains",
+            )
+            self._events, self._next = self._events[self._next : self._next + self._limit], 0
+            self._changed.notify_all()
+            return
+        self._events, self._next = folded(self._events[self._next :]), 0
+        # what cannot be folded any further must not be gone through again for every event
+        self._fold_at = max(self._limit, 2 * len(self._events))
+
+    def listen(self, listener: Callable[[], None] | None) -> None:
+        """Have a function called, on any thread, whenever there may be something to read."""
+        self._listener = listener
+
+    def _tell(self) -> None:
+        listener = self._listener
+        if listener is not None:
+            listener()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come, and nothing is left to be read but perhaps an error."""
+        with self._changed:
+            return self._ended and self._next >= len(self._events)
 
     def get(self, timeout: float | None) -> Event | None:
         """Return the next event; `None` when the time is up or the queue has ended.
@@ -72,9 +120,10 @@ class EventQueue:
         """Say that nothing more will come, and why; what is pending can still be read."""
         with self._changed:
             self._ended = True
-            if not self._closed:
+            if not self._closed and self._error is None:
                 self._error = error
             self._changed.notify_all()
+        self._tell()
 
     def close(self) -> None:
         """Drop what is pending, and wake all readers."""
@@ -82,6 +131,7 @@ class EventQueue:
             self._ended = self._closed = True
             self._events, self._next, self._error = [], 0, None
             self._changed.notify_all()
+        self._tell()
 
     @property
     def closed(self) -> bool:

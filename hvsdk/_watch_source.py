@@ -38,6 +38,7 @@ class HostWatchSource:
             return main.open(Deadline(main.timeout)).driver.sibling()
 
         self._door = Door(main.backend, main.driver_class, main.target, make=make)
+        self._door.gate = main.gate
         self.can_push = host.supports(Capability.WATCH)
 
     def subscribe(self) -> Any:

@@ -61,10 +61,13 @@ Credentials = PasswordCredentials | TokenCredentials | KeyCredentials | Kerberos
 
 @attrs.frozen
 class SecretRef:
-    """Where a secret is: `"env:NAME"`, `"file:/path"`, `"keyring:service/user"`. Hosts made with one can be pickled.
+    """Where a secret is: `"env:NAME"`, `"file:/path"`, `"keyring:service/user"`, `"command:pass show xen"`.
+
+    Hosts made with one can be pickled.
 
     It is read at each login, so that a renewed secret counts. A file holds nothing else (one line end is cut off), and is
-    refused when others can read it.
+    refused when others can read it. A command is run without a shell, in half a minute at most, and prints nothing else to
+    its standard output.
     """
 
     reference: str
@@ -72,8 +75,8 @@ class SecretRef:
     def __attrs_post_init__(self) -> None:
         kind, colon, rest = self.reference.partition(":")
         complete = all(rest.partition("/")) if kind == "keyring" else bool(rest)
-        if kind not in ("env", "file", "keyring") or not colon or not complete:
-            raise ValueError("a secret is named as 'env:NAME', 'file:/path' or 'keyring:service/user'")
+        if kind not in ("env", "file", "keyring", "command") or not colon or not complete:
+            raise ValueError("a secret is named as 'env:NAME', 'file:/path', 'keyring:service/user' or 'command:…'")
 
 
 class AskType:

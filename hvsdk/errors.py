@@ -4,7 +4,8 @@
 
     HvsdkError  (.backend .host .hint .native_code; the vendor's exception is __cause__)
     ├── BackendError:  UnknownBackendError · BackendLoadError
-    ├── ConnectError:  AuthenticationError · CertificateError · ConnectionLostError (SessionExpiredError) · HostClosedError
+    ├── ConnectError:  AuthenticationError · CertificateError · ConnectionLostError (SessionExpiredError) · HostClosedError ·
+    │                  NotTriedError
     ├── NotFoundError: DomainNotFoundError · SnapshotNotFoundError · DiskNotFoundError · NicNotFoundError ·
     │                  NetworkNotFoundError · StoragePoolNotFoundError · VolumeNotFoundError · NodeNotFoundError
     ├── AlreadyExistsError · AmbiguousNameError · InvalidSpecError
@@ -48,6 +49,7 @@ __all__ = [
     "NodeNotFoundError",
     "NotFoundError",
     "NotLoadedError",
+    "NotTriedError",
     "OperationFailedError",
     "OperationTimeoutError",
     "OutcomeUnknownError",
@@ -151,6 +153,20 @@ class SessionExpiredError(ConnectionLostError):
 
 class HostClosedError(ConnectError):
     """The `Host` was used after `close()`."""
+
+
+class NotTriedError(ConnectError):
+    """A host of a fleet was not asked at all: it kept failing, or its credentials were refused elsewhere.
+
+    Attributes:
+        retry_in: Seconds after which it will be asked again; `None` when only `Fleet.retry()` changes that.
+    """
+
+    retry_in: float | None
+
+    def __init__(self, message: str = "", *, retry_in: float | None = None, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.retry_in = retry_in
 
 
 class NotFoundError(HvsdkError):

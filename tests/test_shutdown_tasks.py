@@ -6,8 +6,7 @@ import pytest
 import toy
 
 from hvsdk import errors
-from hvsdk._deadline import Deadline
-from hvsdk._host import open_host
+from hvsdk._host import unopened_host
 from hvsdk.driver import PowerState, Task
 
 
@@ -45,12 +44,11 @@ def host():
     backend, _, target, world = toy.toy()
     world.requests, world.states["web"] = [], PowerState.RUNNING
     driver_class = type("Asking", (TaskDriver,), {"world": world})
-    opened = open_host(
+    opened = unopened_host(
         backend,
         driver_class,
         target.__class__(url="toy://one", scheme="toy", backend="toy", timeout=5.0),
         None,  # type: ignore[arg-type]  # nothing here pickles it
-        deadline=Deadline(5.0),
         operation_deadline=None,
         readonly=False,
         allow=(),

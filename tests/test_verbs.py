@@ -10,8 +10,7 @@ import toy
 from toy import ToyError, raising
 
 from hvsdk import errors
-from hvsdk._deadline import Deadline
-from hvsdk._host import open_host
+from hvsdk._host import unopened_host
 from hvsdk.driver import BackgroundTask, PowerState, Task
 
 
@@ -21,12 +20,11 @@ def make_host():
 
     def make(timeout: float = 5.0, **attributes):
         backend, driver_class, target, world = toy.toy(**attributes)
-        host = open_host(
+        host = unopened_host(
             backend,
             driver_class,
             target.__class__(url="toy://one", scheme="toy", backend="toy", timeout=timeout),
             None,  # type: ignore[arg-type]  # nothing here pickles it
-            deadline=Deadline(5.0),
             operation_deadline=None,
             readonly=False,
             allow=(),
