@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvsdk_hyperv._adapters import AdapterVerbs
+from hvsdk_hyperv._console import ConsoleReads
 from hvsdk_hyperv._delete import DeleteVerbs
 from hvsdk_hyperv._disks import DiskVerbs
 from hvsdk_hyperv._host import HostReads
@@ -10,6 +11,8 @@ from hvsdk_hyperv._media import MediaVerbs
 from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
 from hvsdk_hyperv._pools import PoolReads
+from hvsdk_hyperv._screenshot import ScreenshotReads
+from hvsdk_hyperv._stats import StatsReads
 from hvsdk_hyperv._volumes import VolumeVerbs
 
 __all__ = ["HyperVDriver"]
@@ -22,6 +25,9 @@ class HyperVDriver(
     PoolReads,
     VolumeVerbs,
     AdapterVerbs,
+    ConsoleReads,
+    ScreenshotReads,
+    StatsReads,
     NetworkReads,
     NodeReads,
     HostReads,

@@ -29,6 +29,7 @@ function ConvertTo-Stub {
     if ($null -eq $Value) { return $null }
     if ($Value -is [StubObject]) { return @{ '$object' = $Value.StubKey } }
     if ($Value -is [string]) { return [string] $Value }
+    if ($Value -is [ref]) { return ConvertTo-Stub $Value.Value }
     if ($Value -is [switch]) { return [bool] $Value }
     if ($Value -is [enum] -or $Value -is [version] -or $Value -is [char]) { return [string] $Value }
     if ($Value -is [guid]) { return @{ '$guid' = [string] $Value } }
