@@ -5,7 +5,6 @@ from __future__ import annotations
 from hvsdk.driver import Deadline, DiskSpec, Task, errors
 
 from hvsdk_hyperv._drives import disk_wish
-from hvsdk_hyperv._outcome import turned
 from hvsdk_hyperv._session import HyperVSession
 
 __all__ = ["DiskVerbs"]
@@ -24,7 +23,7 @@ class DiskVerbs(HyperVSession):
                 "the boot order is set when a domain is made, not when a disk is attached", hint="leave boot_order out"
             )
         arguments = {"id": native_id, "wish": disk_wish(disk)}
-        return turned(self.begin("disks.attach", arguments, deadline=deadline), str)
+        return self.begin("disks.attach", arguments, deadline=deadline, result=str)
 
     def detach_disk(self, native_id: str, disk_id: str, *, deadline: Deadline) -> None:
         """Take a disk or drive out; its file stays."""

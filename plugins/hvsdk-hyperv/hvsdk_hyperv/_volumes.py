@@ -9,7 +9,6 @@ from typing import Any, Final
 from hvsdk.driver import Deadline, Task, VolumeInfo, VolumeSpec, errors, frozen
 
 from hvsdk_hyperv._drives import making
-from hvsdk_hyperv._outcome import turned
 from hvsdk_hyperv._paths import file_name, is_absolute, is_possible, normal, pool_path, same_path
 from hvsdk_hyperv._session import HyperVSession
 
@@ -36,8 +35,9 @@ class VolumeVerbs(HyperVSession):
         how = making(spec.size_bytes, spec.format, spec.hints)
         name = file_name(spec.name, how["format"])
         arguments = {"pool": pool_path(pool_id), "name": name, **how}
-        task = self.begin("volumes.create", arguments, deadline=deadline)
-        return turned(task, lambda made: volume_info(made, pool_id))
+        return self.begin(
+            "volumes.create", arguments, deadline=deadline, result=lambda made: volume_info(made, pool_id)
+        )
 
     def delete_volume(self, pool_id: str, volume_id: str, *, deadline: Deadline) -> Task[None]:
         """Remove a disk or an image that no domain and no checkpoint of this host has, and no disk lies on.
