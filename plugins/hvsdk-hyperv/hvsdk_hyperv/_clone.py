@@ -15,7 +15,6 @@ from hvsdk.driver import FENCE_KEY, Deadline, DomainInfo, Task
 
 from hvsdk_hyperv._listing import ListingReads
 from hvsdk_hyperv._notes import read_notes
-from hvsdk_hyperv._outcome import turned
 
 __all__ = ["CloneVerbs"]
 
@@ -30,7 +29,7 @@ class CloneVerbs(ListingReads):
         """Copy a domain. What fails, or is cancelled, leaves no file and no machine, and the original as it was."""
         record = self.call("domains.get", {"id": native_id, "include": ["config"]}, deadline=deadline)
         arguments = {"id": native_id, "name": name, "linked": linked, "notes": _for_a_copy(record["config"]["notes"])}
-        return turned(self.begin("clone.make", arguments, deadline=deadline), self.domain_info)
+        return self.begin("clone.make", arguments, deadline=deadline, result=self.domain_info)
 
 
 def _for_a_copy(stored: str) -> str:

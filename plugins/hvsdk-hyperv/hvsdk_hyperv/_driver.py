@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from hvsdk.driver import Capability
+
 from hvsdk_hyperv._adapters import AdapterVerbs
+from hvsdk_hyperv._clone import CloneVerbs
 from hvsdk_hyperv._console import ConsoleReads
 from hvsdk_hyperv._delete import DeleteVerbs
 from hvsdk_hyperv._disks import DiskVerbs
 from hvsdk_hyperv._host import HostReads
 from hvsdk_hyperv._media import MediaVerbs
+from hvsdk_hyperv._migrate import MigrateVerbs
 from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
 from hvsdk_hyperv._pools import PoolReads
+from hvsdk_hyperv._revert import RevertVerbs
 from hvsdk_hyperv._screenshot import ScreenshotReads
+from hvsdk_hyperv._snapshots import SnapshotVerbs
 from hvsdk_hyperv._stats import StatsReads
 from hvsdk_hyperv._volumes import VolumeVerbs
 
@@ -19,6 +27,10 @@ __all__ = ["HyperVDriver"]
 
 
 class HyperVDriver(
+    CloneVerbs,
+    MigrateVerbs,
+    RevertVerbs,
+    SnapshotVerbs,
     DeleteVerbs,
     DiskVerbs,
     MediaVerbs,
@@ -33,3 +45,16 @@ class HyperVDriver(
     HostReads,
 ):
     """One connection to a Hyper-V host."""
+
+    variants: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.CLONE_LINKED,
+            Capability.CLONE_RUNNING,
+            Capability.MIGRATE_LIVE,
+            Capability.MIGRATE_NODE,
+            Capability.MIGRATE_STORAGE,
+            Capability.SNAPSHOT_MEMORY,
+            Capability.SNAPSHOT_QUIESCE,
+            Capability.SNAPSHOT_RUNNING,
+        }
+    )

@@ -6,18 +6,24 @@ there: with CredSSP, or with Kerberos and delegation. Before anything moves both
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
-from hvsdk.driver import Deadline, Driver, Task
+from hvsdk.driver import Capability, Deadline, Driver, Task, Unsupported
 
-from hvsdk_hyperv._outcome import turned
-from hvsdk_hyperv._session import HyperVSession
+from hvsdk_hyperv._host import HostReads
 
 __all__ = ["MigrateVerbs"]
 
 
-class MigrateVerbs(HyperVSession):
+class MigrateVerbs(HostReads):
     """`check_migrate` and `migrate`."""
+
+    def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().host_limits(deadline=deadline))
+        if not self.about.get("cluster"):
+            limits.setdefault(Capability.MIGRATE_NODE, Unsupported("this host is in no cluster"))
+        return limits
 
     def check_migrate(
         self, native_id: str, target: Driver, *, node: str | None, pool: str | None, live: bool, deadline: Deadline
@@ -33,7 +39,7 @@ class MigrateVerbs(HyperVSession):
     ) -> Task[str]:
         """Move it. Its id stays; what fails is taken back by Hyper-V, and the domain goes on where it was."""
         there = self._place(native_id, target, node, pool, live, deadline)
-        return turned(self.begin("migrate.move", there, deadline=deadline), str)
+        return self.begin("migrate.move", there, deadline=deadline, result=str)
 
     def _place(
         self, native_id: str, target: Driver, node: str | None, pool: str | None, live: bool, deadline: Deadline

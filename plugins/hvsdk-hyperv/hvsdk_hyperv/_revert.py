@@ -9,7 +9,6 @@ from __future__ import annotations
 from hvsdk.driver import Deadline, DomainInfo, Task
 
 from hvsdk_hyperv._listing import ListingReads
-from hvsdk_hyperv._outcome import turned
 
 __all__ = ["RevertVerbs"]
 
@@ -20,4 +19,4 @@ class RevertVerbs(ListingReads):
     def revert_snapshot(self, native_id: str, snapshot_id: str, *, deadline: Deadline) -> Task[DomainInfo | None]:
         """Go back: it runs afterwards from a snapshot with memory, and is off from any other."""
         arguments = {"id": native_id, "snapshot": snapshot_id}
-        return turned(self.begin("snapshots.revert", arguments, deadline=deadline), self.domain_info)
+        return self.begin("snapshots.revert", arguments, deadline=deadline, result=self.domain_info)

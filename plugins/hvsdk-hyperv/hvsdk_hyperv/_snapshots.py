@@ -14,19 +14,34 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hvsdk.driver import Deadline, SnapshotInfo, Task
+from hvsdk.driver import Capability, Deadline, DomainInfo, SnapshotInfo, Task, Unsupported
 
-from hvsdk_hyperv._outcome import turned
+from hvsdk_hyperv._host import HostReads
 from hvsdk_hyperv._records import moment
-from hvsdk_hyperv._session import HyperVSession
 
 __all__ = ["SnapshotVerbs", "snapshot_info"]
 
+_PRODUCTION = (2,)
+"""Version of the module from which there are production checkpoints."""
 _MARK = re.compile(r"\[hvsdk checkpoint (?P<values>\{[^\r\n]*\})\]\s*\Z")
 
 
-class SnapshotVerbs(HyperVSession):
+class SnapshotVerbs(HostReads):
     """Make, list and remove snapshots."""
+
+    def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().host_limits(deadline=deadline))
+        if self.module_version and self.module_version < _PRODUCTION:
+            reason = "checkpoints of a guest at rest came with Windows Server 2016"
+            limits.setdefault(Capability.SNAPSHOT_QUIESCE, Unsupported(reason))
+        return limits
+
+    def domain_limits(self, info: DomainInfo) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().domain_limits(info))
+        if info.has("config") and info.details.get("hyperv.checkpoint_type") == "Disabled":
+            reason = "checkpoints are switched off for it: Set-VM -CheckpointType Production allows them"
+            limits.setdefault(Capability.CREATE_SNAPSHOT, Unsupported(reason))
+        return limits
 
     def list_snapshots(self, native_id: str, *, deadline: Deadline) -> Iterable[SnapshotInfo]:
         found = [snapshot_info(one) for one in self.call("snapshots.list", {"id": native_id}, deadline=deadline)]
@@ -43,7 +58,7 @@ class SnapshotVerbs(HyperVSession):
             "kind": kind,
             "mark": _mark(description, quiesced=quiesce),
         }
-        return turned(self.begin("snapshots.create", arguments, deadline=deadline), snapshot_info)
+        return self.begin("snapshots.create", arguments, deadline=deadline, result=snapshot_info)
 
     def delete_snapshot(self, native_id: str, snapshot_id: str, *, children: bool, deadline: Deadline) -> Task[None]:
         """Remove a snapshot; its end is that of the merge of its disks. The domain's present state stays."""

@@ -1,7 +1,8 @@
 """Moves of virtual machines and of their files: `Move-VM`, `Move-VMStorage` and `Compare-VM`.
 
-A machine moves to another node of the simulated world; all of them see the same files. What stands in the way of moves to a
-node is in `world.facts["moves"]`, by its name in upper case: `{"HV-2": {"denied": True, "problems": ["…"]}}`.
+A machine moves to another node of the simulated world, where all see the same files, or to another simulated host (see
+`peers.py`). What stands in the way of moves there is in `world.facts["moves"]`, by the other's name in upper case:
+`{"HV-2": {"denied": True, "problems": ["…"]}}`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hvsdk_simulators.hyperv.world import World
 from .chains import file_at, parent_of, same_path
 from .clusters import node_of
 from .errors import CmdletError, wrong_state
+from .peers import hand_over, peers_of, point_at, problems_there
 from .records import Record
 from .registry import Bound, cmdlet
 
@@ -34,7 +36,7 @@ def compare_vm(world: World, p: Bound) -> Iterator[Record]:
     """Say what stands in the way of a move to another host."""
     vm = _vm(p)
     node = _destination(world, p)
-    problems = [_problem(text) for text in _facts(world, node).get("problems", ())]
+    problems = [_problem(text) for text in _problems(world, vm, node)]
     properties = {
         "VM": p["VM"],
         "OperationType": "MoveVirtualMachineAndStorage" if p.flag("IncludeStorage") else "MoveVirtualMachine",
@@ -62,9 +64,14 @@ def move_vm(world: World, p: Bound) -> Iterator[Record]:
         raise wrong_state(vm.name)
     with _Migrating(vm):
         world.sleep(_MOVE_SECONDS)
-        if p.flag("IncludeStorage") and p.get("DestinationStoragePath"):
-            _move_all(world, vm, p["DestinationStoragePath"])
-        vm.node = node
+        folder = p.get("DestinationStoragePath") if p.flag("IncludeStorage") else None
+        if node.lower() in peers_of(world):
+            there = normal(folder or vm.path)
+            hand_over(world, vm, peers_of(world)[node.lower()], there, _files(world, vm, there))
+        else:
+            if folder:
+                _move_all(world, vm, folder)
+            vm.node = node
     if p.flag("Passthru"):
         yield p["VM"]
 
@@ -105,7 +112,7 @@ def _vm(p: Bound) -> Vm:
 def _destination(world: World, p: Bound) -> str:
     """Return the node that a move goes to, when this host may act there for its user."""
     wanted = str(p["DestinationHost"]).partition(".")[0].lower()
-    node = next((one for one in world.nodes if one.lower() == wanted), None)
+    node = next((one for one in [*world.nodes, *map(str.upper, peers_of(world))] if one.lower() == wanted), None)
     vm = _vm(p)
     if node is None or node == node_of(world, vm):
         text = f"Virtual machine migration operation for '{vm.name}' failed at migration source '{node_of(world, vm)}'."
@@ -121,22 +128,32 @@ def _facts(world: World, node: str) -> Mapping[str, Any]:
     return found
 
 
+def _problems(world: World, vm: Vm, node: str) -> list[str]:
+    told = list(_facts(world, node).get("problems", ()))
+    peer = peers_of(world).get(node.lower())
+    return told if peer is None else [*told, *problems_there(world, vm, peer)]
+
+
 def _problem(text: str) -> Record:
     return Record("VMCompatibilityError", text, {"Message": text, "MessageId": 33012, "Source": None})
 
 
-def _move_all(world: World, vm: Vm, folder: str) -> None:
-    """Move the files of all its disks, with those that they lie on, and say that its own are there too."""
-    there = normal(folder)
+def _files(world: World, vm: Vm, folder: str) -> dict[str, str]:
+    """Return where the files of all its disks, with those that they lie on, come to in a folder."""
     files: dict[str, str] = {}
     for path in _paths(vm):
         one: str | None = path
         while one is not None:
-            files[one] = f"{there}\\Virtual Hard Disks\\{ntpath.basename(one)}"
+            files[one] = f"{folder}\\Virtual Hard Disks\\{ntpath.basename(one)}"
             one = parent_of(world, one)
-    FileSystem(world).make_folder(there)
+    return files
+
+
+def _move_all(world: World, vm: Vm, folder: str) -> None:
+    """Move the files of all its disks, and say that its own are there too."""
+    there = normal(folder)
     FileSystem(world).make_folder(f"{there}\\Virtual Hard Disks")
-    _move_files(world, vm, files)
+    _move_files(world, vm, _files(world, vm, there))
     vm.path = there
 
 
@@ -145,19 +162,10 @@ def _move_files(world: World, vm: Vm, files: Mapping[str, str]) -> None:
     for source, target in targets.items():
         file_at(world, source).rename(target)
     for source, target in targets.items():
-        _point_at(world, vm, source, target.name)
+        point_at(vm, source, target.name)
         for moved in targets.values():
             if same_path(parent_of(world, moved.name), source):
                 disks.set_parent(moved, target, target.name)
-
-
-def _point_at(world: World, vm: Vm, old: str, new: str) -> None:
-    for hardware in (vm.hardware, *(one.hardware for one in vm.checkpoints)):
-        for drive in hardware.drives:
-            if same_path(drive.path, old):
-                drive.path = new
-    for checkpoint in vm.checkpoints:
-        checkpoint.disks = {key: new if same_path(path, old) else path for key, path in checkpoint.disks.items()}
 
 
 def _paths(vm: Vm) -> list[str]:
