@@ -96,7 +96,7 @@ function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
     foreach ($path in $Paths) { $going[$path.ToLowerInvariant()] = $true }
     $used = @(Get-UsedFiles)
     $folders = @{}
-    $waiting = New-Object System.Collections.Queue
+    $waiting = @{}  # by number: what is found is added at the end
     foreach ($one in $used) {
         if ($one.vm -ne $But -and $going.ContainsKey($one.path.ToLowerInvariant())) {
             Stop-Operation 'Busy' "the volume '$($one.path)' cannot be ${What}: '$($one.name)' ($($one.vm)) has it" @{
@@ -105,7 +105,7 @@ function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
         }
         if (Test-DiskName $one.path) {
             $folders[(Split-Folder $one.path).ToLowerInvariant()] = Split-Folder $one.path
-            $waiting.Enqueue($one.path)
+            $waiting[$waiting.Count] = $one.path
         }
     }
     if (-not @($Paths | Where-Object { Test-DiskName $_ }).Count) { return }
@@ -113,11 +113,11 @@ function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
         $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
     }
     foreach ($folder in @($folders.Values)) {
-        foreach ($path in @(Get-DisksIn $folder)) { $waiting.Enqueue($path) }
+        foreach ($path in @(Get-DisksIn $folder)) { $waiting[$waiting.Count] = $path }
     }
     $seen = @{}
-    while ($waiting.Count) {
-        $path = "$($waiting.Dequeue())"
+    for ($next = 0; $next -lt $waiting.Count; $next++) {
+        $path = "$($waiting[$next])"
         $key = $path.ToLowerInvariant()
         if ($seen.ContainsKey($key) -or $going.ContainsKey($key)) { continue }
         $seen[$key] = $true
@@ -128,7 +128,7 @@ function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
                 lasting = $true; hint = 'delete what lies on it first, such as a linked clone'
             }
         }
-        $waiting.Enqueue($parent)
+        $waiting[$waiting.Count] = $parent
     }
 }
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, holders, normal
+from hvsdk_simulators.hyperv.actions import ActionError, action
+from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, holders, is_absolute, normal
 from hvsdk_simulators.hyperv.world import World
 
 from .errors import CmdletError
@@ -178,6 +179,26 @@ def move_item(world: World, p: Bound) -> Iterator[Record]:
         source.replace(world.root / normal(target))
         if p.flag("PassThru"):
             yield file_record(files, target)
+
+
+@action("file")
+def _file(world: World, wish: dict[str, Any]) -> dict[str, Any]:
+    """Put a file of zeros there in place of what was, with its folder; or with `gone` take it away, whoever holds it."""
+    files = FileSystem(world)
+    path = normal(str(wish.get("path") or ""))
+    if not is_absolute(path):
+        raise ActionError("'path' has to be a whole path, such as C:\\ISO\\setup.iso")
+    found = files.find(path)
+    if wish.get("gone"):
+        if found is None:
+            raise ActionError(f"there is no file {path}")
+        found.unlink()
+        return {"path": found.name}
+    files.make_folder(ntpath.dirname(path))
+    file = found or world.root / path
+    with file.open("wb") as stream:
+        stream.truncate(int(wish.get("size") or 0))
+    return {"path": file.name, "size": file.stat().st_size}
 
 
 # ---- what all of them do ---------------------------------------------------------------------------------
