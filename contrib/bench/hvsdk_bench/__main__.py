@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 
-from hvsdk_bench import _calls, _imports, _listing, _memory, _vmware, _xen
+from hvsdk_bench import _calls, _hyperv, _imports, _listing, _memory, _vmware, _xen
 from hvsdk_bench._measure import Row
 
-PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware")
+PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware", "hyperv")
 VMWARE = (200, 2_000, 10_000)
 
 
@@ -25,6 +25,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         "calls": lambda: _calls.rows(arguments.runs),
         "xen": lambda: _xen.rows(arguments.runs, few=arguments.over_socket, many=arguments.in_process),
         "vmware": lambda: _vmware.rows(arguments.runs, arguments.vmware or VMWARE),
+        "hyperv": lambda: _hyperv.rows(arguments.runs),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
