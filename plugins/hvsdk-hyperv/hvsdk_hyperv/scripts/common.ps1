@@ -40,7 +40,7 @@ function Stop-Operation {
 }
 
 function Get-TheVM {
-    # The virtual machine with this id.
+    # The virtual machine with this id, here or on another node of the cluster.
     param([string] $Id)
     $guid = [guid]::Empty
     if (-not [guid]::TryParse($Id, [ref] $guid)) { Stop-Operation 'DomainNotFound' "there is no domain '$Id'" }
@@ -51,6 +51,8 @@ function Get-TheVM {
         if (-not (Test-Missing $_)) { throw }
     }
     Confirm-Sight
+    $moved = Find-MovedVM $guid
+    if ($null -ne $moved) { return $moved }
     Stop-Operation 'DomainNotFound' "there is no domain '$Id'"
 }
 

@@ -17,7 +17,7 @@ _NO_YEAR_BEFORE = 1602
 
 
 def the_vm(host: Host, id: Any) -> Any:
-    """Return the virtual machine with this id: the twin of `Get-TheVM`.
+    """Return the virtual machine with this id, here or on another node: the twin of `Get-TheVM`.
 
     Raises:
         RefusalError: `DomainNotFound`, or `PermissionDenied` where nothing can be seen at all.
@@ -34,6 +34,11 @@ def the_vm(host: Host, id: Any) -> Any:
         if not is_missing(error):
             raise
     confirm_sight(host)
+    from .migrate import find_moved
+
+    moved = find_moved(host, guid)
+    if moved is not None:
+        return moved
     raise RefusalError("DomainNotFound", f"there is no domain '{id}'")
 
 
