@@ -24,6 +24,7 @@ __all__ = [
     "SHARING_VIOLATION",
     "FileSystem",
     "files_of",
+    "held_files",
     "holders",
     "is_absolute",
     "normal",
@@ -202,6 +203,18 @@ def holders(world: World, path: str, *, disks_only: bool = False, without: Vm | 
         if any(same(path, one) for drive in drives for one in _chain(world, drive.path or "")):
             found.append(vm)
     return found
+
+
+def held_files(world: World) -> set[str]:
+    """Return the names of all disks that virtual machines hold open, as `same` compares them."""
+    return {
+        normal(one).lower()
+        for vm in world.vms.values()
+        if vm.state not in _AT_REST
+        for drive in vm.hardware.drives
+        if drive.path and drive.kind == "disk"
+        for one in _chain(world, drive.path)
+    }
 
 
 def _chain(world: World, path: str) -> Iterable[str]:

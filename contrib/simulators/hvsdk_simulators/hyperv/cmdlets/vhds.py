@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hvsdk_simulators.hyperv import disks
-from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, holders, normal, same
+from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, held_files, holders, normal, same
 from hvsdk_simulators.hyperv.world import World
 
 from .errors import CmdletError
@@ -24,14 +24,18 @@ _TYPES = {"dynamic": "Dynamic", "fixed": "Fixed", "differencing": "Differencing"
 _COPY_SECONDS = 1.0
 
 
-def vhd_record(world: World, file: Path) -> Record:
+def vhd_record(world: World, file: Path, held: set[str] | None = None) -> Record:
     """Return a disk as `Get-VHD` shows it.
+
+    Args:
+        held: What `held_files` says, where that is known.
 
     Raises:
         CmdletError: The file is none.
     """
     info = _info(file)
-    holding = holders(world, file.name, disks_only=True)
+    name = normal(file.name).lower()
+    holding = name in held if held is not None else bool(holders(world, file.name, disks_only=True))
     mounted: dict[str, int] = world.facts.get("mounted", {})
     number = mounted.get(file.name.lower())
     properties: dict[str, Any] = {
@@ -49,7 +53,7 @@ def vhd_record(world: World, file: Path) -> Record:
         "DiskIdentifier": str(info.id).upper(),
         "FragmentationPercentage": None if info.type == "fixed" else 0,
         "Alignment": 1,
-        "Attached": bool(holding) or number is not None,
+        "Attached": holding or number is not None,
         "DiskNumber": number,
         "IsPMEMCompatible": False,
         "AddressAbstractionType": "None",
@@ -79,8 +83,14 @@ def get_vhd(world: World, p: Bound) -> Iterator[Record]:
         ]
     else:
         paths = [str(one) for one in p.many("Path")]
-    for path in paths:
-        yield vhd_record(world, files.file(path))
+    held, failed = held_files(world) if len(paths) > 1 else None, None
+    for path in paths:  # one that fails does not keep the others from being told
+        try:
+            yield vhd_record(world, files.file(path), held)
+        except CmdletError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 @cmdlet("Test-VHD")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ntpath
+import time
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -78,6 +79,11 @@ def _check(format: Format, size: int, sector_size: int) -> None:
         raise DiskError(f"there is no {format.upper()} of {size} bytes in sectors of {sector_size}")
 
 
+_INFOS: dict[str, tuple[tuple[int, int, int], DiskInfo]] = {}
+_MOST_INFOS = 20_000
+_CLOCK_TICK = 100_000_000
+
+
 def _make(file: IO[bytes], format: Format, type: DiskType, size: int, block: int, sector_size: int) -> None:
     if format == "vhd":
         vhd.make_vhd(file, type, size, block)
@@ -134,9 +140,19 @@ def _open_parent(child: Image, seen: set[str]) -> Image:
 
 
 def info(path: Path) -> DiskInfo:
-    """Return what a file says of its disk, without looking at its parents."""
+    """Return what a file says of its disk, without looking at its parents. It is read again once it was written."""
+    stat = path.stat()
+    key, state = str(path), (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    known = _INFOS.get(key)
+    if known is not None and known[0] == state:
+        return known[1]
     with open(path, chain=False) as image:
-        return image.info
+        found = image.info
+    if time.time_ns() - stat.st_mtime_ns > _CLOCK_TICK:  # what is written within one tick of the clock is not seen
+        if len(_INFOS) > _MOST_INFOS:
+            _INFOS.clear()
+        _INFOS[key] = (state, found)
+    return found
 
 
 def set_parent(path: Path, parent: Path, name: str | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -140,13 +139,10 @@ def _sizes(host: Host, drives: Iterable[Any]) -> dict[str, Any]:
     if not paths:
         return {}
     try:
-        return {one["Path"].lower(): one for one in host.run("Get-VHD", Path=paths)}
-    except CmdletError:
-        found: dict[str, Any] = {}
-    for path in paths:
-        with contextlib.suppress(CmdletError):
-            found[path.lower()] = host.one("Get-VHD", Path=[path])
-    return found
+        found = host.run("Get-VHD", Path=paths)
+    except CmdletError as error:
+        found = error.written
+    return {one["Path"].lower(): one for one in found}
 
 
 # ---- records ---------------------------------------------------------------------------------------------
