@@ -128,7 +128,10 @@ function Add-WishedDrive($VM, $Wish) {
     $done = $false
     try {
         $file = Get-DiskFile $VM $Wish
-        if ($file.path -and $Wish.device -ne 'cdrom') { Confirm-NotThere $VM $file.path }
+        if ($file.path -and -not $file.made -and $Wish.device -ne 'cdrom') {
+            Confirm-NotThere $VM $file.path
+            Confirm-NoGround @($file.path) 'attached' @(Get-UsedFiles)
+        }
         if ($needsController) { $added = Add-VMScsiController -VM $VM -Passthru; $place = Get-FreePlace $VM $bus }
         $drive = Add-Drive $VM $Wish $place $bus $file.path
         $done = $true

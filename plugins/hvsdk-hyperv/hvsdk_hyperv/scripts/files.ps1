@@ -89,28 +89,36 @@ function Get-DisksIn($Folder) {
 }
 
 function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
-    # Fails unless nobody needs these files: no other machine or checkpoint has one, and no disk but themselves lies on one,
-    # among all that machines have and all in the folders of these. What cannot be read might: then it fails as well.
-    # $What completes "the volume X cannot be ...".
+    # Fails unless nobody needs these files: no machine and no checkpoint but those of $But has one, and no disk but they
+    # themselves lies on one. $What completes "the volume X cannot be ...".
     $going = @{}
     foreach ($path in $Paths) { $going[$path.ToLowerInvariant()] = $true }
     $used = @(Get-UsedFiles)
-    $folders = @{}
-    $waiting = @{}  # by number: what is found is added at the end
     foreach ($one in $used) {
         if ($one.vm -ne $But -and $going.ContainsKey($one.path.ToLowerInvariant())) {
             Stop-Operation 'Busy' "the volume '$($one.path)' cannot be ${What}: '$($one.name)' ($($one.vm)) has it" @{
                 lasting = $true; hint = 'detach it there first, or delete that domain or its snapshots'
             }
         }
-        if (Test-DiskName $one.path) {
-            $folders[(Split-Folder $one.path).ToLowerInvariant()] = Split-Folder $one.path
-            $waiting[$waiting.Count] = $one.path
-        }
     }
-    if (-not @($Paths | Where-Object { Test-DiskName $_ }).Count) { return }
-    foreach ($path in @($Paths) + @(Join-Folder (Get-DefaultFolder) 'x')) {
+    Confirm-NoGround $Paths $What $used
+}
+
+function Confirm-NoGround([string[]]$Paths, [string]$What, $Used) {
+    # Fails unless no disk but they themselves lies on one of these files, among all that machines have and all in the
+    # folders of these. What cannot be read might: then it fails as well.
+    $disks = @($Paths | Where-Object { Test-DiskName $_ })
+    if (-not $disks.Count) { return }
+    $going = @{}
+    $folders = @{}
+    $waiting = @{}  # by number: what is found is added at the end
+    foreach ($path in $disks + @(Join-Folder (Get-DefaultFolder) 'x')) {
         $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
+    }
+    foreach ($path in $disks) { $going[$path.ToLowerInvariant()] = $true }
+    foreach ($path in @($Used | ForEach-Object { $_.path } | Where-Object { Test-DiskName $_ })) {
+        $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
+        $waiting[$waiting.Count] = $path
     }
     foreach ($folder in @($folders.Values)) {
         foreach ($path in @(Get-DisksIn $folder)) { $waiting[$waiting.Count] = $path }

@@ -10,7 +10,16 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
 from .domains import drive_id
-from .files import confirm_unused, find_file, is_own_path, join, pool_folder, remove_if_there
+from .files import (
+    confirm_no_ground,
+    confirm_unused,
+    find_file,
+    is_own_path,
+    join,
+    pool_folder,
+    remove_if_there,
+    used_files,
+)
 from .registry import Host, RefusalError, operation
 from .volumes import new_disk
 
@@ -131,8 +140,9 @@ def add_wished_drive(host: Host, vm: Any, wish: dict[str, Any]) -> Any:
     path, made, added, done = None, False, None, False
     try:
         path, made = _disk_file(host, vm, wish)
-        if path and wish["device"] != "cdrom":
+        if path and not made and wish["device"] != "cdrom":
             _confirm_not_there(host, vm, path)
+            confirm_no_ground(host, [path], "attached", used_files(host))
         if place is None:
             added = host.one("Add-VMScsiController", VM=[vm], Passthru=True)
             place = _free_place(host, vm, bus)

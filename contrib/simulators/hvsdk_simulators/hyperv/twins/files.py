@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
@@ -13,6 +13,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from .registry import Host, RefusalError
 
 __all__ = [
+    "confirm_no_ground",
     "confirm_unused",
     "default_folder",
     "find_file",
@@ -26,6 +27,7 @@ __all__ = [
     "parent_folder",
     "pool_folder",
     "remove_if_there",
+    "used_files",
 ]
 
 _OWN = re.compile(r"[A-Za-z]:\\|\\\\")
@@ -102,17 +104,17 @@ def find_file(host: Host, pool: Any, names: Sequence[str]) -> str:
     raise RefusalError("VolumeNotFound", f"there is no volume '{names[0]}' in '{folder}'")
 
 
-def _used_files(host: Host) -> Iterator[tuple[str, str, str]]:
+def used_files(host: Host) -> list[tuple[str, str, str]]:
+    """Return all files in drives of machines and checkpoints, with the machine's id and name."""
     machines = host.run("Get-VM")
     if not machines:
-        return
+        return []
     drives = [*host.run("Get-VMHardDiskDrive", VM=machines), *host.run("Get-VMDvdDrive", VM=machines)]
     for checkpoint in host.run("Get-VMSnapshot", VM=machines):
         drives += host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
         drives += host.run("Get-VMDvdDrive", VMSnapshot=checkpoint)
-    for drive in drives:
-        if drive["Path"] and is_own_path(drive["Path"]):
-            yield drive["Path"], str(drive["VMId"]), drive["VMName"]
+    with_files = [one for one in drives if one["Path"] and is_own_path(one["Path"])]
+    return [(one["Path"], str(one["VMId"]), one["VMName"]) for one in with_files]
 
 
 def _disks_in(host: Host, folder: str) -> list[str]:
@@ -125,23 +127,26 @@ def _disks_in(host: Host, folder: str) -> list[str]:
 def confirm_unused(host: Host, paths: Sequence[str], but: str, what: str) -> None:
     """Fail unless nobody needs these files: the twin of `Confirm-Unused`."""
     going = {path.lower() for path in paths}
-    folders: dict[str, str] = {}
-    waiting: deque[str] = deque()
-    for path, vm, name in _used_files(host):
+    used = used_files(host)
+    for path, vm, name in used:
         if vm != but and path.lower() in going:
             hint = "detach it there first, or delete that domain or its snapshots"
             text = f"the volume '{path}' cannot be {what}: '{name}' ({vm}) has it"
             raise RefusalError("Busy", text, lasting=True, hint=hint)
-        if is_disk_name(path):
-            folders[parent_folder(path).lower()] = parent_folder(path)
-            waiting.append(path)
-    if not any(map(is_disk_name, paths)):
+    confirm_no_ground(host, paths, what, used)
+
+
+def confirm_no_ground(host: Host, paths: Sequence[str], what: str, used: Sequence[tuple[str, str, str]]) -> None:
+    """Fail unless no disk lies on one of these files: the twin of `Confirm-NoGround`."""
+    going = [path for path in paths if is_disk_name(path)]
+    if not going:
         return
-    for path in [*paths, join(default_folder(host), "x")]:
-        folders[parent_folder(path).lower()] = parent_folder(path)
+    waiting = deque(path for path, _, _ in used if is_disk_name(path))
+    known = [*going, join(default_folder(host), "x"), *waiting]
+    folders = {parent_folder(path).lower(): parent_folder(path) for path in known}
     for folder in folders.values():
         waiting.extend(_disks_in(host, folder))
-    _follow(host, waiting, going, what)
+    _follow(host, waiting, {path.lower() for path in going}, what)
 
 
 def _follow(host: Host, waiting: deque[str], going: set[str], what: str) -> None:
