@@ -21,7 +21,9 @@ $Operations['host.about'] = {
     }
     try {
         $answer.node = ([string] (Get-VMHost).Name).ToLowerInvariant()
-        $answer.module = [string] (Get-Command -Name Get-VM).Version
+        $command = Get-Command -Name Get-VM
+        $answer.module = [string] $command.Version
+        if (-not $answer.module -and $null -ne $command.Module) { $answer.module = [string] $command.Module.Version }
     } catch {
         $answer.problem = 'rights'
         $answer.message = [string] $_.Exception.Message
