@@ -49,6 +49,8 @@ class CmdletError(Exception):
         self.exception = exception
         self.hresult = hresult
         self.cmdlet: str | None = None
+        self.old = False
+        """Whether the older module says it, whose classes are called `…Command`."""
         self.written: list[Any] = []
         """What the cmdlet had put out before."""
 
@@ -57,7 +59,14 @@ class CmdletError(Exception):
         """What `$_.FullyQualifiedErrorId` is in a host that has the real cmdlet: the id with the cmdlet's class."""
         if self.cmdlet is None:
             return self.error_id
-        return f"{self.error_id},{class_name(self.cmdlet)}" if self.error_id != _NO_SUCH_COMMAND else self.error_id
+        if self.error_id == _NO_SUCH_COMMAND:
+            return self.error_id
+        found = class_name(self.cmdlet)
+        return (
+            f"{self.error_id},{found}Command"
+            if self.old and not found.endswith("Command")
+            else f"{self.error_id},{found}"
+        )
 
     @property
     def exception_type(self) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import CmdletError
+from .records import Record
+from .versions import is_new_property, is_old
 
 if TYPE_CHECKING:
     from hvsdk_simulators.hyperv.world import World
@@ -76,6 +78,15 @@ def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
             written.extend(function(world, Bound(parameters)) or ())
     except CmdletError as error:
         if error.cmdlet is None:
-            error.cmdlet, error.written = name, written
+            error.cmdlet, error.written, error.old = name, written, is_old(world.options.version)
         raise
+    if is_old(world.options.version):
+        _take_back(written)
     return written
+
+
+def _take_back(written: Iterable[Any]) -> None:
+    """Take what the older module does not have from objects that it returns."""
+    for one in written:
+        if isinstance(one, Record):
+            one.properties = {key: value for key, value in one.properties.items() if not is_new_property(one.type, key)}

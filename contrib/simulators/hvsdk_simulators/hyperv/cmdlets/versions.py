@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["NEW_CMDLETS", "NEW_EVERYWHERE", "NEW_PARAMETERS", "NEW_PROPERTIES", "has_parameter", "is_old"]
+__all__ = [
+    "NEW_CMDLETS",
+    "NEW_EVERYWHERE",
+    "NEW_PARAMETERS",
+    "NEW_PROPERTIES",
+    "OLD_PROPERTIES",
+    "has_parameter",
+    "is_new_property",
+    "is_old",
+]
 
 NEW_EVERYWHERE = frozenset({"CimSession", "Credential"})
 """Parameters and properties that no cmdlet and no type of the older one has."""
@@ -49,12 +58,40 @@ NEW_PROPERTIES: dict[str, frozenset[str]] = {
             "VirtualMachineType",
         }
     ),
+    "HardDiskDrive": frozenset({"QoSPolicyID", "WriteHardeningMethod"}),
+    "VirtualHardDisk": frozenset({"AddressAbstractionType", "IsPMEMCompatible"}),
+    "VMFirmware": frozenset({"ConsoleMode", "PauseAfterBootFailure", "SecureBootTemplate", "SecureBootTemplateId"}),
+    "VMNetworkAdapter": frozenset(
+        {
+            *("AllowPacketDirect", "ClusterMonitored", "DeviceNaming", "FixSpeed10G", "InterruptModeration"),
+            *("IsSynthetic", "IsTemplate", "MediaType", "NumaAwarePlacement", "VirtualFunction"),
+        }
+    ),
     "VMSnapshot": frozenset({"IsAutomaticCheckpoint"}),
-    "VMFirmware": frozenset({"SecureBootTemplate", "SecureBootTemplateId"}),
-    "VMHost": frozenset({"SupportedVmVersions", "SecureBootTemplates"}),
+    "VMSwitch": frozenset(
+        {
+            *("EmbeddedTeamingEnabled", "NetAdapterInterfaceDescriptions", "NetAdapterInterfaceGuid"),
+            *("PacketDirectEnabled", "PacketDirectInUse", "SoftwareRscEnabled"),
+        }
+    ),
+    "VMHost": frozenset({"IsDeleted", "SupportedVmVersions", "SecureBootTemplates"}),
     "VMProcessor": frozenset({"ExposeVirtualizationExtensions", "HwThreadCountPerCore"}),
 }
 """Properties by type."""
+
+_NEW_FAMILIES = {
+    "VMNetworkAdapter": ("Iov", "PacketDirect", "Vmmq", "Vrss"),
+    "VMSwitch": ("DefaultQueueV",),
+}
+"""Beginnings of the names of properties that came later."""
+
+OLD_PROPERTIES: dict[str, tuple[tuple[str, str], ...]] = {
+    "HardDiskDrive": (("Disk", "Object"),),
+    "VirtualHardDisk": (("Key", "Object"), ("IsDeleted", "Boolean"), ("Number", "Object")),
+    "VMNetworkAdapter": (("DeviceId", "String"),),
+    "VirtualMachine": (("VMName", "String"), ("VMId", "Guid")),
+}
+"""Properties that only the older module has in the objects themselves, and their types."""
 
 NEW_CMDLETS = frozenset(
     f"{verb}-{noun}"
@@ -89,6 +126,13 @@ NEW_CMDLETS = frozenset(
 def is_old(version: int) -> bool:
     """Whether a host of this year (2012 is 2012 R2) has the older module only."""
     return version < 2016
+
+
+def is_new_property(type_: str, name: str) -> bool:
+    """Whether the older module does not have this property."""
+    if name in NEW_EVERYWHERE or name in NEW_PROPERTIES.get(type_, frozenset()):
+        return True
+    return name.startswith(_NEW_FAMILIES.get(type_, ()))
 
 
 def has_parameter(version: int, cmdlet: str, parameter: str) -> bool:

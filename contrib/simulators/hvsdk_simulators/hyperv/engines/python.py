@@ -74,8 +74,8 @@ class PythonProcess(Process):
         self._lines.put(None)
 
     def _serve(self) -> None:
-        self._lines.get()  # the client's scripts, which the twins stand for
-        while self._output.code is None and (line := self._lines.get()) is not None:
+        line = self._lines.get()  # the client's scripts, which the twins stand for
+        while line is not None and self._output.code is None and (line := self._lines.get()) is not None:
             if line.strip():
                 self._output.put("stdout", self._requests.answer(line) + b"\r\n")
         self._requests.stop()

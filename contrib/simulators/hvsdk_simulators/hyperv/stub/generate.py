@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hvsdk_simulators.hyperv.cmdlets.versions import NEW_CMDLETS, NEW_EVERYWHERE, NEW_PARAMETERS, NEW_PROPERTIES, is_old
+from hvsdk_simulators.hyperv.cmdlets.versions import (
+    NEW_CMDLETS,
+    NEW_EVERYWHERE,
+    NEW_PARAMETERS,
+    OLD_PROPERTIES,
+    is_new_property,
+    is_old,
+)
 
 from . import model
 from .kinds import ALIASES, BASES, LAZY, ROOT, UNTOLD
@@ -76,11 +83,9 @@ def properties(type_: str, version: int) -> dict[str, str] | None:
         return None
     found = dict(known["properties"]) or dict(UNTOLD.get(type_, ()))
     if is_old(version):
-        gone = NEW_EVERYWHERE | NEW_PROPERTIES.get(type_, frozenset())
-        found = {name: kind for name, kind in found.items() if name not in gone}
-        if type_ == "VirtualMachine":
-            found |= {"VMName": "String", "VMId": "Guid"}
-        if "CimSession" in {name for name, _ in known["properties"]}:
+        found = {name: kind for name, kind in found.items() if not is_new_property(type_, name)}
+        found |= OLD_PROPERTIES.get(type_, ())
+        if "CimSession" in {name for name, _ in known["properties"]} and type_ != "VMHost":
             found["Key"] = "Object"
     return found
 

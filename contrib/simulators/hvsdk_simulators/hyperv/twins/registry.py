@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.versions import has_parameter
 from hvsdk_simulators.hyperv.cmdlets.records import Record
 from hvsdk_simulators.hyperv.cmdlets.versions import NEW_PROPERTIES, is_old
 
@@ -44,6 +45,10 @@ class Host:
                     for gone in NEW_PROPERTIES.get(record.type, ()):
                         record.properties.pop(gone, None)
         return written
+
+    def has(self, cmdlet: str, parameter: str) -> bool:
+        """Whether a cmdlet takes a parameter here: the twin of `(Get-Command X).Parameters.ContainsKey('…')`."""
+        return has_parameter(self.world.options.version, cmdlet, parameter)
 
     def share(self, share: float) -> None:
         """Tell how far a long operation is, from 0.0 to 1.0: the twin of `Write-Share`."""
