@@ -1,6 +1,6 @@
 """Other simulated hosts, in processes of their own, to which virtual machines move.
 
-A host knows another when its control door was told of it: `act("peer", name="HV-9", control=URL)`. A machine is handed over
+A host knows another when its control door was told of it: `act("peer", node="HV-9", control=URL)`. A machine is handed over
 with its files through that host's own control door, which is for this machine alone.
 """
 
@@ -37,8 +37,8 @@ def peers_of(world: World) -> dict[str, str]:
 
 @action("name")
 def _name(world: World, arguments: dict[str, Any]) -> None:
-    """Give the host another name: `act("name", name="HV-9")`."""
-    before, world.node = world.node, str(arguments["name"])
+    """Give the host another name: `act("name", node="HV-9")`."""
+    before, world.node = world.node, str(arguments["node"])
     world.nodes = [world.node if one == before else one for one in world.nodes]
     for vm in world.vms.values():
         if vm.node == before:
@@ -48,7 +48,7 @@ def _name(world: World, arguments: dict[str, Any]) -> None:
 @action("peer")
 def _peer(world: World, arguments: dict[str, Any]) -> None:
     """Tell of another host: its name, and its control door."""
-    peers_of(world)[str(arguments["name"]).lower()] = str(arguments["control"])
+    peers_of(world)[str(arguments["node"]).lower()] = str(arguments["control"])
 
 
 @action("moves")

@@ -1,0 +1,121 @@
+"""Clones: full ones owe the original nothing, linked ones lie on blocks that nobody writes any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hvsdk
+import pytest
+from hvsdk import PowerState, errors
+from hvsdk_simulators import Running
+from hyperv_disks import chain_of, path_of, peek, poke, spare_domain
+from hyperv_support import connect
+
+NAMES = ["copy", "a'b\"c`d$(e) [x]*", "\u2018look\u2019 ünï😀", "..\\..\\x"]
+
+
+@pytest.fixture
+def spare(host: hvsdk.Host) -> Iterator[hvsdk.Domain]:
+    yield from spare_domain(host, disks=2)
+
+
+def removed(domain: hvsdk.Domain) -> None:
+    if domain.refresh().power_state is not PowerState.SHUTOFF:
+        domain.power_off()
+    domain.delete(disks="delete")
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+def test_a_full_clone_owes_the_original_nothing(server: Running, spare: hvsdk.Domain, name: str) -> None:
+    poke(server, path_of(spare, 0), b"first")
+    poke(server, path_of(spare, 1), b"second")
+    spare.create_snapshot("not carried over")
+    copy = spare.clone(name)
+    try:
+        assert (copy.name, copy.snapshots()) == (name, [])
+        assert (peek(server, path_of(copy, 0)), peek(server, path_of(copy, 1))) == (b"first", b"second")
+        assert len(chain_of(server, path_of(copy))) == 1
+        poke(server, path_of(copy), b"changed")
+        assert peek(server, path_of(spare)) == b"first"
+    finally:
+        removed(copy)
+
+
+def test_settings_are_carried_over(spare: hvsdk.Domain) -> None:
+    spare.set_notes("copied too")
+    spare.set_tags({"prod"})
+    spare.set_metadata({"team.owner": "ann"})
+    spare.reconfigure(vcpus=2)
+    copy = spare.clone("copy")
+    try:
+        mine, its = spare.refresh().info, copy.refresh().info
+        assert (its.notes, its.tags, its.metadata) == (mine.notes, mine.tags, mine.metadata)
+        same = ("vcpus", "memory_bytes", "firmware", "secure_boot", "autostart")
+        assert [getattr(its, name) for name in same] == [getattr(mine, name) for name in same]
+        assert [disk.id for disk in its.disks] == [disk.id for disk in mine.disks]
+        assert [nic.network for nic in its.nics] == [nic.network for nic in mine.nics]
+        assert [disk.boot_order for disk in its.disks] == [disk.boot_order for disk in mine.disks]
+    finally:
+        removed(copy)
+
+
+def test_a_fence_is_not_carried_over(spare: hvsdk.Domain) -> None:
+    spare.fence("under repair")
+    try:
+        copy = spare.clone("copy")
+        assert copy.refresh().info.fenced is None
+        removed(copy)
+    finally:
+        spare.unfence()
+
+
+def test_a_running_domain_is_cloned_as_of_one_moment(server: Running, spare: hvsdk.Domain) -> None:
+    poke(server, path_of(spare), b"now")
+    spare.start()
+    copy = spare.clone("copy")
+    try:
+        assert peek(server, path_of(copy)) == b"now"
+        assert copy.power_state is PowerState.SHUTOFF
+        assert (spare.refresh().power_state, spare.snapshots()) == (PowerState.RUNNING, [])
+        assert len(chain_of(server, path_of(spare))) == 1
+    finally:
+        removed(copy)
+
+
+def test_a_linked_clone_and_its_original_part_ways(either: Running) -> None:
+    with connect(either) as host:
+        for spare in spare_domain(host, "original"):
+            ground = path_of(spare)
+            poke(either, ground, b"common")
+            copy = spare.clone("linked", linked=True)
+            try:
+                assert chain_of(either, path_of(copy))[1:] == chain_of(either, path_of(spare))[1:] == [ground]
+                poke(either, path_of(spare), b"original")
+                poke(either, path_of(copy), b"copy")
+                assert (peek(either, path_of(spare)), peek(either, path_of(copy))) == (b"original", b"copy")
+                assert peek(either, ground) == b"common"
+                spare.start()
+                copy.start()
+            finally:
+                removed(copy)
+
+
+def test_no_linked_clone_lies_on_what_hyper_v_merges(spare: hvsdk.Domain) -> None:
+    spare.create_snapshot("first")
+    with pytest.raises(errors.UnsupportedError, match="snapshots"):
+        spare.clone("linked", linked=True)
+
+
+def test_a_clone_that_fails_leaves_nothing(server: Running, host: hvsdk.Host, spare: hvsdk.Domain) -> None:
+    paths = [path_of(spare, 0), path_of(spare, 1)]
+    names = {one.name for one in host.domains()}
+    pool = next(one for one in host.storage_pools() if any(paths[0] == volume.path for volume in one.volumes()))
+    before = {volume.path for volume in pool.volumes()}
+    server.act("file", path=paths[1], gone=True)
+    with pytest.raises(errors.HvsdkError):
+        spare.clone("copy")
+    with pytest.raises(errors.HvsdkError):
+        spare.clone("copy", linked=True)
+    assert {one.name for one in host.domains()} == names
+    assert {volume.path for volume in pool.volumes()} == before - {paths[1]}
+    assert path_of(spare, 0) == paths[0]
