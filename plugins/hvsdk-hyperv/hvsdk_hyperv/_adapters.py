@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hvsdk.driver import Deadline, Hint, NicSpec, errors, read_hints
+from hvsdk.driver import Capability, Deadline, DomainInfo, Hint, NicSpec, Unsupported, errors, read_hints
 
 from hvsdk_hyperv._labels import LabelVerbs
 from hvsdk_hyperv._notes import read_notes
@@ -20,10 +20,21 @@ NIC_HINTS: Final = {"hyperv.name": Hint("what the adapter is called on the host"
 _LEGACY: Final[Mapping[str | None, bool]] = {None: False, "synthetic": False, "legacy": True}
 _LAST_VLAN: Final = 4094
 _TRIES: Final = 20
+_PLUGS_FROM: Final = 6
+"""Major configuration version; Windows Server 2012 R2 has 5."""
 
 
 class AdapterVerbs(LabelVerbs):
     """`attach_nic`, `detach_nic` and `set_nic_link`."""
+
+    def domain_limits(self, info: DomainInfo) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().domain_limits(info))
+        details = info.details if "details" in info.loaded else {}
+        if details.get("hyperv.generation") == 1:
+            limits[Capability.HOTPLUG_NIC] = Unsupported("a domain of generation 1 takes adapters only while it is off")
+        elif not can_plug(details.get("hyperv.version")):
+            limits[Capability.HOTPLUG_NIC] = Unsupported("Windows Server 2012 R2 plugs no adapters into what runs")
+        return limits
 
     def attach_nic(self, native_id: str, nic: NicSpec, *, deadline: Deadline) -> str:
         """Add an adapter; while the domain runs, only to one of generation 2, and from Windows Server 2016 on.
@@ -84,6 +95,12 @@ class AdapterVerbs(LabelVerbs):
             "notes": notes.with_link(adapter["id"], remembered).write(),
             "expected": {"notes": now["notes"], "switch_id": adapter["switch_id"]},
         }
+
+
+def can_plug(version: str | None) -> bool:
+    """Return whether a configuration version is one that takes adapters while it runs; one not known may be."""
+    major = (version or "").partition(".")[0]
+    return not major.isdecimal() or int(major) >= _PLUGS_FROM
 
 
 def nic_arguments(nic: NicSpec) -> dict[str, Any]:

@@ -50,6 +50,9 @@ class HyperVDriver(
         {
             Capability.CLONE_LINKED,
             Capability.CLONE_RUNNING,
+            Capability.DUPLICATE_NAMES,
+            Capability.GUEST_INFO,
+            Capability.HOTPLUG_NIC,
             Capability.MIGRATE_LIVE,
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,

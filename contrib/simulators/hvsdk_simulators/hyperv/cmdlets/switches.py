@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from hvsdk_simulators.hyperv.actions import action
 from hvsdk_simulators.hyperv.world import Switch
 
 from .errors import CmdletError, not_found
@@ -61,6 +62,18 @@ def switch_named(world: World, name: str) -> Switch:
     if len(found) > 1:
         raise CmdletError("InvalidOperation", "InvalidOperation", "Sequence contains more than one element", name)
     return found[0]
+
+
+@action("switch")
+def _switch(world: World, arguments: dict[str, Any]) -> str:
+    """Make a switch, and return its id: `act("switch", name="Lab", type="Private")`; or remove one: `remove=ID`."""
+    if arguments.get("remove"):
+        remove_switch(world, Bound(VMSwitch=[switch_record(world, world.switches[UUID(str(arguments["remove"]))])]))
+        return str(arguments["remove"])
+    external = {"NetAdapterName": arguments["adapter"]} if "adapter" in arguments else {}
+    bound = Bound(Name=arguments["name"], SwitchType=arguments.get("type", "Internal"), **external)
+    (made,) = new_switch(world, bound)
+    return str(made["Id"])
 
 
 @cmdlet("Get-VMSwitch")
