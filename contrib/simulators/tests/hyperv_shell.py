@@ -53,8 +53,6 @@ class Shell:
             process.wait_output(1)
             for stream, data in process.read():
                 found[stream] += data
-        for stream, data in process.read():
-            found[stream] += data
         code = process.exit_code()
         if code is None:
             process.kill()

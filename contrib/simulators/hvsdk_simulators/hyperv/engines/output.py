@@ -8,30 +8,36 @@ __all__ = ["Output"]
 
 
 class Output:
-    """A queue of pieces of both streams. Any thread may write and read.
-
-    Attributes:
-        code: The exit code; None while it runs.
-    """
+    """A queue of pieces of both streams, and how it ended. Any thread may write and read."""
 
     def __init__(self) -> None:
-        self.code: int | None = None
+        self._code: int | None = None
         self._pieces: list[tuple[str, bytes]] = []
         self._changed = threading.Condition()
 
     def put(self, stream: str, data: bytes) -> None:
         """Add a piece, unless the process has ended."""
         with self._changed:
-            if self.code is None and data:
+            if self._code is None and data:
                 self._pieces.append((stream, data))
                 self._changed.notify_all()
 
     def end(self, code: int) -> None:
         """Say that the process has ended; the first to say so is believed."""
         with self._changed:
-            if self.code is None:
-                self.code = code
+            if self._code is None:
+                self._code = code
             self._changed.notify_all()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._code is not None
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, or None while it runs or something is left to be read."""
+        with self._changed:
+            return None if self._pieces else self._code
 
     def take(self) -> list[tuple[str, bytes]]:
         """Return all pieces, and forget them."""
@@ -42,4 +48,4 @@ class Output:
     def wait(self, seconds: float) -> None:
         """Return when there is something to read or the process has ended, or after this time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pieces or self.code is not None, seconds)
+            self._changed.wait_for(lambda: self._pieces or self._code is not None, seconds)

@@ -107,13 +107,13 @@ class PowerShellProcess(Process):
         self._output.wait(seconds)
 
     def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs."""
-        return self._output.code
+        """Return the exit code, or None while it runs or something is left to be read."""
+        return self._output.exit_code()
 
     def kill(self) -> None:
         """End it at once."""
         self._input.put(None)
-        if self._answering is not None and self._output.code is None:
+        if self._answering is not None and not self._output.ended:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._output.end(_KILLED)

@@ -64,8 +64,8 @@ class PythonProcess(Process):
         self._output.wait(seconds)
 
     def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs."""
-        return self._output.code
+        """Return the exit code, or None while it runs or something is left to be read."""
+        return self._output.exit_code()
 
     def kill(self) -> None:
         """End it at once."""
@@ -75,7 +75,7 @@ class PythonProcess(Process):
 
     def _serve(self) -> None:
         line = self._lines.get()  # the client's scripts, which the twins stand for
-        while line is not None and self._output.code is None and (line := self._lines.get()) is not None:
+        while line is not None and not self._output.ended and (line := self._lines.get()) is not None:
             if line.strip():
                 self._output.put("stdout", self._requests.answer(line) + b"\r\n")
         self._requests.stop()

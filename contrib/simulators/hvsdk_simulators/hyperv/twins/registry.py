@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from hvsdk_simulators.hyperv.cmdlets import registry
 from hvsdk_simulators.hyperv.cmdlets.versions import has_parameter
-from hvsdk_simulators.hyperv.cmdlets.records import Record
-from hvsdk_simulators.hyperv.cmdlets.versions import NEW_PROPERTIES, is_old
 
 if TYPE_CHECKING:
     from hvsdk_simulators.hyperv.world import World
@@ -38,13 +36,7 @@ class Host:
 
     def run(self, name: str, **parameters: Any) -> list[Any]:
         """Run a cmdlet. What it writes has only what the module of this version has."""
-        written = registry.run(self.world, name, parameters)
-        if is_old(self.world.options.version):
-            for record in written:
-                if isinstance(record, Record):
-                    for gone in NEW_PROPERTIES.get(record.type, ()):
-                        record.properties.pop(gone, None)
-        return written
+        return registry.run(self.world, name, parameters)
 
     def has(self, cmdlet: str, parameter: str) -> bool:
         """Whether a cmdlet takes a parameter here: the twin of `(Get-Command X).Parameters.ContainsKey('…')`."""
