@@ -56,6 +56,7 @@ class HyperVDriver(
             Capability.MIGRATE_LIVE,
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,
+            Capability.MULTIPROCESS,
             Capability.SNAPSHOT_MEMORY,
             Capability.SNAPSHOT_QUIESCE,
             Capability.SNAPSHOT_RUNNING,
