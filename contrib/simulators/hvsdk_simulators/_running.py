@@ -51,6 +51,7 @@ class Running:
         fingerprint: Of the certificate that answers at `url`; none without TLS.
         control: The control door.
         members: For each member `uuid`, `address`, `port` and `fingerprint`.
+        root: Directory with the files of a simulated Hyper-V host; none for others.
         pid: Of the process.
     """
 
@@ -69,6 +70,7 @@ class Running:
         self.fingerprint: str = told["fingerprint"]
         self.control: str = told["control"]
         self.members: list[dict[str, Any]] = told["members"]
+        self.root: str | None = told.get("root")
         self.pid: int = told["pid"]
 
     def __enter__(self) -> Self:

@@ -1,0 +1,63 @@
+"""The command line of the simulated Hyper-V host."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ._numbers import amount, whole
+from .hyperv.options import Options
+
+__all__ = ["add_hyperv"]
+
+VERSIONS = (2012, 2016, 2019, 2022, 2025)
+
+
+def add_hyperv(kinds: Any) -> None:
+    """Add the kind `hyperv`."""
+    about = "Start a Hyper-V host behind WinRM. One line of JSON tells where it listens; the README tells the rest."
+    hyperv = kinds.add_parser("hyperv", help="a Hyper-V host behind WinRM", description=about)
+    known = Options()
+
+    def add(name: str, text: str, default: object, **more: Any) -> None:
+        hyperv.add_argument(name, default=default, help=f"{text} (%(default)s)", **more)
+
+    add("--domains", "VMs", known.domains, type=whole(0), metavar="N")
+    add("--nodes", "hosts of its cluster; one is no cluster", known.nodes, type=whole(1), metavar="N")
+    add("--seed", "what all that is invented follows from", known.seed, type=int, metavar="N")
+    add("--version", "Windows Server; 2012 is 2012 R2", known.version, type=int, choices=VERSIONS)
+    add("--engine", "what carries scripts out", known.engine, choices=("python", "powershell"))
+    add("--latency", "seconds by which each answer is late", known.latency, type=amount, metavar="SECONDS")
+    add(
+        "--duration-scale",
+        "what the time of operations is multiplied by",
+        known.duration_scale,
+        type=amount,
+        metavar="X",
+    )
+    add("--password", "of its users", known.password, metavar="TEXT")
+    add("--control-port", "port of the control door, 0 for any", 0, type=whole(0, 65535), metavar="N")
+    hyperv.add_argument("--no-tls", dest="tls", action="store_false", help="listen without TLS")
+    hyperv.add_argument("--tls-legacy", action="store_true", help="TLS 1.0 and nothing newer")
+    hyperv.add_argument("--fault", action="append", default=[], metavar="SPEC", help="ACTION:FAULT[:TIMES], repeatable")
+    hyperv.add_argument("--detached", action="store_true", help="stay when the standard input closes")
+    hyperv.set_defaults(make=_host)
+
+
+def _host(parsed: argparse.Namespace) -> Any:
+    from .hyperv.server import Server
+
+    names = (
+        "domains",
+        "nodes",
+        "seed",
+        "version",
+        "engine",
+        "latency",
+        "duration_scale",
+        "password",
+        "tls",
+        "tls_legacy",
+    )
+    options = Options(**{name: getattr(parsed, name) for name in names})
+    return Server(options, tuple(parsed.fault), control=parsed.control_port)
