@@ -72,7 +72,7 @@ def _switch(world: World, arguments: dict[str, Any]) -> str:
         return str(arguments["remove"])
     external = {"NetAdapterName": arguments["adapter"]} if "adapter" in arguments else {}
     bound = Bound(Name=arguments["name"], SwitchType=arguments.get("type", "Internal"), **external)
-    (made,) = new_switch(world, bound)
+    made = next(iter(new_switch(world, bound) or ()))
     return str(made["Id"])
 
 
