@@ -1,0 +1,58 @@
+"""Virtual switches, and the physical machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hvsdk_simulators import Running
+from hyperv_support import connect, opened, requests_of, soon
+
+ODD = ["it's", "$(x)", "[x]*", "“‘", "日本 🙂", "two\nlines"]
+
+
+def test_switches_are_networks(either: Running) -> None:
+    made = either.act("switch", name="Out", adapter="Ethernet 9")
+    try:
+        with connect(either) as host:
+            network = next(one for one in host.networks() if one.name == "Out")
+        assert network.id == made
+        assert network.details["hyperv.type"] == "External"
+        assert network.details["hyperv.interface"] == "Ethernet 9"
+    finally:
+        either.act("switch", remove=made)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_names_of_switches_come_whole(either: Running, name: str) -> None:
+    made = either.act("switch", name=name)
+    try:
+        with connect(either) as host:
+            assert name in [one.name for one in host.networks()]
+    finally:
+        either.act("switch", remove=made)
+
+
+def test_networks_and_nodes_are_two_requests_each(server: Running) -> None:
+    with opened(server) as driver:
+        for work in (driver.list_networks, driver.list_nodes):
+            counts = requests_of(server, lambda work=work: work(deadline=soon()))  # type: ignore[misc]
+            assert sum(counts.values()) == 2, counts
+
+
+def test_a_host_alone_is_its_only_node(either: Running) -> None:
+    with connect(either) as host:
+        (node,) = host.nodes()
+        assert {one.node for one in host.domains()} == {node.name}
+    assert (node.state, node.name) == ("up", node.name.lower())
+    assert node.cpus
+    assert node.memory_bytes
+    assert "hyperv.cluster" not in node.details
+
+
+def test_the_nodes_of_a_cluster_are_listed(make_server: Callable[..., Running]) -> None:
+    with connect(make_server(nodes=3)) as host:
+        nodes = host.nodes()
+    assert [one.name for one in nodes] == ["hv-1", "hv-2", "hv-3"]
+    assert all(one.state == "up" for one in nodes)
+    assert [bool(one.cpus) for one in nodes] == [True, False, False]
