@@ -96,5 +96,6 @@ def test_a_mounted_disk_is_held(lab: Lab) -> None:
     path = lab.disk("a.vhdx")
     assert lab.one("Mount-VHD", Path=[path], Passthru=True)["Attached"] is True
     assert lab.error("Set-VHD", Path=path, ParentPath=path).category == "ResourceBusy"
+    assert lab.error("Remove-Item", LiteralPath=[path]).hresult == 0x80070020
     lab.run("Dismount-VHD", Path=[path])
     assert lab.one("Get-VHD", Path=[path])["Attached"] is False

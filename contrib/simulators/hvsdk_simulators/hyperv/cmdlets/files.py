@@ -238,7 +238,7 @@ def _must_have_folder(files: FileSystem, path: str, error_id: str) -> None:
 
 
 def _refuse_held(world: World, path: str, error_id: str) -> None:
-    if holders(world, path):
+    if holders(world, path) or path.lower() in world.facts.get("mounted", {}):
         text = f"The process cannot access the file '{path}' because it is being used by another process."
         raise _io(error_id, text, path, SHARING_VIOLATION)
 
