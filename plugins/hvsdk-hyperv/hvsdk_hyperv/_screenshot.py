@@ -6,12 +6,14 @@ import base64
 import binascii
 import struct
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 from hvsdk.driver import Deadline, errors
 
 from hvsdk_hyperv._session import HyperVSession
 
-__all__ = ["ScreenshotReads", "png_of"]
+__all__ = ["ScreenshotReads", "pixels_of", "png_of"]
 
 _LARGEST = 4096
 _GZIP = 16 + zlib.MAX_WBITS
@@ -32,19 +34,26 @@ class ScreenshotReads(HyperVSession):
             PowerStateError: It does not run.
         """
         answer = self.call("screenshot.take", {"id": native_id}, deadline=deadline)
-        width, height = answer["width"], answer["height"]
-        if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
-            raise errors.OperationFailedError(f"the host's picture is said to have {width} x {height} pixels")
-        size = width * height * 2
-        try:
-            pixels = zlib.decompressobj(_GZIP).decompress(base64.b64decode(answer["image"], validate=True), size + 1)
-        except (binascii.Error, zlib.error) as exc:
-            raise errors.OperationFailedError("the host's picture cannot be read") from exc
-        if len(pixels) != size:
-            raise errors.OperationFailedError(
-                f"the host's picture is not the {width} x {height} pixels it was asked for"
-            )
-        return png_of(pixels, width, height)
+        return png_of(pixels_of(answer), answer["width"], answer["height"])
+
+
+def pixels_of(answer: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the picture in an answer, exactly as many as it has pixels for.
+
+    Raises:
+        OperationFailedError: It is none.
+    """
+    width, height = answer["width"], answer["height"]
+    if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
+        raise errors.OperationFailedError(f"the host's picture is said to have {width} x {height} pixels")
+    size = width * height * 2
+    try:
+        pixels = zlib.decompressobj(_GZIP).decompress(base64.b64decode(answer["image"], validate=True), size + 1)
+    except (binascii.Error, zlib.error) as exc:
+        raise errors.OperationFailedError("the host's picture cannot be read") from exc
+    if len(pixels) != size:
+        raise errors.OperationFailedError(f"the host's picture is not the {width} x {height} pixels it was asked for")
+    return pixels
 
 
 def png_of(pixels: bytes, width: int, height: int) -> bytes:
