@@ -72,7 +72,7 @@ class Adapter(HTTPAdapter):
 
     def alive(self) -> bool:
         """Whether the connection that was made last can be used again."""
-        return any(each.sock is not None and each.is_connected for each in self._made)
+        return any(each.sock is not None and each.sock.fileno() >= 0 and each.is_connected for each in self._made)
 
     def cut(self) -> None:
         """Close the socket and nothing around it: in a forked child that leaves the parent's connection alone."""
