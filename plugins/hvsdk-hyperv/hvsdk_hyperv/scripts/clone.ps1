@@ -92,6 +92,34 @@ function Get-RootType([string] $Path) {
     'Dynamic'
 }
 
+function Copy-Disk([string] $Source, [string] $Target, [bool] $Used, $Made) {
+    # A copy of a disk with all that it lies on. Of one that a running machine lies on only the files can be copied, since it
+    # reads them alone; they are put together then. Further files are noted as made before they are.
+    if (-not $Used) {
+        Convert-VHD -Path $Source -DestinationPath $Target -VHDType (Get-RootType $Source)
+        return
+    }
+    $chain = @()
+    for ($one = $Source; $one; $one = "$((Get-VHD -Path $one).ParentPath)") { $chain += $one }
+    $below = $null
+    $parts = @()
+    for ($at = $chain.Count - 1; $at -ge 0; $at--) {
+        $copy = $Target
+        if ($null -ne $below) {
+            $copy = Get-NewDiskPath $Target 'hvsdk-copying'
+            $parts += $copy
+            [void]$Made.Add($copy)
+        }
+        Copy-Item -LiteralPath $chain[$at] -Destination $copy
+        [System.IO.File]::SetAttributes($copy, [System.IO.FileAttributes]::Normal)
+        if ($null -ne $below) { Set-VHD -Path $copy -ParentPath $below -IgnoreIdMismatch }
+        $below = $copy
+    }
+    if (-not $parts.Count) { return }
+    Merge-VHD -Path $below -DestinationPath $Target -Force
+    foreach ($part in $parts) { if (Test-Path -LiteralPath $part) { Remove-Item -LiteralPath $part -Force } }
+}
+
 function Get-DisksOn([string] $Path) {
     # Paths of the disks of all machines and their checkpoints here that lie on this file, by whatever is between.
     $found = @{}
@@ -243,7 +271,7 @@ $Operations['clone.make'] = {
             $paths[(Get-DriveId $drive)] = $target
             [void]$made.Add($target)
             if ($linked) { $null = New-VHD -Path $target -ParentPath $drive.Path -Differencing }
-            else { Convert-VHD -Path $drive.Path -DestinationPath $target -VHDType (Get-RootType $drive.Path) }
+            else { Copy-Disk $drive.Path $target ($null -ne $ground) $made }
             Write-Share (0.9 * $paths.Count / $drives.Count)
         }
         $new = New-VM -Name $Arguments.name -Generation $vm.Generation -MemoryStartupBytes $vm.MemoryStartup -NoVHD
@@ -262,10 +290,13 @@ $Operations['clone.make'] = {
         $record = Get-DomainRecord -VM (Get-VM -Id $new.Id) -Include @('config')
         $done = $true
     } finally {
-        if (-not $done) { Undo-Copy $new $moved $made }
-        if ($null -ne $ground) {
-            Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false
-            Wait-Merge $Arguments.id
+        try {
+            if (-not $done) { Undo-Copy $new $moved $made }
+        } finally {
+            if ($null -ne $ground) {
+                Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false
+                Wait-Merge $Arguments.id
+            }
         }
     }
     $record

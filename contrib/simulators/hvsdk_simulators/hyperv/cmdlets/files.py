@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hvsdk_simulators.hyperv.actions import ActionError, action
-from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, holders, is_absolute, normal
+from hvsdk_simulators.hyperv.file_system import SHARING_VIOLATION, FileSystem, holders, is_absolute, normal, same
 from hvsdk_simulators.hyperv.world import World
 
 from .errors import CmdletError
@@ -150,7 +150,7 @@ def copy_item(world: World, p: Bound) -> Iterator[Record]:
         if source is None:
             _must_be(files, path)
             raise CmdletError("NotImplemented", "NotImplemented", "Folders are not copied here.", path)
-        _refuse_held(world, source.name, "CopyFileInfoItemIOError")
+        _refuse_written(world, source.name, "CopyFileInfoItemIOError")
         _must_have_folder(files, target, "CopyFileInfoItemIOError")
         there = files.find(target)
         if there is not None:
@@ -241,6 +241,13 @@ def _refuse_held(world: World, path: str, error_id: str) -> None:
     if holders(world, path) or path.lower() in world.facts.get("mounted", {}):
         text = f"The process cannot access the file '{path}' because it is being used by another process."
         raise _io(error_id, text, path, SHARING_VIOLATION)
+
+
+def _refuse_written(world: World, path: str, error_id: str) -> None:
+    """Refuse what somebody writes; what a disk of a machine that runs lies on is only read, and others may read it too."""
+    for vm in holders(world, path):
+        if any(same(one.path, path) and one.kind == "disk" for one in vm.hardware.drives):
+            _refuse_held(world, path, error_id)
 
 
 def _io(error_id: str, text: str, path: str, hresult: int, exception: str = "IOException") -> CmdletError:

@@ -74,7 +74,7 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
             if linked:
                 host.run("New-VHD", Path=[target], ParentPath=source, Differencing=True)
             else:
-                host.run("Convert-VHD", Path=source, DestinationPath=target, VHDType=_root_type(host, source))
+                _copy_disk(host, source, target, ground is not None, made)
             host.progress = 0.9 * len(paths) / len(drives)
         new = host.one(
             "New-VM", Name=name, Generation=vm["Generation"], MemoryStartupBytes=vm["MemoryStartup"], NoVHD=True
@@ -85,11 +85,13 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
         record = domain_record(host, host.one("Get-VM", Id=new["Id"]), ["config"])
         done = True
     finally:
-        if not done:
-            _undo(host, new, moved, made)
-        if ground is not None:
-            host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
-            wait_merge(host, id)
+        try:
+            if not done:
+                _undo(host, new, moved, made)
+        finally:
+            if ground is not None:
+                host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
+                wait_merge(host, id)
     return record
 
 
@@ -188,6 +190,34 @@ def _root_type(host: Host, path: str) -> str:
     while disk["ParentPath"]:
         disk = host.one("Get-VHD", Path=[disk["ParentPath"]])
     return "Fixed" if disk["VhdType"] == "Fixed" else "Dynamic"
+
+
+def _copy_disk(host: Host, source: str, target: str, used: bool, made: list[str]) -> None:
+    """Copy a disk with all that it lies on; of one that a running machine lies on, file by file."""
+    if not used:
+        host.run("Convert-VHD", Path=source, DestinationPath=target, VHDType=_root_type(host, source))
+        return
+    chain = [source]
+    while parent := host.one("Get-VHD", Path=[chain[-1]])["ParentPath"]:
+        chain.append(parent)
+    below = None
+    parts = []
+    for path in reversed(chain):
+        copy = target
+        if below is not None:
+            copy = _new_path(target, "hvsdk-copying")
+            parts.append(copy)
+            made.append(copy)
+        host.run("Copy-Item", LiteralPath=[path], Destination=copy)
+        if below is not None:
+            host.run("Set-VHD", Path=copy, ParentPath=below, IgnoreIdMismatch=True)
+        below = copy
+    if not parts:
+        return
+    host.run("Merge-VHD", Path=below, DestinationPath=target, Force=True)
+    for part in parts:
+        if host.one("Test-Path", LiteralPath=[part]):
+            host.run("Remove-Item", LiteralPath=[part], Force=True)
 
 
 def _copy(host: Host, vm: Any, new: Any, paths: dict[str, str], notes: str) -> None:
@@ -330,5 +360,5 @@ def _undo(host: Host, new: Any, moved: list[dict[str, Any]], made: list[str]) ->
         host.run("Set-VMHardDiskDrive", VMHardDiskDrive=[one["drive"]], Path=one["ground"])
         file_at(host.world, one["ground"]).chmod(stat.S_IMODE(one["mode"]))
     for path in made:
-        if host.one("Test-Path", LiteralPath=path):
-            host.run("Remove-Item", LiteralPath=path, Force=True)
+        if host.one("Test-Path", LiteralPath=[path]):
+            host.run("Remove-Item", LiteralPath=[path], Force=True)

@@ -98,7 +98,7 @@ def _obstacle(host: Host, vm: Any, arguments: dict[str, Any]) -> str | None:
 
 
 def _storage_obstacle(host: Host, vm: Any, folder: str) -> str | None:
-    if not host.one("Test-Path", LiteralPath=folder):
+    if not host.one("Test-Path", LiteralPath=[folder]):
         return f"there is no folder '{folder}'"
     for drive in host.run("Get-VMHardDiskDrive", VM=[vm]):
         if drive["DiskNumber"] is not None:
@@ -111,7 +111,7 @@ def _storage_obstacle(host: Host, vm: Any, folder: str) -> str | None:
         if host.one("Get-VHD", Path=[path])["ParentPath"]:
             return "one of its disks lies on another file, which would stay"
         target = _beside(folder, path)
-        if target.lower() != path.lower() and host.one("Test-Path", LiteralPath=target):
+        if target.lower() != path.lower() and host.one("Test-Path", LiteralPath=[target]):
             return f"there is a file '{target}'"
     return None
 
