@@ -256,8 +256,8 @@ $Operations['clone.make'] = {
     $vm = Get-TheVM $Arguments.id
     $linked = [bool]$Arguments.linked
     Confirm-Clone $vm $linked
-    $made = New-Object System.Collections.ArrayList
-    $moved = New-Object System.Collections.ArrayList
+    $made = [System.Collections.ArrayList]@()
+    $moved = [System.Collections.ArrayList]@()
     $new = $null; $ground = $null; $done = $false
     try {
         if ("$($vm.State)" -ne 'Off') {
