@@ -18,7 +18,7 @@ from hvsdk_simulators.hyperv.world import Switch, World
 from hvsdk_hyperv._frames import Lines, encode
 from hvsdk_hyperv._scripts import command_line, scripts_line
 
-__all__ = ["HOSTILE", "OFF", "RUNNING", "Engine", "alike"]
+__all__ = ["FOLDER", "HOSTILE", "OFF", "RUNNING", "Engine", "alike"]
 
 RUNNING, OFF = str(UUID(int=0x11)), str(UUID(int=0x12))
 HOSTILE = '\u2018web\u2019 `"$(throw)" [a]* \n\';-- ' + "x" * 60
@@ -69,6 +69,7 @@ class Engine:
                     continue
                 for answer in self._lines.feed(data):
                     assert answer.pop("id") == self._number
+                    assert "SimulatorMistake" not in answer.get("error", {}).get("id", ""), answer["error"]["message"]
                     return answer
             assert self._process.exit_code() is None, noise.decode("utf-8", "replace")
         raise AssertionError(f"no answer to {operation}: {noise.decode('utf-8', 'replace')}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hyperv_engines import HOSTILE, OFF, RUNNING, Engine, alike
+from hyperv_engines import FOLDER, HOSTILE, OFF, RUNNING, Engine, alike
 from hyperv_support import REFERENCE, powershell
 
 from hvsdk_hyperv._screenshot import pixels_of
@@ -73,3 +73,75 @@ def test_long_operations_are_answered_the_same(both: tuple[Engine, Engine]) -> N
         answer = engine.ask("domains.get", {"id": RUNNING, "include": []}, wait=20)
         assert answer["result"]["name"] == HOSTILE
         assert engine.ask("job.poll", {"job": 12345, "wait": 0})["error"]["kind"] == "NotFound"
+
+
+# ---- what changes something ------------------------------------------------------------------------------
+
+NAME = "data [1] `$(x) \u2018y\u2019"
+
+
+def _step(operation: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    return operation, arguments
+
+
+STORIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "volumes": [
+        _step("volumes.list", pool=FOLDER),
+        _step("volumes.create", pool=FOLDER, name=f"{NAME}.vhdx", size=32 << 20, fixed=False, block_size=None),
+        _step("volumes.create", pool=FOLDER, name=f"{NAME}.vhdx", size=32 << 20, fixed=False, block_size=None),
+        _step("volumes.create", pool=FOLDER, name="odd.vhdx", size=(32 << 20) + 5, fixed=True, block_size=None),
+        _step("volumes.list", pool=FOLDER),
+        _step("volumes.delete", pool=FOLDER, name=f"{NAME}.vhdx"),
+        _step("volumes.delete", pool=FOLDER, name=f"{NAME}.vhdx"),
+        _step("volumes.delete", pool=FOLDER, name="0.vhdx"),
+        _step("volumes.list", pool="C:\\nothing [a]"),
+    ],
+    "adapters": [
+        _step("adapters.add", id=OFF, switch="lan", plug=True, mac="00155D0000AA", legacy=False, vlan=5, name=NAME),
+        _step("adapters.add", id=OFF, switch="lan", plug=True, mac="00155D0000AA", legacy=False, vlan=None, name=None),
+        _step("adapters.add", id=OFF, switch="nothing", plug=True, mac=None, legacy=False, vlan=None, name=None),
+        _step("adapters.get", id=OFF, nic="00155D0000AA"),
+        _step("domains.get", id=OFF, include=["config"]),
+        _step("adapters.remove", id=OFF, nic="00155D0000AA"),
+        _step("adapters.remove", id=OFF, nic="00155D0000AA"),
+        _step(
+            "adapters.add", id=RUNNING, switch="lan", plug=True, mac="00155D0000AB", legacy=False, vlan=None, name=None
+        ),
+        _step("adapters.remove", id=RUNNING, nic="00155D0000AB"),
+    ],
+    "labels": [
+        _step("labels.rename", id=OFF, name=HOSTILE),
+        _step(
+            "labels.set", id=OFF, notes=HOSTILE, start_action=None, expected={"notes": "other", "start_action": "Start"}
+        ),
+        _step("labels.get", id=OFF),
+        _step("labels.rename", id=OFF, name="second"),
+    ],
+    "snapshots": [
+        _step("snapshots.create", id=OFF, name=NAME, kind="disks", mark=""),
+        _step("snapshots.list", id=OFF),
+        _step("domains.get", id=OFF, include=["config"]),
+        _step("disks.resize", id=OFF, disk="ide:0:0", size=128 << 20),
+        _step("snapshots.revert", id=OFF, snapshot=NOBODY),
+        _step("snapshots.delete", id=OFF, snapshot=NOBODY, children=False),
+        _step("snapshots.create", id=RUNNING, name=NAME, kind="memory", mark=""),
+        _step("snapshots.create", id=RUNNING, name=NAME, kind="quiesce", mark=""),
+        _step("snapshots.list", id=RUNNING),
+    ],
+    "disks": [
+        _step("disks.resize", id=RUNNING, disk="scsi:0:0", size=1 << 20),
+        _step("disks.resize", id=RUNNING, disk="scsi:0:9", size=1 << 30),
+        _step("media.insert", id=RUNNING, drive=None, pool=None, names=["nothing.iso"]),
+        _step("media.eject", id=RUNNING, drive=None),
+        _step("disks.detach", id=RUNNING, disk="scsi:0:0"),
+        _step("disks.detach", id=RUNNING, disk="scsi:0:0"),
+        _step("domains.get", id=RUNNING, include=["config"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_changes_answer_the_same(both: tuple[Engine, Engine], story: str) -> None:
+    for number, (operation, arguments) in enumerate(STORIES[story]):
+        expected, found = (engine.ask(operation, arguments) for engine in both)
+        assert alike(found) == alike(expected), f"step {number}: {operation}"

@@ -9,15 +9,17 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.twins.registry import RefusalError
 from hvsdk_simulators.hyperv.world import StoppedError
 
-__all__ = ["failure", "hresults"]
+__all__ = ["MISTAKE", "failure", "hresults"]
 
+MISTAKE = "SimulatorMistake"
+"""The id of what is wrong in the simulator itself."""
 _CODE = re.compile(r"0x([0-9A-Fa-f]{8})\b")
 _EXCEPTION = 0x80131500
 _INVALID_OPERATION = 0x80131509
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """Return the second half of an answer that tells of an error. A mistake of the simulator's own has no id."""
+    """Return the second half of an answer that tells of an error. A mistake of the simulator is told as one."""
     found: dict[str, Any] = {"kind": None, "where": "", "details": None}
     if isinstance(error, RefusalError):
         return found | {
@@ -39,7 +41,7 @@ def failure(error: BaseException) -> dict[str, Any]:
         }
     stopped = isinstance(error, StoppedError)
     return found | {
-        "id": "PipelineStopped" if stopped else "",
+        "id": "PipelineStopped" if stopped else MISTAKE,
         "category": "OperationStopped" if stopped else "NotSpecified",
         "message": "The pipeline has been stopped." if stopped else f"{type(error).__name__}: {error}",
         "hresults": hresults(_EXCEPTION, ""),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvsdk_simulators.hyperv.twins.registry import OPERATIONS, Host, RefusalError
 
-from .failures import failure
+from .failures import MISTAKE, failure
 
 if TYPE_CHECKING:
     from hvsdk_simulators.hyperv.world import World
@@ -118,7 +118,7 @@ def _carry_out(host: Host, name: str, arguments: dict[str, Any]) -> dict[str, An
         json.dumps(result)
     except Exception as error:
         found = failure(error)
-        if found["id"] == "":
+        if found["id"] == MISTAKE:
             print(f"twin of {name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         return {"error": found}
     return {"result": result}
