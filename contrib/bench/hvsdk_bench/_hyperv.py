@@ -34,7 +34,12 @@ def rows(runs: int) -> Iterator[Row]:
         domain = host.domains()[0]
         where = f"Hyper-V, {LATENCY * 1000:.0f} ms"
         yield _requests(f"{where}: HTTP requests of one operation", server, domain.refresh, 2)
-        yield _requests(f"{where}: HTTP requests of pause()", server, lambda: domain.pause(), 4)
+        yield Row(
+            name=f"{where}: new TCP connections of one operation",
+            ratio=float(server.counts().get("/connections", 0)),
+            target=0.0,
+        )
+        yield _requests(f"{where}: HTTP requests of stats()", server, host.stats, 2)
         if engine == "powershell":
             by_hand = _run_ps(server)
             yield compare(

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from hvsdk_simulators import Running
 from hyperv_support import connect, eventually, opened, requests_of, soon
 
 from hvsdk_hyperv import hvsdk_backends
+from hvsdk_hyperv._shell import ShellEndedError
 
 WRONG = "not the password 4711"
 
@@ -54,6 +56,34 @@ def test_after_the_first_call_an_operation_is_two_requests(either: Running) -> N
         host.networks()
         assert requests_of(either, host.networks) == {"Send": 1, "Receive": 1}
         assert requests_of(either, host.nodes) == {"Send": 1, "Receive": 1}
+        assert either.counts().get("/connections", 0) == 0
+
+
+@pytest.mark.parametrize("transport", ["basic", "ntlm"])
+def test_one_tcp_connection_carries_all(server: Running, transport: str) -> None:
+    def work() -> None:
+        with connect(server, transport=transport) as host:
+            host.networks()
+            host.nodes()
+
+    requests_of(server, work)
+    assert server.counts()["/connections"] == 1
+
+
+def test_a_powershell_that_was_killed_is_replaced_for_what_only_reads(either: Running) -> None:
+    with connect(either) as host:
+        host.networks()
+        either.act("kill-processes")
+        host.networks()
+
+
+def test_a_shell_that_ends_after_the_request_leaves_the_outcome_open(server: Running) -> None:
+    with opened(server) as driver:
+        server.fault("Receive:shell-gone:1")
+        with pytest.raises(ShellEndedError) as caught:
+            driver.call("networks.list", deadline=soon())
+        assert caught.value.carried_out is None
+        list(driver.list_networks(deadline=soon()))
 
 
 def test_opening_takes_four_requests(server: Running) -> None:
@@ -205,3 +235,36 @@ def test_the_program_and_its_environment_hold_no_secret(server: Running) -> None
     with connect(server):
         for session in server.sessions():
             assert server.password not in repr(session)
+
+
+@pytest.mark.parametrize(
+    "trouble", ["Receive:garbage:3", "Receive:progress:3", "Send:unauthorized:1", "Receive:unauthorized:1"]
+)
+def test_what_disturbs_no_answer_is_not_noticed(either: Running, trouble: str) -> None:
+    with connect(either, transport="basic") as host:
+        host.networks()
+        either.fault(trouble)
+        host.networks()
+        host.networks()
+        assert requests_of(either, host.networks) == {"Send": 1, "Receive": 1}
+
+
+def test_a_server_that_says_nothing_holds_the_caller_for_its_time_only(server: Running) -> None:
+    with connect(server, timeout=2.0) as host:
+        host.networks()
+        server.fault("Receive:freeze:2")
+        began = time.monotonic()
+        with pytest.raises(errors.OperationTimeoutError):
+            host.networks()
+        assert time.monotonic() - began < 6
+        server.clear_faults()
+        host.networks()
+
+
+def test_a_login_that_expires_without_tls_is_made_anew(make_server: Callable[..., Running]) -> None:
+    server = make_server(tls=False)
+    with connect(server) as host:
+        host.networks()
+        for trouble in ("Send:unauthorized:1", "Receive:unauthorized:1", "Receive:drop-after:1"):
+            server.fault(trouble)
+            host.networks()
