@@ -61,7 +61,7 @@ def _report(vm: Vm) -> Record:
     properties: dict[str, Any] = {
         "VMId": vm.id,
         "VMName": vm.name,
-        "MeteringDuration": datetime.now(UTC) - vm.details[_SINCE],
+        "MeteringDuration": datetime.now(UTC) - vm.details.get(_SINCE, vm.created),
         "AverageProcessorUsage": 170 if runs else 0,
         "AverageMemoryUsage": memory,
         "MaximumMemoryUsage": memory,
