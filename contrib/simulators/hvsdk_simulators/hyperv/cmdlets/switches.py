@@ -66,12 +66,12 @@ def switch_named(world: World, name: str) -> Switch:
 
 @action("switch")
 def _switch(world: World, arguments: dict[str, Any]) -> str:
-    """Make a switch, and return its id: `act("switch", name="Lab", type="Private")`; or remove one: `remove=ID`."""
+    """Make a switch, and return its id: `act("switch", called="Lab", type="Private")`; or remove one: `remove=ID`."""
     if arguments.get("remove"):
         remove_switch(world, Bound(VMSwitch=[switch_record(world, world.switches[UUID(str(arguments["remove"]))])]))
         return str(arguments["remove"])
     external = {"NetAdapterName": arguments["adapter"]} if "adapter" in arguments else {}
-    bound = Bound(Name=arguments["name"], SwitchType=arguments.get("type", "Internal"), **external)
+    bound = Bound(Name=arguments["called"], SwitchType=arguments.get("type", "Internal"), **external)
     made = next(iter(new_switch(world, bound) or ()))
     return str(made["Id"])
 
