@@ -11,18 +11,24 @@ from hvsdk import PowerState
 from hvsdk_simulators import Running
 from hyperv_support import connect, opened, requests_of, soon
 
+from hvsdk_hyperv._driver import HyperVDriver
+
 EVERYTHING = frozenset({"config", "guest"})
-ODD = ["a'b\"c", "$(whoami)", "`n`$x", "[x]*?", "two\nlines", "“‘quotes’”‛", "Zoë 日本 🙂", "x" * 80, " -Name *"]
+ODD = ("a'b\"c", "$(whoami)", "`n`$x", "[x]*?", "two\nlines", "“‘quotes’”‛", "Zoë 日本 🙂", "x" * 80, " -Name *")
 
 
-@pytest.fixture
-def renamed(either: Running) -> Iterator[tuple[hvsdk.Host, hvsdk.Domain]]:
-    """A domain that is called as before afterwards."""
-    with connect(either) as host:
-        domain = host.domains()[0]
-        name = domain.name
-        yield host, domain
-        domain.rename(name)
+@pytest.fixture(scope="module", params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
+def driver(request: pytest.FixtureRequest) -> Iterator[HyperVDriver]:
+    """One connection to each engine."""
+    with opened(request.getfixturevalue(request.param)) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module", params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
+def host(request: pytest.FixtureRequest) -> Iterator[hvsdk.Host]:
+    """A host on each engine."""
+    with connect(request.getfixturevalue(request.param)) as host:
+        yield host
 
 
 @pytest.mark.parametrize("include", [frozenset[str](), frozenset({"config"}), frozenset({"guest"}), EVERYTHING])
@@ -44,10 +50,9 @@ def test_a_listing_of_very_many_is_one_line_in_few_answers(make_server: Callable
     assert counts["Receive"] <= 5, counts
 
 
-def test_groups_are_loaded_whole_and_only_when_they_are_asked_for(either: Running) -> None:
-    with opened(either) as driver:
-        (summary, *_) = driver.list_domains(frozenset(), deadline=soon())
-        (whole, *_) = driver.list_domains(EVERYTHING, deadline=soon())
+def test_groups_are_loaded_whole_and_only_when_they_are_asked_for(driver: HyperVDriver) -> None:
+    (summary, *_) = driver.list_domains(frozenset(), deadline=soon())
+    (whole, *_) = driver.list_domains(EVERYTHING, deadline=soon())
     assert not summary.has("config")
     assert not summary.has("guest")
     assert whole.has("config")
@@ -56,10 +61,9 @@ def test_groups_are_loaded_whole_and_only_when_they_are_asked_for(either: Runnin
     assert whole.details["hyperv.generation"] in (1, 2)
 
 
-def test_one_domain_is_what_the_listing_says_of_it(either: Running) -> None:
-    with opened(either) as driver:
-        for listed in driver.list_domains(EVERYTHING, deadline=soon()):
-            assert driver.get_domain(listed.native_id, EVERYTHING, deadline=soon()) == listed
+def test_one_domain_is_what_the_listing_says_of_it(driver: HyperVDriver) -> None:
+    for listed in driver.list_domains(EVERYTHING, deadline=soon()):
+        assert driver.get_domain(listed.native_id, EVERYTHING, deadline=soon()) == listed
 
 
 def test_both_engines_tell_the_same(make_server: Callable[..., Running]) -> None:
@@ -75,23 +79,24 @@ def shown(info: hvsdk.DomainInfo) -> dict[str, object]:
     return {key: value for key, value in info.to_dict().items() if key not in ("seen_at", "created_at", "started_at")}
 
 
-def test_domains_are_found_by_uuid_in_both_byte_orders_and_by_the_one_that_the_guest_sees(either: Running) -> None:
-    with opened(either) as driver:
-        first, second, *_ = driver.list_domains(frozenset({"config"}), deadline=soon())
-        assert first.uuid is not None
-        swapped = str(uuid.UUID(bytes_le=uuid.UUID(first.uuid).bytes))
-        seen_inside = second.details["hyperv.bios_guid"]
-        for key, info in ((first.uuid, first), (first.uuid.upper(), first), (swapped, first), (seen_inside, second)):
-            assert list(driver.find_domains(key, deadline=soon())) == [info.native_id], key
+def test_domains_are_found_by_uuid_in_both_byte_orders_and_by_the_one_that_the_guest_sees(driver: HyperVDriver) -> None:
+    first, second, *_ = driver.list_domains(frozenset({"config"}), deadline=soon())
+    assert first.uuid is not None
+    swapped = str(uuid.UUID(bytes_le=uuid.UUID(first.uuid).bytes))
+    seen_inside = second.details["hyperv.bios_guid"]
+    for key, info in ((first.uuid, first), (first.uuid.upper(), first), (swapped, first), (seen_inside, second)):
+        assert list(driver.find_domains(key, deadline=soon())) == [info.native_id], key
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_odd_names_are_found_and_never_mean_more(renamed: tuple[hvsdk.Host, hvsdk.Domain], name: str) -> None:
-    host, domain = renamed
-    domain.rename(name)
-    assert domain.name == name
-    assert host.domain(name).native_id == domain.native_id
-    assert [one.name for one in host.domains() if one.native_id == domain.native_id] == [name]
+def test_odd_names_are_found_and_never_mean_more(host: hvsdk.Host) -> None:
+    domain = host.domains()[0]
+    before = domain.name
+    for name in ODD:
+        domain.rename(name)
+        assert domain.name == name
+        assert host.domain(name).native_id == domain.native_id
+        assert [one.name for one in host.domains() if one.native_id == domain.native_id] == [name]
+    domain.rename(before)
 
 
 def test_wildcards_are_no_wildcards(server: Running) -> None:
@@ -100,8 +105,8 @@ def test_wildcards_are_no_wildcards(server: Running) -> None:
             assert list(driver.find_domains(key, deadline=soon())) == []
 
 
-def test_a_domain_that_is_not_there_is_not_found(either: Running) -> None:
-    with connect(either) as host, pytest.raises(hvsdk.errors.DomainNotFoundError):
+def test_a_domain_that_is_not_there_is_not_found(host: hvsdk.Host) -> None:
+    with pytest.raises(hvsdk.errors.DomainNotFoundError):
         host.domain(str(uuid.uuid4()))
 
 
