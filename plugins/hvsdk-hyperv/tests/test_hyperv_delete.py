@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hvsdk import DiskSpec, errors
 from hvsdk_simulators import Running
+from hvsdk_simulators.hyperv.cmdlets import registry
+from hyperv_engines import OFF, Engine
 from hyperv_making import FOLDER, Lab, lab_on
+from hyperv_support import powershell
 
 
 @pytest.fixture
@@ -61,18 +66,42 @@ def test_a_volume_that_another_domain_has_keeps_all(lab: Lab) -> None:
     assert one.refresh().disks[0].source == volume.path
 
 
-@pytest.mark.parametrize("disks", ["keep", "delete"])
-def test_what_a_linked_clone_lies_on_is_neither_removed_nor_merged_into(lab: Lab, disks: str) -> None:
+def test_what_a_linked_clone_lies_on_stays(lab: Lab) -> None:
     domain = lab.domain(DiskSpec(size="8MiB"))
-    domain.create_snapshot("first")
     copy = domain.clone(lab.name(), linked=True)
     lab.domains.append(copy)
-    before = lab.files()
-    with pytest.raises(errors.BusyError):
-        domain.delete(disks=disks)  # type: ignore[arg-type]
-    assert lab.files() == before
-    assert len(domain.snapshots()) == 1
+    (ground,) = {volume.backing for volume in lab.pool.volumes() if volume.id == copy.disks[0].source}
+    domain.refresh().create_snapshot("first")
+    domain.delete(disks="delete")
+    assert ground in lab.files()
+    copy.start()
+    copy.power_off()
     copy.delete(disks="delete")
+    lab.pool.volume(str(ground)).delete()
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("disks", ["keep", "delete"])
+def test_nothing_is_removed_or_merged_that_a_foreign_disk_lies_on(tmp_path: Path, engine: str, disks: str) -> None:
+    """Nobody but the file itself tells that it lies on the disk of a domain."""
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path) as host:
+        vm = host.world.vms[UUID(OFF)]
+        record = registry.run(host.world, "Get-VM", {"Id": vm.id})
+        registry.run(host.world, "Checkpoint-VM", {"VM": record, "SnapshotName": "first"})
+        base, foreign = vm.checkpoints[0].hardware.drives[0].path, f"{FOLDER}\\foreign.vhdx"
+        registry.run(host.world, "New-VHD", {"Path": [foreign], "ParentPath": base, "Differencing": True})
+        before = sorted(one.name for one in tmp_path.iterdir())
+        answer = host.ask("delete.run", {"id": OFF, "disks": disks})
+        assert answer["error"]["kind"] == "Busy"
+        assert foreign in answer["error"]["message"]
+        assert sorted(one.name for one in tmp_path.iterdir()) == before
+        assert len(vm.checkpoints) == 1
+        registry.run(host.world, "Remove-Item", {"LiteralPath": [foreign]})
+        assert "result" in host.ask("delete.run", {"id": OFF, "disks": disks})
+        assert vm.id not in host.world.vms
+        assert ((tmp_path / str(base)).exists()) is (disks == "keep")
 
 
 def test_nothing_goes_while_a_file_cannot_be_read(lab: Lab) -> None:
