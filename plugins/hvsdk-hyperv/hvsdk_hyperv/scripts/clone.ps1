@@ -120,32 +120,6 @@ function Copy-Disk([string] $Source, [string] $Target, [bool] $Used, $Made) {
     foreach ($part in $parts) { if (Test-Path -LiteralPath $part) { Remove-Item -LiteralPath $part -Force } }
 }
 
-function Get-DisksOn([string] $Path) {
-    # Paths of the disks of all machines and their checkpoints here that lie on this file, by whatever is between.
-    $found = @{}
-    $drives = @()
-    foreach ($vm in @(Get-VM)) {
-        $drives += @(Get-VMHardDiskDrive -VM $vm)
-        foreach ($checkpoint in @(Get-VMSnapshot -VM $vm)) { $drives += @(Get-VMHardDiskDrive -VMSnapshot $checkpoint) }
-    }
-    $parents = @{}
-    foreach ($drive in @($drives | Where-Object { $_.Path -and $null -eq $_.DiskNumber })) {
-        $above = @()
-        $one = "$($drive.Path)"
-        while ($one) {
-            if ($one -eq $Path) { foreach ($disk in $above) { $found[$disk.ToLowerInvariant()] = $disk }; break }
-            $above += $one
-            $key = $one.ToLowerInvariant()
-            if (-not $parents.ContainsKey($key)) {
-                $parents[$key] = $null
-                try { $parents[$key] = "$((Get-VHD -Path $one).ParentPath)" } catch { $null = $_ }  # one that cannot be read tells nothing
-            }
-            $one = $parents[$key]
-        }
-    }
-    @($found.Values)
-}
-
 function Copy-Devices($VM, $New, $Paths) {
     # Gives a machine drives and adapters such as another has. Returns the new adapters by the ids of the old.
     foreach ($adapter in @(Get-VMNetworkAdapter -VM $New)) { Remove-VMNetworkAdapter -VMNetworkAdapter $adapter }
@@ -288,15 +262,17 @@ $Operations['clone.make'] = {
             }
         }
         $record = Get-DomainRecord -VM (Get-VM -Id $new.Id) -Include @('config')
+        if ($null -ne $ground) {
+            Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false
+            $ground = $null
+            Wait-Merge $Arguments.id
+        }
         $done = $true
     } finally {
         try {
             if (-not $done) { Undo-Copy $new $moved $made }
         } finally {
-            if ($null -ne $ground) {
-                Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false
-                Wait-Merge $Arguments.id
-            }
+            if ($null -ne $ground) { Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false }
         }
     }
     $record

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from hvsdk_simulators.hyperv.cmdlets.chains import file_at
-from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
 from .domains import adapter_id, domain_record, drive_id
 from .registry import Host, RefusalError, operation
 from .snapshots import new_checkpoint, wait_merge
 
-__all__ = ["disks_on"]
+__all__: list[str] = []
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -83,6 +82,10 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
         if linked:
             _move_original(host, vm, drives, made, moved)
         record = domain_record(host, host.one("Get-VM", Id=new["Id"]), ["config"])
+        if ground is not None:
+            host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
+            ground = None
+            wait_merge(host, id)
         done = True
     finally:
         try:
@@ -91,31 +94,7 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
         finally:
             if ground is not None:
                 host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
-                wait_merge(host, id)
     return record
-
-
-def disks_on(host: Host, path: str) -> list[str]:
-    """Return the disks of all machines and their checkpoints that lie on a file: the twin of `Get-DisksOn`."""
-    drives: list[Any] = []
-    for vm in host.run("Get-VM"):
-        drives += host.run("Get-VMHardDiskDrive", VM=[vm])
-        for checkpoint in host.run("Get-VMSnapshot", VM=[vm]):
-            drives += host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
-    found: dict[str, str] = {}
-    for drive in drives:
-        above: list[str] = []
-        one = drive["Path"] if drive["DiskNumber"] is None else None
-        while one:
-            if one.lower() == path.lower():
-                found |= {disk.lower(): disk for disk in above}
-                break
-            above.append(one)
-            try:
-                one = host.one("Get-VHD", Path=[one])["ParentPath"]
-            except CmdletError:
-                break
-    return list(found.values())
 
 
 # ---- what is refused -------------------------------------------------------------------------------------
