@@ -17,6 +17,7 @@ from hvsdk_hyperv._migrate import MigrateVerbs
 from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
 from hvsdk_hyperv._pools import PoolReads
+from hvsdk_hyperv._power import PowerVerbs
 from hvsdk_hyperv._revert import RevertVerbs
 from hvsdk_hyperv._screenshot import ScreenshotReads
 from hvsdk_hyperv._snapshots import SnapshotVerbs
@@ -30,6 +31,7 @@ class HyperVDriver(
     CloneVerbs,
     MigrateVerbs,
     RevertVerbs,
+    PowerVerbs,
     SnapshotVerbs,
     DeleteVerbs,
     DiskVerbs,
