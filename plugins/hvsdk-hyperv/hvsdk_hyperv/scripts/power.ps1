@@ -9,7 +9,7 @@ function Get-PowerRecord([string] $Id) {
     @(Get-DomainRecord -VM (Get-TheVM $Id))[0]
 }
 
-function Get-Uptime($VM) {
+function Get-SecondsOn($VM) {
     # Seconds since it was switched on.
     if ($null -eq $VM.Uptime) { return 0 }
     $VM.Uptime.TotalSeconds
@@ -17,7 +17,7 @@ function Get-Uptime($VM) {
 
 function Stop-Silent($VM, [string] $Why) {
     # Ends the operation because the guest cannot be asked; soon after the start that may still change.
-    $booting = (Get-Uptime $VM) -lt $BootSeconds
+    $booting = (Get-SecondsOn $VM) -lt $BootSeconds
     if ($booting) { $Why = "$Why, perhaps not yet" }
     Stop-Operation 'GuestAgent' "the guest of '$($VM.Name)' cannot be asked to shut down: $Why" @{ not_yet = $booting }
 }
