@@ -153,6 +153,25 @@ def test_a_merge_takes_a_while_and_shows(tmp_path: Path, world: World, vm: Vm) -
     assert (vm.status, files(world)) == ("Ok", [BASE])
 
 
+def test_a_merge_goes_on_when_its_machine_is_gone(world: World, vm: Vm) -> None:
+    world.options = Options(domains=0, duration_scale=0.05)
+    checkpoint(world, vm, "first")
+    write(world, vm, b"now")
+    run(world, "Remove-VM", VM=[shown(vm)], Force=True)
+    assert len(files(world)) == 2
+    with world.lock:
+        world.wait(0.4)
+    assert files(world) == [BASE]
+    with disks.open(world.root / BASE) as image:
+        assert image.read(0, 3) == b"now"
+
+
+def test_a_shared_disk_stands_in_the_way(world: World, vm: Vm) -> None:
+    vm.hardware.drives[0].shared = True
+    with pytest.raises(CmdletError, match="shared"):
+        checkpoint(world, vm, "first")
+
+
 @pytest.mark.parametrize(
     ("kind", "quiesces", "memory"),
     [

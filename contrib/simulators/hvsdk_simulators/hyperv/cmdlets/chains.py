@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hvsdk_simulators.hyperv import disks
-from hvsdk_simulators.hyperv.vms import Drive, Hardware
+from hvsdk_simulators.hyperv.vms import Drive, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
 __all__ = ["branch_off", "drop_leaves", "file_at", "is_ours", "merge_all", "parent_of", "same_path"]
@@ -58,7 +58,10 @@ def drop_leaves(world: World, hardware: Hardware) -> None:
 
 
 def merge_all(world: World, candidates: Iterable[str]) -> None:
-    """Merge and remove what no checkpoint holds any more: of these files, and of those that they lie on."""
+    """Merge and remove what no checkpoint holds any more: of these files, and of those that they lie on.
+
+    Machines that were removed meanwhile, in `world.facts["merging"]`, have their disks all the same.
+    """
     todo = list(candidates)
     while todo:
         path = todo.pop()
@@ -79,7 +82,7 @@ def _merge(world: World, child: str, into: str) -> None:
     disks.merge(file_at(world, child), file_at(world, into))
     for grandchild in _children(world, child):
         disks.set_parent(file_at(world, grandchild), file_at(world, into), into)
-    for vm in world.vms.values():
+    for vm in _machines(world):
         for drive in _disks(vm.hardware):
             if same_path(drive.path, child):
                 drive.path = into
@@ -89,6 +92,11 @@ def _merge(world: World, child: str, into: str) -> None:
                     drive.path = into
             checkpoint.disks = {key: into if same_path(path, child) else path for key, path in checkpoint.disks.items()}
     file_at(world, child).unlink()
+
+
+def _machines(world: World) -> list[Vm]:
+    merging: list[Vm] = world.facts.get("merging", [])
+    return [*world.vms.values(), *(vm for vm in merging if vm.id not in world.vms)]
 
 
 def _new_file(world: World, parent: str) -> str:
@@ -125,7 +133,7 @@ def _children(world: World, path: str) -> list[str]:
 
 def _is_used(world: World, path: str, *, children: bool = True) -> bool:
     """Whether a checkpoint or a VM has this file, or another lies on it."""
-    for vm in world.vms.values():
+    for vm in _machines(world):
         kept = [vm.hardware, *(one.hardware for one in vm.checkpoints)]
         if any(same_path(drive.path, path) for hardware in kept for drive in hardware.drives):
             return True

@@ -40,6 +40,9 @@ def checkpoint_vm(world: World, p: Bound) -> Iterator[Record]:
             raise wrong_state(vm.name)
         if vm.status in ("ApplyingSnapshot", "CreatingSnapshot"):
             raise wrong_state(vm.name)
+        if any(drive.shared for drive in vm.hardware.drives):
+            text = f"Checkpoint operation failed. '{vm.name}' has a shared virtual hard disk. {_numbered(vm)}"
+            raise CmdletError("OperationFailed", "NotSpecified", text)
         production = _is_production(vm, kind)
         vm.status, before = "CreatingSnapshot", vm.status
         world.sleep(_MAKE_SECONDS)
@@ -219,12 +222,13 @@ def _take_out(vm: Vm, checkpoint: Checkpoint) -> None:
 
 def _merge_later(world: World, vm: Vm, files: list[str]) -> None:
     vm.status = "MergingDisks"
-    vm.details["merges"] = vm.details.get("merges", 0) + 1
+    merging: list[Vm] = world.facts.setdefault("merging", [])
+    merging.append(vm)
 
     def merge() -> None:
         merge_all(world, files)
-        vm.details["merges"] -= 1
-        if not vm.details["merges"] and vm.status == "MergingDisks":
+        merging.remove(vm)
+        if vm not in merging and vm.status == "MergingDisks":
             vm.status = "Ok"
 
     world.later(_MERGE_SECONDS * world.options.duration_scale, merge)
