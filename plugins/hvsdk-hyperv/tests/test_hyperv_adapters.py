@@ -13,19 +13,27 @@ from hyperv_support import connect, opened, requests_of, soon
 CONFIG = frozenset({"config"})
 
 
-@pytest.fixture
-def lab(either: Running) -> Iterator[tuple[hvsdk.Host, hvsdk.Domain]]:
-    """A domain of generation 2 that is off, on a host with two switches of its own; what is added to it goes again."""
-    made = [either.act("switch", called=name) for name in ("Lab 'one' $(x)", "Lab [two]*")]
-    with connect(either) as host:
-        domain = pick(host, generation=2, state="shutoff")
-        before = {nic.id for nic in domain.nics}
-        yield host, domain
-        for nic in domain.nics:
-            if nic.id not in before:
-                domain.detach_nic(nic)
+@pytest.fixture(scope="module", params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
+    """A host on each engine, with two switches of its own."""
+    server: Running = request.getfixturevalue(request.param)
+    made = [server.act("switch", called=name) for name in ("Lab 'one' $(x)", "Lab [two]*")]
+    with connect(server) as host:
+        yield server, host
     for switch in made:
-        either.act("switch", remove=switch)
+        server.act("switch", remove=switch)
+
+
+@pytest.fixture
+def lab(place: tuple[Running, hvsdk.Host]) -> Iterator[tuple[Running, hvsdk.Domain]]:
+    """A domain of generation 2 that is off; what is added to it goes again."""
+    server, host = place
+    domain = pick(host, generation=2, state="shutoff")
+    before = {nic.id for nic in domain.nics}
+    yield server, domain
+    for nic in domain.nics:
+        if nic.id not in before:
+            domain.detach_nic(nic)
 
 
 def pick(host: hvsdk.Host, *, generation: int, state: str) -> hvsdk.Domain:
@@ -36,7 +44,7 @@ def pick(host: hvsdk.Host, *, generation: int, state: str) -> hvsdk.Domain:
     )
 
 
-def test_an_adapter_is_what_was_asked_for(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
+def test_an_adapter_is_what_was_asked_for(lab: tuple[Running, hvsdk.Domain]) -> None:
     _, domain = lab
     spec = NicSpec(network="Lab 'one' $(x)", mac="00:15:5d:aa:bb:cc", vlan=12, hints={"hyperv.name": "front `$x"})
     nic = domain.attach_nic(spec)
@@ -52,7 +60,7 @@ def test_an_adapter_is_what_was_asked_for(lab: tuple[hvsdk.Host, hvsdk.Domain]) 
     assert nic.id not in {one.id for one in domain.nics}
 
 
-def test_names_are_no_wildcards(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
+def test_names_are_no_wildcards(lab: tuple[Running, hvsdk.Domain]) -> None:
     _, domain = lab
     assert domain.attach_nic(NicSpec(network="Lab [two]*")).network == "Lab [two]*"
     count = len(domain.nics)
@@ -62,8 +70,8 @@ def test_names_are_no_wildcards(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
     assert len(domain.nics) == count
 
 
-def test_a_cable_is_plugged_back_where_it_was(either: Running, lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
-    _, domain = lab
+def test_a_cable_is_plugged_back_where_it_was(lab: tuple[Running, hvsdk.Domain]) -> None:
+    server, domain = lab
     nic = domain.attach_nic(NicSpec(network="Lab [two]*"))
     domain.set_notes("mine")
     domain.set_nic_link(nic, False)
@@ -75,7 +83,7 @@ def test_a_cable_is_plugged_back_where_it_was(either: Running, lab: tuple[hvsdk.
     domain.set_nic_link(nic, True)
     (seen,) = (one for one in domain.nics if one.id == nic.id)
     assert (seen.link_up, seen.network) == (True, "Lab [two]*")
-    assert "link" not in stored(either, domain)
+    assert "link" not in stored(server, domain)
     domain.set_notes("")
 
 
@@ -85,8 +93,8 @@ def stored(server: Running, domain: hvsdk.Domain) -> str:
         return str(driver.call("labels.get", {"id": domain.native_id}, deadline=soon())["notes"])
 
 
-def test_an_adapter_may_come_unplugged(either: Running, lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
-    _, domain = lab
+def test_an_adapter_may_come_unplugged(lab: tuple[Running, hvsdk.Domain]) -> None:
+    server, domain = lab
     nic = domain.attach_nic(NicSpec(network="Lab [two]*", link_up=False))
     assert (nic.link_up, nic.network) == (False, "Lab [two]*")
     domain.set_nic_link(nic, True)
@@ -94,7 +102,7 @@ def test_an_adapter_may_come_unplugged(either: Running, lab: tuple[hvsdk.Host, h
     assert (seen.link_up, seen.network) == (True, "Lab [two]*")
     domain.set_nic_link(nic, False)
     domain.detach_nic(nic)
-    assert nic.id not in stored(either, domain)
+    assert nic.id not in stored(server, domain)
 
 
 def test_a_switch_that_is_gone_is_named(server: Running) -> None:
@@ -122,7 +130,7 @@ def test_two_switches_of_one_name_are_told_apart_by_their_ids(server: Running) -
         server.act("switch", remove=switch)
 
 
-def test_what_cannot_be_had_is_refused(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
+def test_what_cannot_be_had_is_refused(lab: tuple[Running, hvsdk.Domain]) -> None:
     _, domain = lab
     count = len(domain.nics)
     for spec in (NicSpec(model="e1000e"), NicSpec(mtu=9000), NicSpec(model="legacy")):
@@ -132,7 +140,7 @@ def test_what_cannot_be_had_is_refused(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> 
     assert len(domain.nics) == count
 
 
-def test_an_adapter_that_is_not_there_is_not_found(lab: tuple[hvsdk.Host, hvsdk.Domain]) -> None:
+def test_an_adapter_that_is_not_there_is_not_found(lab: tuple[Running, hvsdk.Domain]) -> None:
     _, domain = lab
     with pytest.raises(hvsdk.errors.NicNotFoundError):
         domain.detach_nic("no such adapter")

@@ -71,6 +71,14 @@ def test_labels_round_trip(domain: hvsdk.Domain) -> None:
         assert (domain.notes, domain.metadata) == (text, {"team.other": "b"})
 
 
+def test_a_name_that_the_host_does_not_take_changes_nothing(domain: hvsdk.Domain) -> None:
+    before = domain.name
+    with pytest.raises(hvsdk.errors.InvalidSpecError):
+        domain.rename("two\nlines")
+    domain.refresh()
+    assert domain.name == before
+
+
 def test_what_others_see_is_the_text(driver: HyperVDriver, one: str) -> None:
     driver.set_notes(one, "Ask Ann.", deadline=soon())
     assert stored(driver, one) == "Ask Ann."
