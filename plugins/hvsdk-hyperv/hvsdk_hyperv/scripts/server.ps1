@@ -9,6 +9,7 @@
 # which answers within that time {"done": false, "share": 0.4 or null}, {"done": true, "result": ...} or {"done": true,
 # "error": {...}}; `job.cancel` {"job": 7} stops it. What it came to is kept: asking again is harmless.
 
+$AnswerStream = [Console]::OpenStandardOutput()
 $Started = @{}  # long operations by the ids of their requests
 $KeptLonger = 100
 $Pool = $null  # of the runspaces that carry them out
@@ -34,8 +35,11 @@ function Write-Answer {
     $gzip = New-Object System.IO.Compression.GZipStream ($packed, [System.IO.Compression.CompressionMode]::Compress)
     $gzip.Write($bytes, 0, $bytes.Length)
     $gzip.Dispose()
-    [Console]::Out.Write([Convert]::ToBase64String($packed.ToArray()) + "`r`n")
+    # In one piece: [Console]::Out writes 256 bytes at a time, each of which may need a Receive of its own.
+    $line = [System.Text.Encoding]::ASCII.GetBytes([Convert]::ToBase64String($packed.ToArray()) + "`r`n")
     [Console]::Out.Flush()
+    $AnswerStream.Write($line, 0, $line.Length)
+    $AnswerStream.Flush()
 }
 
 function ConvertTo-Answer {
