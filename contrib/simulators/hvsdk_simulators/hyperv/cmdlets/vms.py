@@ -212,7 +212,7 @@ def new_vm(world: World, p: Bound) -> Iterator[Record]:
         name=name,
         memory_startup=memory,
         secure_boot=generation == 2,
-        scsi_controllers=1 if generation == 2 else 0,
+        scsi_controllers=1,
         checkpoint_type="Standard" if world.options.version == 2012 else "Production",
         integration_services=new_services(),
     )
