@@ -54,7 +54,9 @@ class Servers(BackendConformance):
         server.clear_faults()
 
     @pytest.fixture
-    def second_host(self, second_server: Running) -> Iterator[hvsdk.Host]:
+    def second_host(self, server: Running, second_server: Running) -> Iterator[hvsdk.Host]:
+        second_server.act("name", node="HV-9")
+        server.act("peer", node="HV-9", control=second_server.control)
         with connect(second_server) as second:
             yield second
 

@@ -99,7 +99,8 @@ def test_what_both_hosts_say_against_a_move_is_told_before_it_begins(
 
 @pytest.mark.parametrize("runs", [False, True])
 def test_a_domain_that_moved_to_another_node_is_followed_there(make_server: Callable[..., Running], runs: bool) -> None:
-    server = make_server(nodes=2)
+    server = make_server(nodes=2, domains=4)
+    server.act("moves", node="HV-2")
     with connect(server) as host:
         for spare in spare_domain(host):
             if runs:

@@ -47,13 +47,18 @@ def _name(world: World, arguments: dict[str, Any]) -> None:
 
 @action("peer")
 def _peer(world: World, arguments: dict[str, Any]) -> None:
-    """Tell of another host: its name, and its control door."""
+    """Tell of another host, to which machines may move from now on: its name, and its control door."""
+    world.facts.setdefault("hosts", {})["migration"] = True
     peers_of(world)[str(arguments["node"]).lower()] = str(arguments["control"])
 
 
 @action("moves")
 def _moves(world: World, arguments: dict[str, Any]) -> None:
-    """Say what stands in the way of moves to a host: `act("moves", node="HV-2", denied=True, problems=["…"])`."""
+    """Say what stands in the way of moves to a host: `act("moves", node="HV-2", denied=True, problems=["…"])`.
+
+    Moves are switched on with that, as by Enable-VMMigration, or off with `enabled=False`.
+    """
+    world.facts.setdefault("hosts", {})["migration"] = bool(arguments.pop("enabled", True))
     world.facts.setdefault("moves", {})[str(arguments.pop("node")).upper()] = arguments
 
 
