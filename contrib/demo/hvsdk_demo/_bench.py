@@ -1,5 +1,5 @@
-"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a pool of Xen hosts and a
-vCenter that simulators stand in for."""
+"""Where the demonstration takes place: an embedded QEMU driver below a temporary directory, and a pool of Xen hosts, a
+Hyper-V host and a vCenter that simulators stand in for."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Workbench:
 
     kvm: hvsdk.Host
     xen: hvsdk.Host
+    hyperv: hvsdk.Host
     vmware: hvsdk.Host | None
     """Only where there is Go to build the simulator with."""
     logs: Path
@@ -39,10 +40,12 @@ def workbench() -> Iterator[Workbench]:
                 hvsdk.connect(prepare_root(root), virt_type="qemu") as kvm,
                 hvsdk_simulators.start("xapi", domains=4, hosts=2, seed=1) as pool,
                 hvsdk.connect(pool.url, password=pool.password, verify=pool.fingerprint) as xen,
+                hvsdk_simulators.start("hyperv", domains=4, seed=3) as windows,
+                hvsdk.connect(windows.url, password=windows.password, verify=windows.fingerprint) as hyperv,
                 _vmware() as vmware,
             ):
                 try:
-                    yield Workbench(kvm, xen, vmware, root)
+                    yield Workbench(kvm, xen, hyperv, vmware, root)
                 finally:
                     with _uninterrupted():
                         _remove_all(kvm)

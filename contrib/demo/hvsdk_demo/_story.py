@@ -28,6 +28,7 @@ def tell(bench: Workbench, output: Path) -> None:
         hot_plug(web)
         shut_down(db, db_line)
     same_elsewhere(bench.xen, "Xen")
+    same_elsewhere(bench.hyperv, "Hyper-V")
     if bench.vmware is not None:
         same_elsewhere(bench.vmware, "VMware")
     show_table(bench)
@@ -73,11 +74,16 @@ def boot(*guests: tuple[hvsdk.Domain, Console]) -> None:
 
 def show_table(bench: Workbench) -> None:
     """List all hosts in one table."""
-    what = "those of a pool of Xen hosts" if bench.vmware is None else "those of a pool of Xen hosts and of a vCenter"
-    heading(f"One table: real guests, and {what}")
-    typed("kvm.domains() + xen.domains()" + (" + vmware.domains()" if bench.vmware is not None else ""))
-    found = bench.kvm.domains() + bench.xen.domains()
-    say(found + bench.vmware.domains() if bench.vmware is not None else found)
+    others = {"a pool of Xen hosts": ("xen", bench.xen), "a Hyper-V host": ("hyperv", bench.hyperv)}
+    if bench.vmware is not None:
+        others["a vCenter"] = ("vmware", bench.vmware)
+    *most, last = others
+    heading(f"One table: real guests, and those of {', '.join(most)} and {last}")
+    typed(" + ".join(["kvm.domains()", *(f"{name}.domains()" for name, _ in others.values())]))
+    found = bench.kvm.domains()
+    for _, host in others.values():
+        found += host.domains()
+    say(found)
 
 
 def take_screenshot(domain: hvsdk.Domain, path: Path) -> None:
