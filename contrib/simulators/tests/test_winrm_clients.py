@@ -72,7 +72,7 @@ def test_input_that_is_large_and_output_that_is_larger_come_through_whole(host: 
     assert found == data
 
 
-def test_an_answer_is_no_larger_than_the_client_takes(host: WinrmHost) -> None:
+def test_an_answer_is_no_larger_than_the_client_takes(host: WinrmHost, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     with host.wsman(max_envelope_size=16_384) as wsman, WinRS(wsman) as shell:
         process = Process(shell, "head", ["-c", "60000", "/dev/zero"])
@@ -83,7 +83,7 @@ def test_an_answer_is_no_larger_than_the_client_takes(host: WinrmHost) -> None:
             sizes.append(len(answer))
             return answer
 
-        wsman.transport.send = measured
+        monkeypatch.setattr(wsman.transport, "send", measured)
         process.invoke()
         assert process.stdout == bytes(60_000)
     assert max(sizes) <= 16_384

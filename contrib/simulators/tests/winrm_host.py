@@ -23,6 +23,7 @@ from hvsdk_simulators.wire.counting import Counters
 from hvsdk_simulators.wire.faults import Faults
 from hvsdk_simulators.wire.server import HttpServer
 from hvsdk_simulators.wire.tls import make_identity, server_context
+from winrm.protocol import Protocol
 
 __all__ = ["PASSWORD", "USER", "LocalProcess", "WinrmHost"]
 
@@ -118,7 +119,7 @@ class WinrmHost:
         wishes = {"transport": transport, "ca_trust_path": self.certificate, "message_encryption": "auto"} | more
         return winrm.Session(self.url, auth=(user, password), **wishes)
 
-    def protocol(self, user: str = USER, **more: Any) -> winrm.Protocol:
+    def protocol(self, user: str = USER, **more: Any) -> Protocol:
         """Return pywinrm's way to ask for single steps."""
         return self.session(user, **more).protocol
 

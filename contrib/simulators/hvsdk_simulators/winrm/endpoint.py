@@ -20,7 +20,7 @@ __all__ = ["ERRORS", "Endpoint"]
 
 _PLAIN = "application/soap+xml;charset=UTF-8"
 _SERVER = "Microsoft-HTTPAPI/2.0"
-_SECONDS_BETWEEN_BYTES = 0.01
+_SECONDS_BETWEEN_BYTES = 0.001
 _IDENTIFY = b"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"
 _IDENTITY = (
     b'<s:Envelope xml:lang="" xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header/><s:Body>'
@@ -140,7 +140,7 @@ class Endpoint:
             case Action.SLOW:
                 time.sleep(trouble.seconds)
             case Action.UNAUTHORIZED:
-                self._refuse(request, Unauthorized("Negotiate"))
+                self._refuse(request, Unauthorized(*self._connections.challenges))
                 return False
             case Action.ERROR:
                 raise ERRORS.get(trouble.details[0], refusals.bad_parameter)()

@@ -13,16 +13,17 @@ __all__ = [
     "no_shell",
     "not_found",
     "timed_out",
-    "too_large",
     "too_many_operations",
     "too_many_processes",
     "too_many_shells",
+    "too_small",
     "unsupported_action",
     "wrong_resource",
 ]
 
 _UNEXPECTED = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/UnexpectedSelectors"
 _VALUE = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/InvalidValue"
+_ENVELOPE = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/MinimumEnvelopeLimit"
 _SELECTORS = (
     "The WS-Management service cannot process the request because the request contained invalid selectors for the "
     "resource. "
@@ -64,9 +65,9 @@ def no_selector() -> Fault:
     return Fault("Sender", "w:InvalidSelectors", _SELECTORS, 2150858843, _UNEXPECTED, message)
 
 
-def bad_parameter() -> Fault:
-    """An argument without meaning, such as an empty command."""
-    return Fault("Sender", "w:InvalidParameter", "The parameter is incorrect. ", 87, _VALUE)
+def bad_parameter(*, provider: bool = False) -> Fault:
+    """An argument without meaning, such as an empty command; some are told by what is behind the service."""
+    return Fault("Sender", "w:InvalidParameter", "The parameter is incorrect. ", 87, _VALUE, provider=provider)
 
 
 def bad_element(name: str) -> Fault:
@@ -81,7 +82,7 @@ def too_many_shells(limit: int) -> Fault:
         f"This user is allowed a maximum number of {limit} concurrent shells, which has been exceeded. Close existing "
         "shells or raise the quota for this user. "
     )
-    return Fault("Sender", "w:QuotaLimit", _QUOTA, 2150859173, None, _QUOTA + message)
+    return Fault("Sender", "w:QuotaLimit", _QUOTA + message, 2150859173)
 
 
 def too_many_operations(limit: int) -> Fault:
@@ -90,19 +91,19 @@ def too_many_operations(limit: int) -> Fault:
         f"This user is allowed a maximum number of {limit} concurrent operations, which has been exceeded. Close existing "
         "operations for this user, or raise the quota for this user. "
     )
-    return Fault("Sender", "w:QuotaLimit", _QUOTA, 2150859174, None, _QUOTA + message)
+    return Fault("Sender", "w:QuotaLimit", _QUOTA + message, 2150859174)
 
 
 def too_many_processes(limit: int) -> Fault:
     """The quota of processes in one shell."""
     message = f"The maximum number of {limit} processes per shell has been exceeded. "
-    return Fault("Sender", "w:QuotaLimit", _QUOTA, 2150859187, None, _QUOTA + message)
+    return Fault("Sender", "w:QuotaLimit", _QUOTA + message, 2150859241)
 
 
-def too_large() -> Fault:
-    """An envelope beyond what one side takes."""
-    reason = "The WS-Management service cannot process the request because the response would be too large. "
-    return Fault("Receiver", "w:EncodingLimit", reason, 2150858974)
+def too_small() -> Fault:
+    """An answer of the size that the client takes would hold nothing."""
+    reason = "The WS-Management service cannot process the request: the maximum envelope size is too small. "
+    return Fault("Sender", "w:EncodingLimit", reason, None, _ENVELOPE)
 
 
 def aborted() -> Fault:

@@ -89,6 +89,11 @@ class Connections:
         self._known: WeakKeyDictionary[Any, Connection] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
+    @property
+    def challenges(self) -> tuple[str, ...]:
+        """The ways to log in, as a refusal tells them."""
+        return ("Negotiate", 'Basic realm="WSMAN"') if self._basic else ("Negotiate",)
+
     def of(self, request: Request) -> tuple[Connection, bool]:
         """Return what is known of a request's connection, and whether it is a new one."""
         with self._lock:
@@ -117,7 +122,7 @@ class Connections:
         except (Unauthorized, binascii.Error, UnicodeDecodeError) as error:
             if isinstance(error, Unauthorized) and error.challenges:
                 raise
-        raise Unauthorized("Negotiate", *(['Basic realm="WSMAN"'] if self._basic else []))
+        raise Unauthorized(*self.challenges)
 
     def _negotiate(self, connection: Connection, kind: str, token: bytes) -> str:
         import spnego
@@ -128,7 +133,7 @@ class Connections:
         handshake = connection.handshake
         try:
             answer = handshake.step(token)
-        except (spnego.exceptions.SpnegoError, ValueError, OSError):
+        except Exception:  # tokens that are none end in errors of many kinds
             connection.handshake = None
             raise Unauthorized from None
         if not handshake.complete:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 from collections.abc import Callable
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from attrs import frozen
 
@@ -22,6 +21,8 @@ SHELL_URI = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd"
 _STATE = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandState"
 _TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 _SIGNALS = ("terminate", "ctrl_c", "ctrl_break")
+SMALLEST_ENVELOPE = 8192
+"""Bytes that the specification wants every client to take."""
 _SPARE = 4096
 """Bytes of an envelope that are not output."""
 _TOO_LONG = b"The command line is too long.\r\n"
@@ -61,15 +62,13 @@ class Service:
             raise faults.unsupported_action(message.action)
         if message.resource != SHELL_URI:
             raise faults.wrong_resource()
+        if message.max_envelope < SMALLEST_ENVELOPE:
+            raise faults.too_small()
         if name == "Create":
             return self._create(message, caller)
         shell = self.shells.find(message.selectors.get("ShellId", ""), caller.user)
-        shell.waiting += 1
-        try:
+        with self.shells.at_work(shell):
             action, body = getattr(self, f"_{name.lower()}")(message, shell)
-        finally:
-            shell.waiting -= 1
-            shell.used = time.monotonic()
         return envelope(action, body, message.id)
 
     # ---- actions -----------------------------------------------------------------------------------------
@@ -84,13 +83,14 @@ class Service:
                 raise faults.bad_element(child.tag.rpartition("}")[2])
         idle = (element.findtext(_rsp("IdleTimeOut")) or "").strip()
         codepage = message.options.get("WINRS_CODEPAGE", "437")
+        idle_seconds = seconds_of(idle) if idle else self.shells.quotas.idle_seconds
         shell = Shell(
             owner=caller.user,
             client=caller.address,
             codepage=int(codepage) if codepage.isdecimal() else 437,
             environment={one.get("Name", ""): one.text or "" for one in element.iter(_rsp("Variable"))},
-            idle_seconds=seconds_of(idle) if idle else self.shells.quotas.idle_seconds,
-            idle_text=idle or f"PT{self.shells.quotas.idle_seconds:.3f}S",
+            directory=(element.findtext(_rsp("WorkingDirectory")) or "").strip(),
+            idle_seconds=idle_seconds,
             input_streams=element.findtext(_rsp("InputStreams")) or "stdin",
             output_streams=element.findtext(_rsp("OutputStreams")) or "stdout stderr",
         )
@@ -99,12 +99,7 @@ class Service:
             f"<x:ResourceCreated><a:Address>{escape(self._address())}</a:Address><a:ReferenceParameters>"
             f"<w:ResourceURI>{SHELL_URI}</w:ResourceURI><w:SelectorSet>"
             f'<w:Selector Name="ShellId">{shell.id}</w:Selector></w:SelectorSet></a:ReferenceParameters>'
-            f"</x:ResourceCreated><rsp:Shell><rsp:ShellId>{shell.id}</rsp:ShellId>"
-            f"<rsp:ResourceUri>{SHELL_URI}</rsp:ResourceUri><rsp:Owner>{escape(shell.owner)}</rsp:Owner>"
-            f"<rsp:ClientIP>{escape(shell.client)}</rsp:ClientIP><rsp:IdleTimeOut>{escape(shell.idle_text)}</rsp:IdleTimeOut>"
-            f"<rsp:InputStreams>{escape(shell.input_streams)}</rsp:InputStreams>"
-            f"<rsp:OutputStreams>{escape(shell.output_streams)}</rsp:OutputStreams>"
-            "<rsp:ShellRunTime>P0DT0H0M0S</rsp:ShellRunTime><rsp:ShellInactivity>P0DT0H0M0S</rsp:ShellInactivity></rsp:Shell>"
+            f"</x:ResourceCreated>{_described(shell)}"
         )
         return envelope(f"{_TRANSFER}/CreateResponse", body, message.id)
 
@@ -125,14 +120,9 @@ class Service:
         words = [program, *((one.text or "") for one in element.findall(_rsp("Arguments")))]
         line = " ".join(words)
         fits = len(line) <= self.shells.quotas.command_line
-        command = self.shells.run(shell, line) if fits else self._too_long(shell)
+        command = self.shells.run(shell, line if fits else None, Said([("stderr", _TOO_LONG)], 1))
         body = f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId></rsp:CommandResponse>"
         return f"{NAMESPACES['rsp']}/CommandResponse", body
-
-    def _too_long(self, shell: Shell) -> Command:
-        command = Command(Said([("stderr", _TOO_LONG)], 1))
-        shell.commands[command.id] = command
-        return command
 
     def _send(self, message: Message, shell: Shell) -> tuple[str, str]:
         element = message.body
@@ -153,7 +143,7 @@ class Service:
     def _receive(self, message: Message, shell: Shell) -> tuple[str, str]:
         element = None if message.body is None else message.body.find(_rsp("DesiredStream"))
         if element is None or not element.get("CommandId"):
-            raise faults.bad_parameter()
+            raise faults.bad_parameter(provider=True)
         command = self.shells.command(shell, element.get("CommandId"))
         if not self.shells.output(shell, command, message.timeout, lambda: self.stopping):
             raise faults.timed_out()
@@ -192,6 +182,29 @@ class Service:
 
 def _rsp(name: str) -> str:
     return f"{{{NAMESPACES['rsp']}}}{name}"
+
+
+def _described(shell: Shell) -> str:
+    """Tell of a shell that was made, in the order in which Windows does."""
+    variables = "".join(
+        f"<rsp:Variable Name={quoteattr(name)}>{escape(value)}</rsp:Variable>"
+        for name, value in shell.environment.items()
+    )
+    named = {
+        "ShellId": shell.id,
+        "ResourceUri": SHELL_URI,
+        "Owner": escape(shell.owner),
+        "ClientIP": escape(shell.client),
+        "Environment": variables,
+        "WorkingDirectory": escape(shell.directory),
+        "IdleTimeOut": f"PT{shell.idle_seconds:.3f}S",
+        "InputStreams": escape(shell.input_streams),
+        "OutputStreams": escape(shell.output_streams),
+        "ShellRunTime": "P0DT0H0M0S",
+        "ShellInactivity": "P0DT0H0M0S",
+    }
+    parts = (f"<rsp:{name}>{text}</rsp:{name}>" for name, text in named.items() if text)
+    return f"<rsp:Shell>{''.join(parts)}</rsp:Shell>"
 
 
 def _stream(command: Command, name: str, data: bytes) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -54,8 +55,9 @@ class Shell:
     id: str = field(factory=lambda: str(uuid4()).upper())
     codepage: int = 437
     environment: Mapping[str, str] = field(factory=dict)
+    directory: str = ""
+    """The working directory that was asked for; it is told, and commands run where their engine has its files."""
     idle_seconds: float = 7200.0
-    idle_text: str = "PT7200.000S"
     input_streams: str = "stdin"
     output_streams: str = "stdout stderr"
     commands: dict[str, Command] = field(factory=dict)
@@ -130,21 +132,43 @@ class Shells:
         shell.used = time.monotonic()
         return shell
 
-    def run(self, shell: Shell, command_line: str) -> Command:
-        """Start a command.
+    @contextmanager
+    def at_work(self, shell: Shell) -> Iterator[None]:
+        """While a request is answered, its shell is not idle."""
+        with self._lock:
+            shell.waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                shell.waiting -= 1
+                shell.used = time.monotonic()
+
+    def run(self, shell: Shell, command_line: str | None, instead: Process) -> Command:
+        """Start a command, or have `instead` for one that `cmd.exe` does not take.
 
         Raises:
-            Fault: A quota forbids it.
+            Fault: A quota forbids it, there is no such program, or the shell was ended meanwhile.
         """
+        command = Command(instead)
         with self._lock:
             operations = sum(other.operations for other in self._shells.values() if other.owner == shell.owner)
             if operations >= self.quotas.operations:
                 raise faults.too_many_operations(self.quotas.operations)
-            if sum(not command.gone for command in shell.commands.values()) >= self.quotas.processes:
+            if sum(not one.gone for one in shell.commands.values()) >= self.quotas.processes:
                 raise faults.too_many_processes(self.quotas.processes)
             shell.operations += 1
-        command = Command(self._start(command_line, shell.environment, shell.codepage))
-        shell.commands[command.id] = command
+            shell.commands[command.id] = command  # holds its place while it is started
+        if command_line is not None:
+            try:
+                command.process = self._start(command_line, shell.environment, shell.codepage)
+            except OSError:
+                command.gone = True
+                raise faults.not_found() from None
+        if shell.gone.is_set():
+            command.gone = True
+            command.process.kill()
+            raise faults.aborted()
         return command
 
     def command(self, shell: Shell, command_id: str) -> Command:
@@ -162,7 +186,7 @@ class Shells:
         """End a shell, and the processes in it."""
         with self._lock:
             self._shells.pop(shell.id, None)
-        shell.gone.set()
+            shell.gone.set()
         for command in list(shell.commands.values()):
             command.gone = True
             command.process.kill()

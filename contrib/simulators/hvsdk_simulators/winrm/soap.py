@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 from xml.etree import ElementTree
@@ -41,6 +42,7 @@ _KNOWN_HEADERS = frozenset(
     for name in names
 )
 _TRUE = ("1", "true")
+_PROVIDER = r'provider="Shell cmd plugin" path="%systemroot%\system32\winrscmd.dll"'
 
 
 class MalformedError(Exception):
@@ -59,6 +61,7 @@ class Fault(Exception):
         detail: URI of `w:FaultDetail`; None for none.
         message: What stands in `f:Message`; the reason, when it is empty.
         not_understood: A header's name as (namespace, local name).
+        provider: Whether it comes from what is behind the service.
     """
 
     code: str
@@ -68,6 +71,7 @@ class Fault(Exception):
     detail: str | None = None
     message: str = ""
     not_understood: tuple[str, str] | None = None
+    provider: bool = False
 
 
 @frozen
@@ -171,8 +175,6 @@ def seconds_of(duration: str) -> float:
     Raises:
         Fault: It is none.
     """
-    import re
-
     found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", duration)
     if found is None:
         raise Fault("Sender", "w:SchemaValidationError", f"The duration {duration} is not valid. ", wsman_code=87)
@@ -201,6 +203,8 @@ def fault_envelope(fault: Fault, relates_to: str | None, machine: str) -> bytes:
     detail = f"<w:FaultDetail>{fault.detail}</w:FaultDetail>" if fault.detail else ""
     if fault.wsman_code is not None:
         text = escape(fault.message or fault.reason)
+        if fault.provider:
+            text = f"<f:ProviderFault {_PROVIDER}>{text}</f:ProviderFault>"
         detail += (
             '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" '
             f"Code={quoteattr(str(fault.wsman_code))} Machine={quoteattr(machine)}><f:Message>{text}</f:Message></f:WSManFault>"
