@@ -9,6 +9,7 @@ from hvsdk.driver import Capability
 from hvsdk_hyperv._adapters import AdapterVerbs
 from hvsdk_hyperv._clone import CloneVerbs
 from hvsdk_hyperv._console import ConsoleReads
+from hvsdk_hyperv._create import CreateVerbs
 from hvsdk_hyperv._delete import DeleteVerbs
 from hvsdk_hyperv._disks import DiskVerbs
 from hvsdk_hyperv._host import HostReads
@@ -18,6 +19,7 @@ from hvsdk_hyperv._networks import NetworkReads
 from hvsdk_hyperv._nodes import NodeReads
 from hvsdk_hyperv._pools import PoolReads
 from hvsdk_hyperv._power import PowerVerbs
+from hvsdk_hyperv._reconfigure import ReconfigureVerbs
 from hvsdk_hyperv._revert import RevertVerbs
 from hvsdk_hyperv._screenshot import ScreenshotReads
 from hvsdk_hyperv._snapshots import SnapshotVerbs
@@ -32,6 +34,8 @@ class HyperVDriver(
     MigrateVerbs,
     RevertVerbs,
     PowerVerbs,
+    CreateVerbs,
+    ReconfigureVerbs,
     SnapshotVerbs,
     DeleteVerbs,
     DiskVerbs,
@@ -52,6 +56,7 @@ class HyperVDriver(
         {
             Capability.CLONE_LINKED,
             Capability.CLONE_RUNNING,
+            Capability.CLOUD_INIT,
             Capability.DUPLICATE_NAMES,
             Capability.GUEST_INFO,
             Capability.HOTPLUG_DISK,
@@ -60,9 +65,12 @@ class HyperVDriver(
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,
             Capability.MULTIPROCESS,
+            Capability.RECONFIGURE_RUNNING,
             Capability.RESIZE_DISK_RUNNING,
+            Capability.SECURE_BOOT,
             Capability.SNAPSHOT_MEMORY,
             Capability.SNAPSHOT_QUIESCE,
             Capability.SNAPSHOT_RUNNING,
+            Capability.UEFI,
         }
     )

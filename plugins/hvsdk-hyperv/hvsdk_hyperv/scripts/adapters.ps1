@@ -29,37 +29,44 @@ function Get-Adapters($VM, [string]$Id) {
     @{ adapter = ConvertTo-AdapterRecord $adapter; notes = "$($VM.Notes)" }
 }
 
-$Operations['adapters.add'] = {
-    # Add an adapter: switch (id or name, null for the usual one), plug, mac, legacy, vlan, name. Answers its id.
-    param($Arguments)
-    $vm = Get-TheVM $Arguments.id
-    Confirm-Pluggable $vm ([bool]$Arguments.legacy) 'given an adapter'
-    if ($Arguments.legacy -and $vm.Generation -eq 2) {
-        Stop-Operation 'InvalidSpec' "'$($vm.Name)' is of generation 2, which has no legacy adapters" @{ hint = 'leave model out' }
+function Add-WishedAdapter($VM, $Wish) {
+    # Adds an adapter: switch (id or name, null for the usual one), plug, mac, legacy, vlan, name. Returns it with the switch
+    # that it is on or would be on; what fails leaves none behind.
+    if ($Wish.legacy -and $VM.Generation -eq 2) {
+        Stop-Operation 'InvalidSpec' "'$($VM.Name)' is of generation 2, which has no legacy adapters" @{ hint = 'leave model out' }
     }
-    $present = @(Get-VMNetworkAdapter -VM $vm)
-    if ($Arguments.mac -and @($present | Where-Object { "$($_.MacAddress)" -eq $Arguments.mac }).Count) {
-        Stop-Operation 'AlreadyExists' "'$($vm.Name)' already has an adapter $($Arguments.mac)"
+    $present = @(Get-VMNetworkAdapter -VM $VM)
+    if ($Wish.mac -and @($present | Where-Object { "$($_.MacAddress)" -eq $Wish.mac }).Count) {
+        Stop-Operation 'AlreadyExists' "'$($VM.Name)' already has an adapter $($Wish.mac)"
     }
     $switch = $null
-    if ($null -ne $Arguments.switch) { $switch = Get-TheSwitch "$($Arguments.switch)" }
+    if ($null -ne $Wish.switch) { $switch = Get-TheSwitch "$($Wish.switch)" }
     else { $switch = Get-UsualSwitch }
-    $parameters = @{ VM = $vm; Passthru = $true }
-    if ($Arguments.name) { $parameters['Name'] = "$($Arguments.name)" }
-    if ($Arguments.mac) { $parameters['StaticMacAddress'] = "$($Arguments.mac)" }
-    if ($Arguments.legacy) { $parameters['IsLegacy'] = $true }
+    $parameters = @{ VM = $VM; Passthru = $true }
+    if ($Wish.name) { $parameters['Name'] = "$($Wish.name)" }
+    if ($Wish.mac) { $parameters['StaticMacAddress'] = "$($Wish.mac)" }
+    if ($Wish.legacy) { $parameters['IsLegacy'] = $true }
     $adapter = Add-VMNetworkAdapter @parameters
     $done = $false
     try {
-        if ($Arguments.vlan) { Set-VMNetworkAdapterVlan -VMNetworkAdapter $adapter -Access -VlanId $Arguments.vlan }
-        if ($switch -and $Arguments.plug) { Connect-VMNetworkAdapter -VMNetworkAdapter $adapter -VMSwitch $switch }
+        if ($Wish.vlan) { Set-VMNetworkAdapterVlan -VMNetworkAdapter $adapter -Access -VlanId $Wish.vlan }
+        if ($switch -and $Wish.plug) { Connect-VMNetworkAdapter -VMNetworkAdapter $adapter -VMSwitch $switch }
         $done = $true
     } finally {
         if (-not $done) { Remove-VMNetworkAdapter -VMNetworkAdapter $adapter }
     }
+    @{ adapter = $adapter; switch = $switch }
+}
+
+$Operations['adapters.add'] = {
+    # Adds an adapter, and answers its id, the switch that it is on or would be on, and the notes.
+    param($Arguments)
+    $vm = Get-TheVM $Arguments.id
+    Confirm-Pluggable $vm ([bool]$Arguments.legacy) 'given an adapter'
+    $new = Add-WishedAdapter $vm $Arguments
     $record = $null
-    if ($switch) { $record = @{ switch = ConvertTo-Guid $switch.Id; name = "$($switch.Name)" } }
-    @{ id = Get-AdapterId $adapter; switch = $record; notes = "$($vm.Notes)" }
+    if ($new.switch) { $record = @{ switch = ConvertTo-Guid $new.switch.Id; name = "$($new.switch.Name)" } }
+    @{ id = Get-AdapterId $new.adapter; switch = $record; notes = "$($vm.Notes)" }
 }
 
 $Operations['adapters.remove'] = {

@@ -9,7 +9,7 @@ from .domains import adapter_id, adapter_record
 from .networks import the_switch, usual_switch
 from .registry import Host, RefusalError, operation
 
-__all__: list[str] = []
+__all__ = ["add_wished_adapter"]
 
 
 def _find(host: Host, vm: Any, id: str) -> Any:
@@ -43,34 +43,40 @@ def _now(host: Host, vm: Any, id: str) -> dict[str, Any]:
     return {"adapter": adapter_record(_find(host, vm, id)), "notes": vm["Notes"] or ""}
 
 
-@operation("adapters.add")
-def _add(host: Host, arguments: dict[str, Any]) -> Any:
-    vm = the_vm(host, arguments["id"])
-    legacy, mac = bool(arguments.get("legacy")), arguments.get("mac")
-    _confirm_pluggable(vm, legacy, "given an adapter")
+def add_wished_adapter(host: Host, vm: Any, wish: dict[str, Any]) -> tuple[Any, Any]:
+    """Add an adapter, and return it with the switch that it is on or would be on: the twin of `Add-WishedAdapter`."""
+    legacy, mac = bool(wish.get("legacy")), wish.get("mac")
     if legacy and vm["Generation"] == 2:
         text = f"'{vm['Name']}' is of generation 2, which has no legacy adapters"
         raise RefusalError("InvalidSpec", text, hint="leave model out")
     present = host.run("Get-VMNetworkAdapter", VM=[vm])
     if mac and any(one["MacAddress"] == mac for one in present):
         raise RefusalError("AlreadyExists", f"'{vm['Name']}' already has an adapter {mac}")
-    switch = the_switch(host, arguments["switch"]) if arguments.get("switch") is not None else usual_switch(host)
+    switch = the_switch(host, wish["switch"]) if wish.get("switch") is not None else usual_switch(host)
     parameters: dict[str, Any] = {"VM": [vm], "Passthru": True}
-    if arguments.get("name"):
-        parameters["Name"] = arguments["name"]
+    if wish.get("name"):
+        parameters["Name"] = wish["name"]
     if mac:
         parameters["StaticMacAddress"] = mac
     if legacy:
         parameters["IsLegacy"] = True
     adapter = host.one("Add-VMNetworkAdapter", **parameters)
     try:
-        if arguments.get("vlan"):
-            host.run("Set-VMNetworkAdapterVlan", VMNetworkAdapter=[adapter], Access=True, VlanId=arguments["vlan"])
-        if switch is not None and arguments.get("plug"):
+        if wish.get("vlan"):
+            host.run("Set-VMNetworkAdapterVlan", VMNetworkAdapter=[adapter], Access=True, VlanId=wish["vlan"])
+        if switch is not None and wish.get("plug"):
             host.run("Connect-VMNetworkAdapter", VMNetworkAdapter=[adapter], VMSwitch=switch)
     except BaseException:
         host.run("Remove-VMNetworkAdapter", VMNetworkAdapter=[adapter])
         raise
+    return adapter, switch
+
+
+@operation("adapters.add")
+def _add(host: Host, arguments: dict[str, Any]) -> Any:
+    vm = the_vm(host, arguments["id"])
+    _confirm_pluggable(vm, bool(arguments.get("legacy")), "given an adapter")
+    adapter, switch = add_wished_adapter(host, vm, arguments)
     record = {"switch": str(switch["Id"]), "name": switch["Name"]} if switch is not None else None
     return {"id": adapter_id(adapter), "switch": record, "notes": vm["Notes"] or ""}
 
