@@ -55,3 +55,14 @@ def test_the_nodes_of_a_cluster_are_listed(make_server: Callable[..., Running]) 
     assert [one.name for one in nodes] == ["hv-1", "hv-2", "hv-3"]
     assert all(one.state == "up" for one in nodes)
     assert [bool(one.cpus) for one in nodes] == [True, False, False]
+
+
+def test_domains_of_all_nodes_are_listed(make_server: Callable[..., Running]) -> None:
+    told = []
+    for engine in ("python", "powershell"):
+        with connect(make_server(nodes=2, domains=4, engine=engine)) as host:
+            domains = host.domains(full=True)
+            assert {one.node for one in domains} == {"hv-1", "hv-2"}
+            assert all(one.details["hyperv.clustered"] for one in domains)
+            told.append([(one.node, one.name) for one in domains])
+    assert told[0] == told[1]

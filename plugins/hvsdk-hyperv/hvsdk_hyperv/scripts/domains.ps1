@@ -234,6 +234,21 @@ function Read-AroundVM($VM, $Include) {
     $about
 }
 
+function Get-AllVM {
+    # The machines of this host, and those of the other nodes of its cluster. A node that is down has none, and one that this
+    # login may not be carried on to (a second hop, which takes Kerberos' delegation or CredSSP) shows none.
+    $all = @(Get-VM)
+    if ($null -eq $global:InCluster) { $global:InCluster = [bool](Get-Members).Count }
+    if ($global:InCluster) {
+        $here = "$((Get-VMHost).Name)"
+        foreach ($node in @((Get-Members).Values | Sort-Object -Property Name)) {
+            if ("$($node.State)" -ne 'Up' -or "$($node.Name)" -eq $here) { continue }
+            try { $all += @(Get-VM -ComputerName "$($node.Name)" -ErrorAction Stop) } catch { $null = $_ }
+        }
+    }
+    $all
+}
+
 function Get-DomainRecord($VM, $Include) {
     # The records of one VM or of many, in the same few cmdlets. VMs that go meanwhile are left out.
     $all = @($VM | Where-Object { $_ })
@@ -241,7 +256,7 @@ function Get-DomainRecord($VM, $Include) {
         try { $about = Read-AroundVM $all $Include } catch { $about = @{ problems = @($_) } }
         if (-not $about.problems.Count) { break }
         $there = @{}
-        foreach ($one in @(Get-VM)) { $there["$($one.Id)"] = $true }
+        foreach ($one in @(Get-AllVM)) { $there["$($one.Id)"] = $true }
         $left = @($all | Where-Object { $there.ContainsKey("$($_.Id)") })
         if ($try -ge 3 -or $left.Count -eq $all.Count) { throw $about.problems[0] }
         $all = $left
@@ -267,7 +282,7 @@ function Get-DomainRecord($VM, $Include) {
 
 $Operations['domains.list'] = {
     param($Arguments)
-    ,@(Get-DomainRecord -VM @(Get-VM) -Include $Arguments.include)
+    ,@(Get-DomainRecord -VM @(Get-AllVM) -Include $Arguments.include)
 }
 
 $Operations['domains.get'] = {
@@ -280,7 +295,7 @@ $Operations['domains.get'] = {
 $Operations['domains.find'] = {
     # Ids of the VMs with one of these UUIDs, as their own or as the one that the guest sees; else of those of this name.
     param($Arguments)
-    $all = @(Get-VM)
+    $all = @(Get-AllVM)
     $uuids = @($Arguments.uuids)
     $found = @($all | Where-Object { $uuids -contains "$($_.Id)" } | ForEach-Object { "$($_.Id)".ToLowerInvariant() })
     if (-not $found.Count -and $uuids.Count -and $all.Count) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from .common import iso, the_vm
 from .registry import Host, RefusalError, operation
 
-__all__ = ["adapter_id", "adapter_record", "domain_record", "domain_records", "drive_id"]
+__all__ = ["adapter_id", "adapter_record", "all_vms", "domain_record", "domain_records", "drive_id"]
 
 _NAMESPACE = "root\\virtualization\\v2"
 _REALIZED = "VirtualSystemType='Microsoft:Hyper-V:System:Realized'"
@@ -25,6 +26,21 @@ def drive_id(drive: Any) -> str:
 def adapter_id(adapter: Any) -> str:
     """Return what an adapter is called: the id of the device."""
     return str(adapter["Id"]).rpartition("\\")[2].lower()
+
+
+def all_vms(host: Host) -> list[Any]:
+    """Return the VMs of this host, and of the other nodes of its cluster that answer."""
+    found = host.run("Get-VM")
+    try:
+        nodes = sorted(host.run("Get-ClusterNode"), key=lambda one: str(one["Name"]).lower())
+    except CmdletError:
+        return found
+    here = host.one("Get-VMHost")["Name"].lower()
+    for node in nodes:
+        if node["State"] == "Up" and str(node["Name"]).lower() != here:
+            with contextlib.suppress(CmdletError):
+                found += host.run("Get-VM", ComputerName=[node["Name"]])
+    return found
 
 
 def domain_record(host: Host, vm: Any, include: Iterable[str]) -> dict[str, Any]:
@@ -48,7 +64,7 @@ def domain_records(host: Host, vms: Sequence[Any], include: Iterable[str]) -> li
 
 @operation("domains.list")
 def _list(host: Host, arguments: dict[str, Any]) -> Any:
-    return domain_records(host, host.run("Get-VM"), arguments.get("include") or ())
+    return domain_records(host, all_vms(host), arguments.get("include") or ())
 
 
 @operation("domains.get")
@@ -58,7 +74,7 @@ def _get(host: Host, arguments: dict[str, Any]) -> Any:
 
 @operation("domains.find")
 def _find(host: Host, arguments: dict[str, Any]) -> Any:
-    vms = host.run("Get-VM")
+    vms = all_vms(host)
     uuids = set(arguments.get("uuids") or ())
     found = [str(vm["Id"]) for vm in vms if str(vm["Id"]) in uuids]
     if not found and uuids and vms:
