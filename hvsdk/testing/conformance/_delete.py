@@ -107,7 +107,8 @@ class Delete(Kit):
             assert stands_in(domain) == domain, "refused, but the definition is gone"
             assert all(map(is_there, volumes)), "refused, but a volume is gone"
         else:  # products that keep shared blocks apart from both need not refuse
-            assert not ground & {key for volume in volumes for key in (volume.id, volume.path)}, "the ground is gone"
+            gone = {key for volume in volumes if not is_there(volume) for key in (volume.id, volume.path)}
+            assert not ground & gone, "the ground is gone"
             needs(host, Capability.START)
             copy.start(timeout=patience)
             assert stands_in(copy).power_state is PowerState.RUNNING
