@@ -129,7 +129,7 @@ def _drives(spec: DomainSpec, generation: int) -> list[dict[str, Any]]:
         _check_boot_of_bios(disks)
         hard = [wish for wish in wishes if wish["device"] == "disk"]
         first = hard and not any(wish["bus"] == "ide" for wish in hard)
-        if first and hard[0]["bus"] is None:
+        if first and hard[0]["bus"] is None and not hard[0]["shared"]:  # IDE shares none
             hard[0]["bus"] = "ide"
     return wishes
 
