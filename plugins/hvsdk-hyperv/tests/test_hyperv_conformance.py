@@ -9,7 +9,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 import requests
-from hvsdk import Domain, PowerState
+from hvsdk import DiskSpec, Domain, DomainSpec, NicSpec, PowerState
 from hvsdk.testing import BackendConformance
 from hvsdk_simulators import Running
 from hyperv_support import connect, powershell
@@ -59,6 +59,13 @@ class Servers(BackendConformance):
         server.act("peer", node="HV-9", control=second_server.control)
         with connect(second_server) as second:
             yield second
+
+    @pytest.fixture
+    def spec(self) -> DomainSpec:
+        """Of generation 2: the first disk of the other one is on IDE, which takes and gives nothing while it is on."""
+        return DomainSpec(
+            name="kit", vcpus=1, memory="64MiB", disks=[DiskSpec(size="16MiB")], nics=[NicSpec()], firmware="uefi"
+        )
 
     @pytest.fixture
     def image(self, server: Running) -> str:
