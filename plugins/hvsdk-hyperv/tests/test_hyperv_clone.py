@@ -59,6 +59,17 @@ def test_settings_are_carried_over(spare: hvsdk.Domain) -> None:
         removed(copy)
 
 
+def test_an_image_for_cloud_init_is_one_domains_own(host: hvsdk.Host) -> None:
+    domain = host.create_domain(
+        hvsdk.DomainSpec(name="seeded", vcpus=1, memory="512MiB", cloud_init=hvsdk.CloudInit(user_data="#cloud-config"))
+    )
+    copy = domain.clone("copy")
+    assert [disk.source for disk in domain.info.disks if disk.device == "cdrom"] != [None]
+    assert [disk.source for disk in copy.info.disks if disk.device == "cdrom"] == [None]
+    removed(copy)
+    removed(domain)
+
+
 def test_a_fence_is_not_carried_over(spare: hvsdk.Domain) -> None:
     spare.fence("under repair")
     try:

@@ -30,6 +30,7 @@ $CopyAdapter = @{
     AllowTeaming = 'AllowTeaming'; DeviceNaming = 'DeviceNaming'; StormLimit = 'StormLimit'; FixSpeed10G = 'FixSpeed10G'
     DynamicIPAddressLimit = 'DynamicIPAddressLimit'; NumaAwarePlacement = 'NumaAwarePlacement'; InterruptModeration = 'InterruptModeration'
 }
+$SeedImage = '\\hvsdk-seed-[0-9a-f-]{36}\.iso$'  # for cloud-init: it is one machine's own
 $CopyExtras = @{
     'Get-VMAssignableDevice' = 'a device of the host that is assigned to it'
     'Get-VMGpuPartitionAdapter' = 'a part of a graphics adapter of the host'
@@ -134,7 +135,7 @@ function Copy-Devices($VM, $New, $Paths) {
     }
     foreach ($drive in @(Get-VMDvdDrive -VM $VM)) {
         $place = @{ ControllerNumber = $drive.ControllerNumber; ControllerLocation = $drive.ControllerLocation }
-        if ($drive.Path) { $place['Path'] = "$($drive.Path)" }
+        if ($drive.Path -and "$($drive.Path)" -notmatch $SeedImage) { $place['Path'] = "$($drive.Path)" }
         Add-VMDvdDrive -VM $New @place
     }
     $adapters = @{}

@@ -42,6 +42,7 @@ _ADAPTER = _same(
     *("IovQueuePairsRequested", "IovInterruptModeration", "AllowTeaming", "DeviceNaming", "StormLimit", "FixSpeed10G"),
     *("DynamicIPAddressLimit", "NumaAwarePlacement", "InterruptModeration"),
 ) | {"PortMirroring": "PortMirroringMode", "VmqWeight": "VMQWeight"}
+_SEED = re.compile(r"\\hvsdk-seed-[0-9a-f-]{36}\.iso$", re.IGNORECASE)
 _EXTRAS = {
     "Get-VMAssignableDevice": "a device of the host that is assigned to it",
     "Get-VMGpuPartitionAdapter": "a part of a graphics adapter of the host",
@@ -242,7 +243,7 @@ def _copy_devices(host: Host, vm: Any, new: Any, paths: dict[str, str]) -> dict[
         host.run("Add-VMHardDiskDrive", VM=[new], **place)
     for drive in host.run("Get-VMDvdDrive", VM=[vm]):
         place = {name: drive[name] for name in ("ControllerNumber", "ControllerLocation")}
-        if drive["Path"]:
+        if drive["Path"] and not _SEED.search(drive["Path"]):
             place["Path"] = drive["Path"]
         host.run("Add-VMDvdDrive", VM=[new], **place)
     return _copy_adapters(host, vm, new)
