@@ -188,6 +188,9 @@ class NicDevices(Kit):
         needs_hotplug(host, state, Capability.HOTPLUG_NIC)
         before = {nic.id for nic in reach(domain, state).info.nics}
         nic = domain.attach_nic(NicSpec())
+        if by == "mac" and nic.mac is None:
+            domain.detach_nic(nic, timeout=patience)
+            pytest.skip("the product gives an adapter its MAC when the domain is started")
         domain.detach_nic(nic if by == "nic" else getattr(nic, by), timeout=patience)
         assert {item.id for item in domain.info.nics} == before
         assert {item.id for item in stands_in(domain).info.nics} == before
