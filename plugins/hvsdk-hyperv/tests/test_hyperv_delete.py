@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hvsdk import DiskSpec, errors
+from hvsdk import CloudInit, DiskSpec, errors
 from hvsdk_simulators import Running
 from hvsdk_simulators.hyperv.cmdlets import registry
 from hyperv_engines import OFF, Engine
@@ -43,6 +43,14 @@ def test_its_own_volumes_go_and_images_stay(lab: Lab) -> None:
     assert lab.files() == before
     with pytest.raises(errors.DomainNotFoundError):
         lab.host.domain(domain.native_id)
+
+
+def test_the_image_for_cloud_init_goes_with_its_domain(lab: Lab) -> None:
+    before = lab.files()
+    domain = lab.domain(cloud_init=CloudInit(user_data="#cloud-config\n"))
+    assert len(lab.files() - before) == 1
+    domain.delete(disks="keep")
+    assert lab.files() == before
 
 
 def test_a_running_or_suspended_domain_stays(lab: Lab) -> None:

@@ -68,6 +68,24 @@ function Remove-Volumes($Paths, $Name) {
     }
 }
 
+function Get-SeedImages($VM) {
+    # The images for cloud-init that were made for this machine alone, which hold secrets of its guest.
+    $name = "hvsdk-seed-$("$($VM.Id)".ToLowerInvariant()).iso"
+    $found = @{}
+    foreach ($path in @(Join-Folder (Get-DefaultFolder) $name) + @(Get-VMDvdDrive -VM $VM | ForEach-Object { "$($_.Path)" })) {
+        if ($path -and (Split-Name $path) -eq $name -and (Test-File $path)) { $found[$path.ToLowerInvariant()] = $path }
+    }
+    foreach ($path in @($found.Values)) { $path }
+}
+
+function Remove-SeedImages($Paths) {
+    # Removes images whose machine is gone, unless another one has them, such as a copy that another tool made.
+    if (-not @($Paths).Count) { return }
+    $used = @{}
+    foreach ($one in @(Get-UsedFiles)) { $used[$one.path.ToLowerInvariant()] = $true }
+    foreach ($path in @($Paths)) { if (-not $used.ContainsKey($path.ToLowerInvariant())) { Remove-IfThere $path } }
+}
+
 $Operations['delete.run'] = {
     # Checkpoints are merged before the machine goes: Hyper-V would go on with that afterwards, when nobody waits for it.
     param($Arguments)
@@ -80,6 +98,7 @@ $Operations['delete.run'] = {
     $whole = @(Get-WholeDisks $vm $own)
     if ($own.Count -and ($takes -or $checkpoints.Count)) { Confirm-Unused $own $id $(if ($takes) { 'removed' } else { 'merged' }) }
     $folders = @(Get-OwnFolders $vm)
+    $seeds = @(Get-SeedImages $vm)
     if ($checkpoints.Count) {
         foreach ($one in @($checkpoints | Where-Object { -not $_.ParentSnapshotId })) {
             Remove-VMSnapshot -VMSnapshot $one -IncludeAllChildSnapshots -Confirm:$false
@@ -93,6 +112,7 @@ $Operations['delete.run'] = {
     Confirm-Whole $vm $whole
     if ($vm.IsClustered) { Get-ClusterGroup -VMId $vm.Id | Remove-ClusterGroup -RemoveResources -Force }
     Remove-VM -VM $vm -Force -Confirm:$false
+    Remove-SeedImages $seeds
     if ($takes) { Remove-Volumes $whole "$($vm.Name)" }
     Remove-EmptyFolders $folders
 }

@@ -9,7 +9,18 @@ from typing import Any
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
-from .files import confirm_unused, is_file, is_folder, is_own_path, join, name_of, own_disks
+from .files import (
+    confirm_unused,
+    default_folder,
+    is_file,
+    is_folder,
+    is_own_path,
+    join,
+    name_of,
+    own_disks,
+    remove_if_there,
+    used_files,
+)
 from .registry import Host, RefusalError, operation
 from .snapshots import wait_merge
 
@@ -76,6 +87,22 @@ def _remove_volumes(host: Host, paths: Sequence[str], name: str) -> None:
         raise RefusalError("OperationFailed", text, hint="remove them with Volume.delete()")
 
 
+def _seed_images(host: Host, vm: Any) -> list[str]:
+    name = f"hvsdk-seed-{vm['Id']}.iso"
+    paths = [join(default_folder(host), name), *(one["Path"] for one in host.run("Get-VMDvdDrive", VM=[vm]))]
+    found = {path.lower(): path for path in paths if path and name_of(path).lower() == name and is_file(host, path)}
+    return list(found.values())
+
+
+def _remove_seed_images(host: Host, paths: Sequence[str]) -> None:
+    if not paths:
+        return
+    used = {path.lower() for path, _, _ in used_files(host)}
+    for path in paths:
+        if path.lower() not in used:
+            remove_if_there(host, path)
+
+
 @operation("delete.run")
 def _run(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, arguments["id"])
@@ -86,7 +113,7 @@ def _run(host: Host, arguments: dict[str, Any]) -> Any:
     whole = _whole_disks(host, vm, own)
     if own and (takes or checkpoints):
         confirm_unused(host, own, id, "removed" if takes else "merged")
-    folders = _own_folders(host, vm)
+    folders, seeds = _own_folders(host, vm), _seed_images(host, vm)
     if checkpoints:
         for one in checkpoints:
             if not one["ParentSnapshotId"]:
@@ -102,6 +129,7 @@ def _run(host: Host, arguments: dict[str, Any]) -> Any:
         for group in host.run("Get-ClusterGroup", VMId=vm["Id"]):
             host.run("Remove-ClusterGroup", InputObject=group, RemoveResources=True, Force=True)
     host.run("Remove-VM", VM=[vm], Force=True, Confirm=False)
+    _remove_seed_images(host, seeds)
     if takes:
         _remove_volumes(host, whole, vm["Name"])
     _remove_empty(host, folders)
