@@ -65,7 +65,7 @@ def test_labels_round_trip(domain: hvsdk.Domain) -> None:
         domain.set_tags({tag, "second"})
         domain.set_metadata({"team.owner": text, "team.other": "b"})
         domain.refresh()
-        assert (domain.notes, domain.tags) == (text, {tag, "second"})
+        assert (domain.notes, domain.tags) == (text, frozenset({tag, "second"}))
         assert domain.metadata == {"team.owner": text, "team.other": "b"}
         domain.set_metadata({"team.owner": None})
         assert (domain.notes, domain.metadata) == (text, {"team.other": "b"})
@@ -143,12 +143,13 @@ def test_a_fence_leaves_a_mark_and_takes_everything_back(make_server: Callable[.
         domain.set_autostart(True)
         before = [(nic.id, nic.network, nic.link_up) for nic in domain.nics]
         domain.fence("it moved")
-        assert domain.fenced is not None
-        assert domain.autostart is False
+        assert domain.info.fenced is not None
+        assert domain.info.autostart is False
         assert not any(nic.link_up for nic in domain.nics)
         assert FENCE_KEY in domain.metadata
         with pytest.raises(hvsdk.errors.PermissionDeniedError):
             domain.start()
         domain.unfence()
-        assert (domain.fenced, domain.autostart) == (None, True)
+        assert domain.info.fenced is None
+        assert domain.info.autostart is True
         assert [(nic.id, nic.network, nic.link_up) for nic in domain.nics] == before
