@@ -7,6 +7,7 @@ that allows the verb is a lost race and tried again, anything else is an error t
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,7 +40,9 @@ T = TypeVar("T")
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
 LAST_CHANCE_SECONDS = 0.1
-"""With less time than this a refused call is not made again: its outcome would be unknown for nothing."""
+"""With less time than this, or than twice what it took before, a refused call is not made again: its outcome would be
+unknown for nothing."""
+LONGEST_LAST_CHANCE_SECONDS = 5.0
 INTERRUPT_SECONDS = 10.0
 """How long Ctrl-C waits for the answer to a call that makes something, in order to undo it."""
 
@@ -92,6 +95,7 @@ def carry_out(
     guard = rule is not None and doing.operation.verb in doing.door.driver_class.unguarded
     first: HvsdkError | None = None
     begun = False
+    took = 0.0
 
     def begin(driver: Driver, limit: Deadline) -> T | Task[T]:
         nonlocal begun
@@ -100,6 +104,7 @@ def carry_out(
 
     while True:
         begun = False
+        began = time.monotonic()
         try:
             if guard and rule is not None:
                 there = _judge(doing, rule, doing.look(STATE), None)
@@ -137,9 +142,11 @@ def carry_out(
             if begun or first is None:
                 raise
             raise _gave_up(doing, first) from late  # the last pause was longer than it was to be
-        if bound.remaining() < LAST_CHANCE_SECONDS:
+        took = max(took, time.monotonic() - began)
+        chance = min(max(LAST_CHANCE_SECONDS, 2 * took), LONGEST_LAST_CHANCE_SECONDS)
+        if bound.remaining() < chance:
             raise _gave_up(doing, first)
-        pauses.sleep(leave=LAST_CHANCE_SECONDS / 2)
+        pauses.sleep(leave=chance / 2)
 
 
 class _Wait(Exception):
