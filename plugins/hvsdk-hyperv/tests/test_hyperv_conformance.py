@@ -32,6 +32,16 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="class")
+def open_host(request: pytest.FixtureRequest, server: Running) -> Iterator[hvsdk.Host]:
+    """A connection for all tests of a class."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HVSDK_KIT_PASSWORD", server.password)
+        secret = hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD")
+        with connect(server, password=secret, **request.cls.wishes) as host:
+            yield host
+
+
 @pytest.fixture(scope="session")
 def second_server() -> Iterator[Running]:
     """Another host, to which domains move."""
@@ -116,9 +126,17 @@ class Servers(BackendConformance):
         return lambda: sum(count for name, count in server.counts().items() if "/" not in name)
 
     @pytest.fixture
-    def lose_connection(self, server: Running) -> Callable[[str], None]:
-        """What is lost before is the request, and after it the answer."""
-        return lambda when: server.fault("Send:drop-before:1" if when == "before" else "Receive:drop-after:1")
+    def lose_connection(self, request: pytest.FixtureRequest, server: Running) -> Callable[[str], None]:
+        """What is lost before is the request, and after it the answer; of a change it is not the look before it."""
+        looks = "test_a_change_" in request.node.name
+
+        def lose(when: str) -> None:
+            action = "Send" if when == "before" else "Receive"
+            if looks:
+                server.fault(f"{action}:slow=0:1")
+            server.fault(f"{action}:drop-{when}:1")
+
+        return lose
 
     @pytest.fixture
     def expire_session(self, server: Running) -> Callable[[], None]:
@@ -154,14 +172,30 @@ class TestPythonOverHttp(Servers):
     options: ClassVar[dict[str, Any]] = {"engine": "python", "tls": False}
 
 
-class TestPowerShellOverHttps(Servers):
+class OneConnection(Servers):
+    """One connection for all tests of a class: PowerShell takes a second or two to start."""
+
+    shared_host = True
+
+    @pytest.fixture
+    def host(self, open_host: hvsdk.Host, server: Running) -> Iterator[hvsdk.Host]:
+        yield open_host
+        server.clear_faults()
+
+    @pytest.fixture
+    def spare_host(self, server: Running, host: hvsdk.Host) -> Iterator[hvsdk.Host]:
+        with connect(server, password=hvsdk.SecretRef("env:HVSDK_KIT_PASSWORD"), **self.wishes) as spare:
+            yield spare
+
+
+class TestPowerShellOverHttps(OneConnection):
     """A real PowerShell, over TLS with basic."""
 
     options: ClassVar[dict[str, Any]] = {"engine": "powershell"}
     wishes: ClassVar[dict[str, Any]] = {"transport": "basic"}
 
 
-class TestPowerShellOverHttp(Servers):
+class TestPowerShellOverHttp(OneConnection):
     """A real PowerShell, without TLS."""
 
     options: ClassVar[dict[str, Any]] = {"engine": "powershell", "tls": False}
