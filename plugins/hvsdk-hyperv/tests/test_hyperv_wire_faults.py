@@ -155,3 +155,13 @@ def test_a_machine_that_vanished_is_said_to_be_gone(wire: Running, host: hvsdk.H
         with pytest.raises(errors.DomainNotFoundError):
             call()
     assert domain.uuid not in {one.uuid for one in host.domains()}
+
+
+def test_a_user_without_rights_is_told_so_and_leaves_no_shell(wire: Running) -> None:
+    wire.act("rights", hyperv=False)
+    try:
+        with pytest.raises(errors.PermissionDeniedError, match="Hyper-V Administrators"):
+            connect(wire)
+    finally:
+        wire.act("rights", hyperv=True)
+    assert eventually(lambda: not wire.sessions(), 5)

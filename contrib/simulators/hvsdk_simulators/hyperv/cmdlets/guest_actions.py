@@ -75,3 +75,9 @@ def _service(world: World, arguments: dict[str, Any]) -> None:
 def _memory(world: World, arguments: dict[str, Any]) -> None:
     """Let a VM need so many bytes to boot, without a look at what the host has."""
     _vm(world, arguments).hardware.memory_startup = int(arguments["bytes"])
+
+
+@action("rights")
+def _rights(world: World, arguments: dict[str, Any]) -> None:
+    """Say whether users may use Hyper-V: `act("rights", hyperv=False)` as if they were in none of its groups."""
+    world.facts["denied"] = not arguments["hyperv"]

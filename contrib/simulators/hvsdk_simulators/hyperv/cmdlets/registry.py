@@ -35,6 +35,10 @@ class Bound(dict[str, Any]):
 
 Cmdlet = Callable[["World", Bound], Iterable[Any] | None]
 CMDLETS: dict[str, Cmdlet] = {}
+_DENIED = (
+    "You do not have the required permission to complete this task. Contact the administrator of the authorization "
+    "policy for the computer '{}'."
+)
 
 
 def cmdlet(name: str) -> Callable[[Cmdlet], Cmdlet]:
@@ -74,6 +78,8 @@ def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
         )
     written: list[Any] = []
     try:
+        if world.facts.get("denied") and name.partition("-")[2].startswith(("VM", "VHD")):
+            raise CmdletError("Unspecified", "NotSpecified", _DENIED.format(world.node), name)
         with world.lock:
             written.extend(function(world, Bound(parameters)) or ())
     except CmdletError as error:
