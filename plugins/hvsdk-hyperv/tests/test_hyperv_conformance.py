@@ -167,9 +167,13 @@ class TestPythonOverHttps(Servers):
 
 
 class TestPythonOverHttp(Servers):
-    """The engine in Python, without TLS: NTLM, each message encrypted."""
+    """The engine in Python, without TLS: NTLM, each message encrypted. Checked by `make test-full`."""
 
     options: ClassVar[dict[str, Any]] = {"engine": "python", "tls": False}
+
+    @staticmethod
+    def left_to_full_runs(name: str) -> bool:
+        return True
 
 
 class OneConnection(Servers):
@@ -189,10 +193,14 @@ class OneConnection(Servers):
 
 
 class TestPowerShellOverHttps(OneConnection):
-    """A real PowerShell, over TLS with basic."""
+    """A real PowerShell, over TLS with basic: checked by `make test-full`."""
 
     options: ClassVar[dict[str, Any]] = {"engine": "powershell"}
     wishes: ClassVar[dict[str, Any]] = {"transport": "basic"}
+
+    @staticmethod
+    def left_to_full_runs(name: str) -> bool:
+        return True
 
 
 class TestPowerShellOverHttp(OneConnection):
