@@ -186,11 +186,11 @@ def disk_record(drive: Mapping[str, Any], position: int, boot: Mapping[str, int]
 
 
 def _place_of_file(path: str | None) -> tuple[str | None, str | None]:
-    """Return folder and name of a file: the ids of pool and volume. A disk that is passed through has no file."""
+    """Return a file's folder and its path: the ids of pool and volume. A disk that is passed through has no file."""
     if path is None or not _FILE.match(path):
         return None, None
-    folder, _, name = path.rpartition("\\")
-    return intern(folder + "\\" if folder.endswith(":") else folder), name
+    folder = path.rpartition("\\")[0]
+    return intern(folder + "\\" if folder.endswith(":") else folder), path
 
 
 def _format(drive: Mapping[str, Any]) -> str | None:

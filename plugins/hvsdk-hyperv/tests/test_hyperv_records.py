@@ -164,7 +164,7 @@ def test_drives_are_in_the_order_of_their_controllers() -> None:
     assert [one.format for one in info.disks] == ["raw", "vhdx", "vhdx", "raw"]
     assert (info.disks[2].capacity_bytes, info.disks[2].allocated_bytes) == (5, 3)
     assert info.disks[1].capacity_bytes is None
-    assert (info.disks[2].pool, info.disks[2].volume) == ("C:\\", "b.vhdx")
+    assert (info.disks[2].pool, info.disks[2].volume) == ("C:\\", "C:\\b.vhdx")
     assert (info.disks[3].pool, info.disks[3].volume) == (None, None)
 
 

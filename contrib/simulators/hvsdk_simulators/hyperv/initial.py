@@ -16,12 +16,14 @@ __all__ = ["populate"]
 
 _ROLES = ("web", "db", "app", "mail", "build")
 _DISK_BYTES = 1 << 30
+_SECOND_FOLDER = "D:\\Virtual Hard Disks"
+"""Where every third machine has its disk."""
 
 
 def populate(world: World) -> None:
     """Make what `world.options` asks for; the same seed makes the same host."""
     files = FileSystem(world)
-    for folder in (world.vm_path, world.disk_path, "C:\\ISO", "D:\\"):
+    for folder in (world.vm_path, world.disk_path, "C:\\ISO", _SECOND_FOLDER):
         files.make_folder(folder)
     for name, kind in (("External", "External"), ("Internal", "Internal")):
         switch = Switch(id=world.new_id(), name=name, type=kind)
@@ -70,7 +72,8 @@ def _add_vm(world: World, files: FileSystem, number: int) -> None:
 
 
 def _add_devices(world: World, files: FileSystem, vm: Vm, number: int) -> None:
-    path = f"{world.disk_path}\\{vm.name}.vhdx"
+    folder = _SECOND_FOLDER if number % 3 == 1 else world.disk_path
+    path = f"{folder}\\{vm.name}.vhdx"
     file = files.new_file(path)
     disks.create(file, "vhdx", "dynamic", _DISK_BYTES)
     place = "SCSI" if vm.generation == 2 else "IDE"
