@@ -120,6 +120,25 @@ def test_a_vm_without_its_storage_is_unknown(make_server: Callable[..., Running]
         assert domain.info.details["hyperv.state"] == "OffCritical"
 
 
+def test_disks_that_cannot_be_read_do_not_break_the_listing(make_server: Callable[..., Running]) -> None:
+    for engine in ("python", "powershell"):
+        server = make_server(engine=engine)
+        with opened(server) as driver:
+            first, second, third = driver.list_domains(frozenset({"config"}), deadline=soon(60.0))
+            server.act("file", path=first.disks[0].source, gone=True)
+            server.act("file", path=second.disks[0].source, size=4096)
+            for told in (
+                driver.list_domains(frozenset({"config"}), deadline=soon(60.0)),
+                [
+                    driver.get_domain(one.native_id, frozenset({"config"}), deadline=soon(60.0))
+                    for one in (first, second, third)
+                ],
+            ):
+                sizes = [one.disks[0].capacity_bytes for one in told]
+                assert sizes == [None, None, third.disks[0].capacity_bytes]
+                assert [one.disks[0].format for one in told] == ["vhdx"] * 3
+
+
 def test_a_start_is_told_in_the_same_words_each_time(server: Running) -> None:
     with opened(server) as driver:
         starts = [
