@@ -128,6 +128,33 @@ STORIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         _step("snapshots.create", id=RUNNING, name=NAME, kind="quiesce", mark=""),
         _step("snapshots.list", id=RUNNING),
     ],
+    "power": [
+        *(
+            _step(f"power.{verb}", id=OFF)
+            for verb in (
+                *(
+                    "pause",
+                    "shutdown",
+                    "reset",
+                    "start",
+                    "start",
+                    "pause",
+                    "pause",
+                    "unpause",
+                    "reboot",
+                    "reset",
+                    "suspend",
+                ),
+                *("pause", "resume", "suspend"),
+            )
+        ),
+        _step("power.off", id=OFF, discard=False),
+        _step("power.off", id=OFF, discard=True),
+        _step("power.start", id=OFF),
+        _step("power.shutdown", id=OFF),
+        _step("power.off", id=OFF, discard=False),
+        _step("power.start", id=NOBODY),
+    ],
     "disks": [
         _step("disks.resize", id=RUNNING, disk="scsi:0:0", size=1 << 20),
         _step("disks.resize", id=RUNNING, disk="scsi:0:9", size=1 << 30),
