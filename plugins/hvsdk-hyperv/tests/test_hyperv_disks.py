@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hvsdk import DiskSpec, PowerState, errors
@@ -120,3 +120,19 @@ def test_a_disk_is_not_attached_to_a_suspended_domain(lab: Lab) -> None:
         with pytest.raises(errors.PowerStateError):
             work()
     assert lab.files() == before
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_windows_server_2012_r2_does_the_same(make_server: Callable[..., Running], engine: str) -> None:
+    with lab_on(make_server(version=2012, engine=engine, domains=0)) as lab:
+        domain = lab.domain(DiskSpec(size="8MiB"))
+        domain.insert_media(lab.file("disks-old.iso"))
+        domain.start()
+        disk = domain.attach_disk(DiskSpec(size="8MiB"))
+        assert domain.resize_disk(disk, 16 * MIB).capacity_bytes == 16 * MIB
+        domain.detach_disk(disk)
+        domain.power_off()
+        domain.create_snapshot("first")
+        lab.pool.volume(str(disk.source)).delete()
+        domain.delete(disks="delete")
+        assert [volume.name for volume in lab.pool.volumes()] == ["disks-old.iso"]
