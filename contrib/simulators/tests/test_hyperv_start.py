@@ -1,0 +1,117 @@
+"""The process around a Hyper-V host: what it is started with, what it says of itself, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import winrm
+from hvsdk_simulators import ControlError, Running, start
+from hvsdk_simulators.hyperv.actions import ACTIONS
+from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.winrm.endpoint import ERRORS
+from hvsdk_simulators.wire.faults import Action
+from hyperv_shell import needs_powershell
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## hyperv")[2].partition("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with start("hyperv", domains=3, tls=False) as running:
+        yield running
+
+
+def session(running: Running) -> winrm.Session:
+    """Return a session of pywinrm."""
+    where = running.url.partition("@")[2]
+    return winrm.Session(
+        f"http://{where}/wsman", auth=(running.username, running.password), transport="ntlm", ca_trust_path=None
+    )
+
+
+def test_the_start_line_has_what_a_client_needs(running: Running) -> None:
+    assert re.fullmatch(r"hyperv\+http://Administrator@127\.0\.0\.1:\d+", running.url)
+    assert running.fingerprint == ""
+    assert [one["name"] for one in running.members] == ["HV-1"]
+    assert running.root is not None
+    assert sum(file.name.endswith(".vhdx") for file in Path(running.root).iterdir()) == 3
+
+
+def test_with_tls_it_shows_the_certificate_that_it_names() -> None:
+    with start("hyperv", domains=0, nodes=3) as running:
+        assert running.url.startswith("hyperv://")
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", running.fingerprint)
+        assert [one["name"] for one in running.members] == ["HV-1", "HV-2", "HV-3"]
+
+
+def test_its_files_end_with_it() -> None:
+    with start("hyperv", domains=1) as running:
+        root = Path(running.root or "")
+        assert root.is_dir()
+    assert not root.parent.exists()
+
+
+def test_its_files_end_with_it_also_when_it_is_told_to_end() -> None:
+    running = start("hyperv", domains=1)
+    root = Path(running.root or "")
+    running._process.send_signal(signal.SIGTERM)
+    assert running._process.wait(20) == 0
+    running.stop()
+    assert not root.parent.exists()
+
+
+def test_without_powershell_other_commands_say_what_they_need(running: Running) -> None:
+    found = session(running).run_ps("1 + 1")
+    assert found.status_code == 1
+    assert b"--engine powershell" in found.std_err
+    assert running.sessions() == []
+
+
+def test_with_powershell_any_script_runs() -> None:
+    needs_powershell()
+    with start("hyperv", domains=2, tls=False, engine="powershell") as running:
+        found = session(running).run_ps("$ProgressPreference = 'SilentlyContinue'; @(Get-VM).Count; '\u00e4'.Length")
+        assert (found.status_code, found.std_out.split()) == (0, [b"2", b"1"])
+
+
+def test_shells_are_shown_and_can_be_ended(running: Running) -> None:
+    protocol = session(running).protocol
+    shell = protocol.open_shell()
+    assert running.sessions() == [{"id": shell, "owner": "Administrator", "commands": 0}]
+    assert running.act("kill-shells") == 1
+    assert running.sessions() == []
+
+
+def test_the_control_door_refuses_what_cannot_be_done(running: Running) -> None:
+    with pytest.raises(ControlError, match="no action"):
+        running.act("nothing")
+    with pytest.raises(ControlError, match="no such virtual machine"):
+        running.act("guest", vm="00000000-0000-0000-0000-000000000000")
+    with pytest.raises(ControlError):
+        running.fault("Create:nothing")
+
+
+@pytest.mark.parametrize("wrong", [["--engine", "other"], ["--version", "2008"], ["--domains", "-1"], ["--fault", "x"]])
+def test_a_wrong_command_line_is_refused(wrong: list[str]) -> None:
+    command = [sys.executable, "-m", "hvsdk_simulators", "hyperv", *wrong]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_readme_tells_of_all_options_faults_and_actions() -> None:
+    registry.load()
+    told = subprocess.run(
+        [sys.executable, "-m", "hvsdk_simulators", "hyperv", "--help"], capture_output=True, text=True, timeout=60
+    ).stdout
+    of_pools = {Action.SESSION_EXPIRED, Action.EVENTS_LOST, Action.TASK_VANISH, Action.MASTER_CHANGE, Action.ERROR}
+    wanted = set(re.findall(r"--[a-z-]+", told)) - {"--help"} | set(ERRORS)
+    wanted |= {action.value for action in set(Action) - of_pools} | (set(ACTIONS) - {"arrive"})
+    assert {name for name in wanted if name not in SECTION} == set()
