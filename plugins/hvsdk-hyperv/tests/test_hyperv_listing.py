@@ -147,6 +147,17 @@ def test_a_start_is_told_in_the_same_words_each_time(server: Running) -> None:
     assert starts[0] == starts[1] == starts[2]
 
 
+def test_who_may_see_nothing_is_told_so_instead_of_an_empty_list(make_server: Callable[..., Running]) -> None:
+    for engine in ("python", "powershell"):
+        server = make_server(engine=engine)
+        with connect(server) as host:
+            assert host.domains()
+            server.act("rights", hyperv=False)
+            for work in (host.domains, lambda host=host: host.domain("web-1")):  # type: ignore[misc]
+                with pytest.raises(hvsdk.errors.PermissionDeniedError):
+                    work()
+
+
 def test_an_older_host_is_listed(make_server: Callable[..., Running]) -> None:
     for engine in ("python", "powershell"):
         with opened(make_server(version=2012, engine=engine)) as driver:

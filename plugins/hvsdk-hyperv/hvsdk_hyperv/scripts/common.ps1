@@ -48,7 +48,8 @@ function Get-TheVM {
         $found = @(Get-VM -Id $guid -ErrorAction Stop)
         if ($found.Count -eq 1) { return $found[0] }
     } catch {
-        if (-not (Test-Missing $_)) { throw }
+        $failure = $_
+        if (-not (Test-Missing $failure)) { Confirm-Sight; throw $failure }
     }
     Confirm-Sight
     $moved = Find-MovedVM $guid

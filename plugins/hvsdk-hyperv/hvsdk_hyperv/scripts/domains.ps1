@@ -237,7 +237,8 @@ function Read-AroundVM($VM, $Include) {
 function Get-AllVM {
     # The machines of this host, and those of the other nodes of its cluster. A node that is down has none, and one that this
     # login may not be carried on to (a second hop, which takes Kerberos' delegation or CredSSP) shows none.
-    $all = @(Get-VM)
+    try { $all = @(Get-VM) } catch { $failure = $_; Confirm-Sight; throw $failure }
+    if (-not $all.Count) { Confirm-Sight }  # some hosts show none to who has no rights
     if ($null -eq $global:InCluster) { $global:InCluster = [bool](Get-Members).Count }
     if ($global:InCluster) {
         $here = "$((Get-VMHost).Name)"

@@ -32,6 +32,7 @@ def the_vm(host: Host, id: Any) -> Any:
             return found[0]
     except CmdletError as error:
         if not is_missing(error):
+            confirm_sight(host)
             raise
     confirm_sight(host)
     from .migrate import find_moved

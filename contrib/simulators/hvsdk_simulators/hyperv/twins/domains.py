@@ -9,7 +9,7 @@ from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
-from .common import iso, the_vm
+from .common import confirm_sight, iso, the_vm
 from .registry import Host, RefusalError, operation
 
 __all__ = ["adapter_id", "adapter_record", "all_vms", "domain_record", "domain_records", "drive_id"]
@@ -30,7 +30,13 @@ def adapter_id(adapter: Any) -> str:
 
 def all_vms(host: Host) -> list[Any]:
     """Return the VMs of this host, and of the other nodes of its cluster that answer."""
-    found = host.run("Get-VM")
+    try:
+        found = host.run("Get-VM")
+    except CmdletError:
+        confirm_sight(host)
+        raise
+    if not found:
+        confirm_sight(host)
     try:
         nodes = sorted(host.run("Get-ClusterNode"), key=lambda one: str(one["Name"]).lower())
     except CmdletError:
