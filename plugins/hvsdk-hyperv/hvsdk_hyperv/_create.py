@@ -80,7 +80,7 @@ def _refuse(spec: DomainSpec) -> None:
     }
     for name, why in wrong.items():
         if why:
-            raise errors.InvalidSpecError(f"Hyper-V cannot have {name}={getattr(spec, name)!r} of a domain: {why}")
+            raise errors.InvalidSpecError(f"Hyper-V cannot have {name}= as asked for: {why}")
 
 
 def _arguments(spec: DomainSpec) -> dict[str, Any]:

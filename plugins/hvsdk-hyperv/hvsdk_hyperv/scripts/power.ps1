@@ -6,7 +6,7 @@ $BootSeconds = 120  # how long a guest that says nothing may still be starting
 
 function Get-PowerRecord([string] $Id) {
     # What the power verbs answer: the machine as it is now.
-    @(Get-DomainRecord -VM (Get-TheVM $Id))[0]
+    @(Get-DomainRecord -VM (Get-TheVM $Id) -Include @('config'))[0]
 }
 
 function Get-SecondsOn($VM) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,19 @@ def _state(world: World, arguments: dict[str, Any]) -> None:
     vm.started = datetime.now(UTC) if vm.state in ("Running", "Paused") else None
 
 
+@action("running-since")
+def _running_since(world: World, arguments: dict[str, Any]) -> None:
+    """Let a VM have been switched on some time ago: `act("running-since", vm=ID, seconds=600)`."""
+    vm = _vm(world, arguments)
+    vm.started = datetime.now(UTC) - timedelta(seconds=float(arguments["seconds"]))
+
+
+@action("saved-paused")
+def _saved_paused(world: World, arguments: dict[str, Any]) -> None:
+    """Let a VM that is saved have been paused before: `act("saved-paused", vm=ID)`."""
+    _vm(world, arguments).details["saved_from"] = "Paused"
+
+
 @action("status")
 def _status(world: World, arguments: dict[str, Any]) -> None:
     """Say what goes on beside, until it is taken back: `act("status", vm=ID, status="MergingDisks")`."""
@@ -61,10 +74,10 @@ def _remove(world: World, arguments: dict[str, Any]) -> None:
 def _service(world: World, arguments: dict[str, Any]) -> None:
     """Enable or disable an integration service by its English name, or show it under another name.
 
-    `act("service", vm=ID, name="Shutdown", enabled=False)`, `act("service", vm=ID, name="Heartbeat", shown="Takt")`.
+    `act("service", vm=ID, service="Shutdown", enabled=False)`, `act("service", vm=ID, service="Heartbeat", shown="Takt")`.
     """
     vm = _vm(world, arguments)
-    name = str(arguments["name"])
+    name = str(arguments["service"])
     if "enabled" in arguments:
         vm.hardware.integration_services[name] = bool(arguments["enabled"])
     if "shown" in arguments:

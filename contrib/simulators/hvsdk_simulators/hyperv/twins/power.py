@@ -16,7 +16,7 @@ _SAVED = ("Saved", "FastSaved")
 
 
 def _now(host: Host, id: Any) -> dict[str, Any]:
-    return domain_record(host, the_vm(host, id), ())
+    return domain_record(host, the_vm(host, id), ["config"])
 
 
 def _silent(vm: Any, why: str) -> RefusalError:
