@@ -45,8 +45,14 @@ def add_hyperv(kinds: Any) -> None:
 
 
 def _host(parsed: argparse.Namespace) -> Any:
+    from .hyperv.engines.powershell import EngineError, executable
     from .hyperv.server import Server
 
+    if parsed.engine == "powershell":
+        try:
+            executable()
+        except EngineError as error:
+            raise OSError(str(error)) from None
     names = (
         "domains",
         "nodes",

@@ -106,6 +106,15 @@ def test_a_wrong_command_line_is_refused(wrong: list[str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def test_without_powershell_that_engine_does_not_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hvsdk_simulators", "hyperv", "--engine", "powershell"]
+    surroundings = {"PATH": str(tmp_path), "HVSDK_POWERSHELL": str(tmp_path / "none")}
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, env=surroundings)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"PowerShell" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_the_readme_tells_of_all_options_faults_and_actions() -> None:
     registry.load()
     told = subprocess.run(
