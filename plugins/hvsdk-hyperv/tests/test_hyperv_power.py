@@ -32,10 +32,14 @@ def lab(place: tuple[Running, hvsdk.Host]) -> Iterator[tuple[Running, hvsdk.Doma
     domain.refresh().delete(disks="delete")
 
 
-def test_a_power_verb_is_two_requests(lab: tuple[Running, hvsdk.Domain]) -> None:
+def test_a_power_verb_is_two_requests_and_starting_two_more_that_look_for_a_fence(
+    lab: tuple[Running, hvsdk.Domain],
+) -> None:
     server, domain = lab
-    for verb in (domain.pause, domain.unpause, domain.suspend, domain.resume, domain.reset, domain.power_off):
+    for verb in (domain.pause, domain.unpause, domain.suspend):
         assert requests_of(server, verb) == {"Send": 1, "Receive": 1}, verb.__name__
+    assert requests_of(server, domain.resume) == {"Send": 2, "Receive": 2}
+    assert requests_of(server, domain.power_off) == {"Send": 1, "Receive": 1}
 
 
 def test_what_was_saved_while_it_was_paused_runs_again(lab: tuple[Running, hvsdk.Domain]) -> None:
