@@ -66,16 +66,20 @@ function Find-File($Pool, $Names) {
 }
 
 function Get-UsedFiles {
-    # All files that machines and checkpoints of this host have in their drives.
-    $machines = @(Get-VM)
+    # All files that machines and checkpoints of this host, and of its cluster, have in their drives; `here` where the path
+    # means the same file to this node: a share or a volume of the cluster, or a machine of its own.
+    $machines = @(Get-AllVM)
     if (-not $machines.Count) { return }
+    $node = "$((Get-VMHost).Name)"
     $drives = @(Get-VMHardDiskDrive -VM $machines) + @(Get-VMDvdDrive -VM $machines)
     foreach ($checkpoint in @(Get-VMSnapshot -VM $machines)) {
         $drives += @(Get-VMHardDiskDrive -VMSnapshot $checkpoint) + @(Get-VMDvdDrive -VMSnapshot $checkpoint)
     }
     foreach ($drive in $drives) {
         if ($drive.Path -and (Test-OwnPath $drive.Path)) {
-            @{ path = "$($drive.Path)"; vm = "$($drive.VMId)".ToLowerInvariant(); name = "$($drive.VMName)" }
+            $path = "$($drive.Path)"
+            $here = "$($drive.ComputerName)" -eq $node -or $path -match '^\\\\|^[A-Za-z]:\\ClusterStorage\\'
+            @{ path = $path; vm = "$($drive.VMId)".ToLowerInvariant(); name = "$($drive.VMName)"; here = $here }
         }
     }
 }
@@ -116,7 +120,7 @@ function Confirm-NoGround([string[]]$Paths, [string]$What, $Used) {
         $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
     }
     foreach ($path in $disks) { $going[$path.ToLowerInvariant()] = $true }
-    foreach ($path in @($Used | ForEach-Object { $_.path } | Where-Object { Test-DiskName $_ })) {
+    foreach ($path in @($Used | Where-Object { $_.here } | ForEach-Object { $_.path } | Where-Object { Test-DiskName $_ })) {
         $folders[(Split-Folder $path).ToLowerInvariant()] = Split-Folder $path
         $waiting[$waiting.Count] = $path
     }

@@ -97,7 +97,7 @@ def _seed_images(host: Host, vm: Any) -> list[str]:
 def _remove_seed_images(host: Host, paths: Sequence[str]) -> None:
     if not paths:
         return
-    used = {path.lower() for path, _, _ in used_files(host)}
+    used = {path.lower() for path, _, _, _ in used_files(host)}
     for path in paths:
         if path.lower() not in used:
             remove_if_there(host, path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
+from .domains import all_vms
 from .registry import Host, RefusalError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _OWN = re.compile(r"[A-Za-z]:\\|\\\\")
+_SHARED = re.compile(r"\\\\|[A-Za-z]:\\ClusterStorage\\", re.IGNORECASE)
 _DISK = re.compile(r"\.(a?vhdx?|vhds)$", re.IGNORECASE)
 
 
@@ -104,17 +106,30 @@ def find_file(host: Host, pool: Any, names: Sequence[str]) -> str:
     raise RefusalError("VolumeNotFound", f"there is no volume '{names[0]}' in '{folder}'")
 
 
-def used_files(host: Host) -> list[tuple[str, str, str]]:
-    """Return all files in drives of machines and checkpoints, with the machine's id and name."""
-    machines = host.run("Get-VM")
+Used = tuple[str, str, str, bool]
+"""Path, id and name of the machine, and whether the path means the same file to this node."""
+
+
+def used_files(host: Host) -> list[Used]:
+    """Return all files in drives of machines and checkpoints: the twin of `Get-UsedFiles`."""
+    machines = all_vms(host)
     if not machines:
         return []
+    node = str(host.one("Get-VMHost")["Name"]).lower()
     drives = [*host.run("Get-VMHardDiskDrive", VM=machines), *host.run("Get-VMDvdDrive", VM=machines)]
     for checkpoint in host.run("Get-VMSnapshot", VM=machines):
         drives += host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
         drives += host.run("Get-VMDvdDrive", VMSnapshot=checkpoint)
     with_files = [one for one in drives if one["Path"] and is_own_path(one["Path"])]
-    return [(one["Path"], str(one["VMId"]), one["VMName"]) for one in with_files]
+    return [
+        (
+            one["Path"],
+            str(one["VMId"]),
+            one["VMName"],
+            str(one["ComputerName"]).lower() == node or _SHARED.match(one["Path"]) is not None,
+        )
+        for one in with_files
+    ]
 
 
 def _disks_in(host: Host, folder: str) -> list[str]:
@@ -128,7 +143,7 @@ def confirm_unused(host: Host, paths: Sequence[str], but: str, what: str) -> Non
     """Fail unless nobody needs these files: the twin of `Confirm-Unused`."""
     going = {path.lower() for path in paths}
     used = used_files(host)
-    for path, vm, name in used:
+    for path, vm, name, _ in used:
         if vm != but and path.lower() in going:
             hint = "detach it there first, or delete that domain or its snapshots"
             text = f"the volume '{path}' cannot be {what}: '{name}' ({vm}) has it"
@@ -136,12 +151,12 @@ def confirm_unused(host: Host, paths: Sequence[str], but: str, what: str) -> Non
     confirm_no_ground(host, paths, what, used)
 
 
-def confirm_no_ground(host: Host, paths: Sequence[str], what: str, used: Sequence[tuple[str, str, str]]) -> None:
+def confirm_no_ground(host: Host, paths: Sequence[str], what: str, used: Sequence[Used]) -> None:
     """Fail unless no disk lies on one of these files: the twin of `Confirm-NoGround`."""
     going = [path for path in paths if is_disk_name(path)]
     if not going:
         return
-    waiting = deque(path for path, _, _ in used if is_disk_name(path))
+    waiting = deque(path for path, _, _, here in used if here and is_disk_name(path))
     known = [*going, join(default_folder(host), "x"), *waiting]
     folders = {parent_folder(path).lower(): parent_folder(path) for path in known}
     for folder in folders.values():
