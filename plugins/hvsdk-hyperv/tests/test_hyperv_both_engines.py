@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hvsdk.driver import DiskSpec, DomainSpec, NicSpec
 from hyperv_engines import FOLDER, HOSTILE, OFF, RUNNING, Engine, alike
 from hyperv_support import REFERENCE, powershell
 
+from hvsdk_hyperv._create import _arguments as make_arguments
 from hvsdk_hyperv._screenshot import pixels_of
 
 NOBODY = "00000000-0000-4000-8000-000000000099"
@@ -172,3 +174,18 @@ def test_changes_answer_the_same(both: tuple[Engine, Engine], story: str) -> Non
     for number, (operation, arguments) in enumerate(STORIES[story]):
         expected, found = (engine.ask(operation, arguments) for engine in both)
         assert alike(found) == alike(expected), f"step {number}: {operation}"
+
+
+def test_making_and_deleting_a_domain_answers_the_same(both: tuple[Engine, Engine]) -> None:
+    disks = [DiskSpec(size=32 << 20), DiskSpec(device="cdrom")]
+    spec = DomainSpec(name=f"{NAME} made", vcpus=2, memory=512 << 20, disks=disks, nics=[NicSpec(network="lan")])
+    wish = make_arguments(spec)
+    made = [engine.ask("create.make", wish) for engine in both]
+    assert alike(made[1]) == alike(made[0])
+    again = [engine.ask("create.make", wish) for engine in both]
+    assert alike(again[1]) == alike(again[0])
+    for answers in (made, again):
+        if "result" in answers[0]:
+            arguments = [{"id": one["result"]["id"], "disks": "all"} for one in answers]
+            gone = [engine.ask("delete.run", each) for engine, each in zip(both, arguments, strict=True)]
+            assert alike(gone[1]) == alike(gone[0])
