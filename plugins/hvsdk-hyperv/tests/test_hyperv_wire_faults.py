@@ -123,6 +123,20 @@ def test_a_change_that_shows_is_known_though_its_answer_was_lost(
     assert domain.power_state == STATES[goal]
 
 
+def test_a_real_powershell_that_dies_is_replaced_and_nothing_is_done_twice(powershell_server: Running) -> None:
+    server = powershell_server
+    with connect(server, transport="ntlm") as host:
+        domain = sorted(host.domains(), key=lambda domain: domain.name)[0]
+        for fault in ("Receive:process-gone:1", "Receive:shell-gone:1"):
+            boots = put(server, domain, "Running")
+            domain.refresh()
+            server.fault(fault)
+            with contextlib.suppress(errors.OutcomeUnknownError):
+                domain.reset()
+            assert domain.refresh().power_state == "running"
+            assert server.act("guest", vm=domain.uuid)["boots"] <= boots + 1
+
+
 def test_a_quota_of_shells_says_what_to_raise(wire: Running) -> None:
     wire.fault("Create:error=quota-shells:1")
     with pytest.raises(errors.HvsdkError, match="MaxShellsPerUser"):
