@@ -56,7 +56,7 @@ class Create(Kit):
             assert (info.vcpus, info.memory_bytes) == (2, 96 << 20)
             assert (info.notes, info.tags) == ("made & <meant>", frozenset({"one", "two"}))
             assert info.metadata["kit.owner"] == "me"
-            assert info.firmware in ("bios", None)
+            assert info.firmware in (spec.firmware or "bios", None)
             assert not info.is_template
 
     def test_autostart_is_as_asked(self, host: Host, make_domain: MakeDomain) -> None:
