@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -136,12 +138,27 @@ def _of_fault(exc: WSManFaultError, operation: Operation) -> errors.HvsdkError:
 
 
 def _of_requests(exc: requests.RequestException, operation: Operation) -> errors.HvsdkError:
-    at: BaseException | None = exc
-    while at is not None:
-        if isinstance(at, errors.HvsdkError):
-            return at
-        at = next((one for one in at.args if isinstance(one, BaseException)), None) or getattr(at, "reason", None)
-        at = at if isinstance(at, BaseException) else None
+    told = f"the connection to the host broke off ({type(exc).__name__})"
+    for cause in _causes(exc):
+        if isinstance(cause, errors.HvsdkError):
+            return cause
+        if isinstance(cause, socket.gaierror):
+            told = f"the name of the host is not known here: {cause.strerror or cause}"
+        elif isinstance(cause, OSError) and cause.strerror and not isinstance(cause, requests.RequestException):
+            told = f"the connection to the host failed: {cause.strerror}"
     if isinstance(exc, requests.Timeout):
         return _lost("the host did not answer in time", operation)
-    return _lost(f"the connection to the host broke off ({type(exc).__name__})", operation)
+    return _lost(told, operation)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that it was made of, the outermost first."""
+    waiting, seen = [exc], set()
+    while waiting:
+        at = waiting.pop(0)
+        if id(at) in seen:
+            continue
+        seen.add(id(at))
+        yield at
+        inner = (*at.args, getattr(at, "reason", None), at.__cause__, at.__context__)
+        waiting += [one for one in inner if isinstance(one, BaseException)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import hvsdk
 import pytest
 import requests
 from hvsdk.driver import Operation, PowerState, errors
@@ -105,3 +106,12 @@ def test_quotas_say_what_to_raise() -> None:
 
 def test_a_bug_of_ours_stays_one() -> None:
     assert translate(KeyError("x"), CALL) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("hyperv://a@127.0.0.1:1", "Connection refused"), ("hyperv://a@nosuch.invalid", "name of the host is not known")],
+)
+def test_a_host_that_cannot_be_reached_is_told_with_the_reason(url: str, told: str) -> None:
+    with pytest.raises(errors.ConnectError, match=told):
+        hvsdk.connect(url, password="x", timeout=20)
