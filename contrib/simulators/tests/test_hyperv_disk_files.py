@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators.hyperv import disks
+from hvsdk_simulators.hyperv.disks.crc32c import crc32c
 
 MIB = 1 << 20
 QEMU = shutil.which("qemu-img")
@@ -231,3 +232,13 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         for offset, length in ((-1, 1), (MIB, 1), (MIB - 1, 2)):
             with pytest.raises(disks.DiskError):
                 image.read(offset, length)
+
+
+def test_checksums_are_castagnolis() -> None:
+    ascending = bytes(range(32))
+    assert [crc32c(one) for one in (b"123456789", bytes(32), b"\xff" * 32, ascending)] == [
+        0xE3069283,
+        0x8A9136AA,
+        0x62A8AB43,
+        0x46DD794E,
+    ]

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import winrm
 from hvsdk_simulators import ControlError, Running, start
 from hvsdk_simulators.hyperv.actions import ACTIONS
 from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.initial import populate
+from hvsdk_simulators.hyperv.options import Options
+from hvsdk_simulators.hyperv.world import World
 from hvsdk_simulators.winrm.endpoint import ERRORS
 from hvsdk_simulators.wire.faults import Action
 from hyperv_shell import needs_powershell
@@ -49,6 +53,14 @@ def test_with_tls_it_shows_the_certificate_that_it_names() -> None:
         assert running.url.startswith("hyperv://")
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", running.fingerprint)
         assert [one["name"] for one in running.members] == ["HV-1", "HV-2", "HV-3"]
+
+
+def test_a_thousand_machines_are_made_in_a_moment(tmp_path: Path) -> None:
+    registry.load()
+    before = time.process_time()
+    populate(World(Options(domains=1000), tmp_path))
+    assert time.process_time() - before < 3
+    assert sum(file.name.endswith(".vhdx") for file in tmp_path.iterdir()) == 1000
 
 
 def test_its_files_end_with_it() -> None:

@@ -7,6 +7,7 @@ as they were given.
 from __future__ import annotations
 
 import ntpath
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -73,7 +74,8 @@ class FileSystem:
 
     def names(self) -> list[str]:
         """Return the whole paths of all files."""
-        return sorted(one.name for one in self.world.root.iterdir() if one.is_file())
+        with os.scandir(self.world.root) as entries:
+            return sorted(one.name for one in entries if one.is_file())
 
     def find(self, path: str) -> Path | None:
         """Return a file; None when there is none."""
@@ -103,8 +105,10 @@ class FileSystem:
         """Whether there is such a folder."""
         wanted = normal(path).lower()
         below = wanted.rstrip("\\") + "\\"
-        return any(one == wanted or one.startswith(below) for one in self._folders) or any(
-            name.lower().startswith(below) for name in self.names()
+        return (
+            wanted in self._folders
+            or any(one.startswith(below) for one in self._folders)
+            or any(name.lower().startswith(below) for name in self.names())
         )
 
     def spelling(self, folder: str) -> str:

@@ -61,7 +61,7 @@ def _add_vm(world: World, files: FileSystem, number: int) -> None:
         guest=Guest(hostname=name, addresses={0: [f"10.0.{number // 250}.{number % 250 + 1}", "fe80::1"]}),
     )
     files.make_folder(vm.path)
-    _add_devices(world, files, vm, number)
+    _add_devices(world, vm, number)
     assign_macs(world, vm)
     if running:
         vm.state, vm.started = "Running", datetime.now(UTC) - timedelta(hours=number + 1)
@@ -71,11 +71,10 @@ def _add_vm(world: World, files: FileSystem, number: int) -> None:
         vm.clustered = True
 
 
-def _add_devices(world: World, files: FileSystem, vm: Vm, number: int) -> None:
+def _add_devices(world: World, vm: Vm, number: int) -> None:
     folder = _SECOND_FOLDER if number % 3 == 1 else world.disk_path
     path = f"{folder}\\{vm.name}.vhdx"
-    file = files.new_file(path)
-    disks.create(file, "vhdx", "dynamic", _DISK_BYTES)
+    disks.create(world.root / path, "vhdx", "dynamic", _DISK_BYTES)
     place = "SCSI" if vm.generation == 2 else "IDE"
     disk = Drive(kind="disk", controller_type=place, controller_number=0, location=0, path=path, id=world.new_id())
     dvd = Drive(

@@ -41,7 +41,8 @@ def make_vhdx(file: IO[bytes], metadata: Metadata) -> None:
     bat_length = -(-entries * 8 // MIB) * MIB
     regions = {BAT_REGION: Region(bat_at, bat_length), METADATA_REGION: Region(LOG_AT + MIB, _METADATA_LENGTH)}
     header = Header()
-    places = [(0, identifier()), (REGION_TABLES[0], regions_data(regions)), (REGION_TABLES[1], regions_data(regions))]
+    table = regions_data(regions)
+    places = [(0, identifier()), (REGION_TABLES[0], table), (REGION_TABLES[1], table)]
     places.append((LOG_AT + MIB, metadata_data(metadata)))
     for number, at in enumerate(HEADERS):
         header.number = number + 1
