@@ -25,6 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from hvsdk.testing import conformance_command
 
         return int(conformance_command(arguments[1:]))
+    if arguments[:1] == ["backends"]:
+        arguments = arguments[1:]
+    elif (arguments and not arguments[0].startswith("-")) or arguments[:1] in (
+        ["--help"],
+        ["-h"],
+        ["--install-completion"],
+    ):
+        return _command_line(arguments)
     chosen = _parser().parse_args(arguments)
     rows = [_row(status, capabilities=chosen.capabilities, options=chosen.options) for status in backends()]
     if chosen.json:
@@ -32,6 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print("\n".join(line for row in rows for line in _lines(row)) or "no backends")
     return 1 if any(row["error"] for row in rows) else 0
+
+
+def _command_line(arguments: Sequence[str]) -> int:
+    """Run a command that needs the extra `cli`."""
+    try:
+        from hvsdk._cli import run
+
+        return run(arguments)
+    except ModuleNotFoundError as exc:
+        if exc.name not in ("typer", "rich"):
+            raise
+        print(f"the command line needs {exc.name}: pip install 'hvsdk[cli]'", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ SIMULATORS = ROOT / "contrib" / "simulators"
 VENV = ROOT / ".venv"
 STAMP = VENV / ".setup-done"
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-CORE = "[testing]"
+CORE = "[cli,testing]"
 """Extras of the core that its own tests and demo use."""
 WITH_GO = "[vcsim]"
 """Extras of the simulators where the machine has no Go."""

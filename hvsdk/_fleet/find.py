@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hvsdk._fleet.result import FleetDomains
     from hvsdk.models import DomainInfo
 
-__all__ = ["search"]
+__all__ = ["meaning", "search"]
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}[:-]?){5}[0-9a-f]{2}")
 _PATTERN = re.compile(r"[*?\[]")
@@ -29,12 +29,12 @@ def search(fleet: Fleet, key: str, *, strict: bool, progress: Progress | None) -
     """
     if not isinstance(key, str) or not key:
         raise InvalidSpecError(f"a domain is found by a text, not by {key!r}")
-    include, fits = _meaning(key)
+    include, fits = meaning(key)
     everything: dict[str, Any] = {"templates": True, "superseded": True, "control": True}
     return fleet.domains(include=include, where=fits, strict=strict, progress=progress, **everything)
 
 
-def _meaning(key: str) -> tuple[tuple[str, ...], Fits]:
+def meaning(key: str) -> tuple[tuple[str, ...], Fits]:
     spellings = uuid_spellings(key)
     if spellings:
         return ("config",), lambda info: _named(info, key) or info.uuid in spellings or _guest_uuid(info) in spellings
