@@ -25,7 +25,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         "calls": lambda: _calls.rows(arguments.runs),
         "xen": lambda: _xen.rows(arguments.runs, few=arguments.over_socket, many=arguments.in_process),
         "vmware": lambda: _vmware.rows(arguments.runs, arguments.vmware or VMWARE),
-        "hyperv": lambda: _hyperv.rows(arguments.runs),
+        "hyperv": lambda: _hyperv.rows(arguments.runs, arguments.hyperv),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
@@ -54,6 +54,9 @@ def main() -> int:
         action="append",
         metavar="DOMAINS",
         help=f"sizes of vCenters {VMWARE}; may be given several times",
+    )
+    parser.add_argument(
+        "--hyperv", type=int, default=1_000, metavar="DOMAINS", help="size of the Hyper-V host (%(default)s)"
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given several times")
     arguments = parser.parse_args()
