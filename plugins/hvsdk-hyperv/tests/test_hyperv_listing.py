@@ -12,6 +12,7 @@ from hvsdk_simulators import Running
 from hyperv_support import connect, opened, requests_of, soon
 
 from hvsdk_hyperv._driver import HyperVDriver
+from hvsdk_hyperv._refused import RefusedError
 
 EVERYTHING = frozenset({"config", "guest"})
 ODD = ("a'b\"c", "$(whoami)", "`n`$x", "[x]*?", "“‘quotes’”‛", "Zoë 日本 🙂", "x" * 80, " -Name *")
@@ -164,3 +165,16 @@ def test_an_older_host_is_listed(make_server: Callable[..., Running]) -> None:
             for info in driver.list_domains(EVERYTHING, deadline=soon(60.0)):
                 assert info.has("config")
                 assert "hyperv.checkpoint_type" not in info.details
+
+
+def test_an_older_host_tells_who_is_not_there_from_who_may_not_look(make_server: Callable[..., Running]) -> None:
+    """Its module calls both failures unspecified."""
+    nobody = str(uuid.uuid4())
+    for engine in ("python", "powershell"):
+        server = make_server(version=2012, engine=engine)
+        with opened(server) as driver:
+            for rights, kind in ((True, "DomainNotFound"), (False, "PermissionDenied")):
+                server.act("rights", hyperv=rights)
+                with pytest.raises(RefusedError) as caught:
+                    driver.get_domain(nobody, EVERYTHING, deadline=soon())
+                assert caught.value.kind == kind

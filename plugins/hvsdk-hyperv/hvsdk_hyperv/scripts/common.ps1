@@ -49,7 +49,10 @@ function Get-TheVM {
         if ($found.Count -eq 1) { return $found[0] }
     } catch {
         $failure = $_
-        if (-not (Test-Missing $failure)) { Confirm-Sight; throw $failure }
+        if (-not (Test-Missing $failure)) {
+            Confirm-Sight
+            if (-not (Test-Unlisted $failure $guid)) { throw $failure }
+        }
     }
     Confirm-Sight
     $moved = Find-MovedVM $guid
@@ -63,6 +66,13 @@ function Test-Missing {
     $id = ([string] $Record.FullyQualifiedErrorId -split ',')[0]
     if ($id -eq 'CommandNotFoundException') { return $false }
     ([string] $Record.CategoryInfo.Category) -eq 'ObjectNotFound' -or $id -eq 'ObjectNotFound' -or $id -eq 'InvalidParameter'
+}
+
+function Test-Unlisted {
+    # Whether an error gives no reason, as all of Windows Server 2012 R2 do, and the machine is not among those that are there.
+    param([System.Management.Automation.ErrorRecord] $Record, [guid] $Id)
+    if ([string] $Record.CategoryInfo.Category -ne 'NotSpecified') { return $false }
+    @(Get-VM -ErrorAction Stop | Where-Object { $_.Id -eq $Id }).Count -eq 0
 }
 
 function Confirm-Sight {

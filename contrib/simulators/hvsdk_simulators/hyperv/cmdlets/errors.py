@@ -19,6 +19,14 @@ _EXCEPTIONS = {
 _MODULES = dict.fromkeys(("Item", "ChildItem", "Path", "ItemProperty"), "Microsoft.PowerShell.Commands")
 
 
+_KEPT_BY_OLD = {
+    "AccessDenied": "VirtualizationOperationFailedException",
+    "InvalidParameter": "VirtualizationInvalidArgumentException",
+}
+"""Ids that the older module has too, and the classes of its exceptions; it calls all other failures unspecified."""
+_OF_HYPERV = ("Microsoft.HyperV.", "Microsoft.Vhd.")
+
+
 class CmdletError(Exception):
     """An error record of a cmdlet.
 
@@ -53,6 +61,14 @@ class CmdletError(Exception):
         """Whether the older module says it, whose classes are called `…Command`."""
         self.written: list[Any] = []
         """What the cmdlet had put out before."""
+
+    def be_of(self, cmdlet: str, *, old: bool) -> None:
+        """Be an error of this cmdlet; that of the older module tells less of what is wrong."""
+        self.cmdlet, self.old = cmdlet, old
+        if old and self.exception == "VirtualizationException" and class_name(cmdlet).startswith(_OF_HYPERV):
+            self.exception = _KEPT_BY_OLD.get(self.error_id, "VirtualizationOperationFailedException")
+            if self.error_id not in _KEPT_BY_OLD:
+                self.error_id, self.category = "Unspecified", "NotSpecified"
 
     @property
     def full_id(self) -> str:

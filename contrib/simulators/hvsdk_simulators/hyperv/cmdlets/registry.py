@@ -84,7 +84,8 @@ def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
             written.extend(function(world, Bound(parameters)) or ())
     except CmdletError as error:
         if error.cmdlet is None:
-            error.cmdlet, error.written, error.old = name, written, is_old(world.options.version)
+            error.be_of(name, old=is_old(world.options.version))
+            error.written = written
         raise
     if is_old(world.options.version):
         _take_back(written)

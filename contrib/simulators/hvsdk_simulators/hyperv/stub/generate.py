@@ -44,6 +44,7 @@ _VALUES = frozenset(_PLAIN.values()) - {"string", "hashtable", "version"}
 _ACCELERATORS = frozenset(_PLAIN.values()) | {"switch", "int16", "object", "psobject", "pscredential", "string"}
 _EXCEPTIONS = (
     "VirtualizationException",
+    "VirtualizationInvalidArgumentException",
     "VirtualizationOperationFailedException",
     "CimException",
     "ClusterCmdletException",

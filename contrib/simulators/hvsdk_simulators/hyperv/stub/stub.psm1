@@ -105,6 +105,9 @@ function New-StubError {
         'Microsoft.FailoverClusters.PowerShell.ClusterCmdletException' {
             $exception = [ClusterCmdletException]::new($Told.message, $hresult)
         }
+        'Microsoft.HyperV.PowerShell.VirtualizationInvalidArgumentException' {
+            $exception = [VirtualizationInvalidArgumentException]::new($Told.message, $hresult)
+        }
         'Microsoft.HyperV.PowerShell.VirtualizationOperationFailedException' {
             $exception = [VirtualizationOperationFailedException]::new($Told.message, $hresult)
         }

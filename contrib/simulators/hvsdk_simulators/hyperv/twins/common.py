@@ -33,7 +33,8 @@ def the_vm(host: Host, id: Any) -> Any:
     except CmdletError as error:
         if not is_missing(error):
             confirm_sight(host)
-            raise
+            if not is_unlisted(host, error, guid):
+                raise
     confirm_sight(host)
     from .migrate import find_moved
 
@@ -48,6 +49,11 @@ def is_missing(error: CmdletError) -> bool:
     if error.error_id == "CommandNotFoundException":
         return False
     return error.category == "ObjectNotFound" or error.error_id in ("ObjectNotFound", "InvalidParameter")
+
+
+def is_unlisted(host: Host, error: CmdletError, id: UUID) -> bool:
+    """Whether an error gives no reason, and the machine is not listed: the twin of `Test-Unlisted`."""
+    return error.category == "NotSpecified" and all(one["Id"] != id for one in host.run("Get-VM"))
 
 
 def confirm_sight(host: Host) -> None:
