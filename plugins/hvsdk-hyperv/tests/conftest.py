@@ -25,6 +25,7 @@ def shared_server() -> Iterator[Running]:
 @pytest.fixture
 def server(shared_server: Running) -> Iterator[Running]:
     """The host that tests share; faults are taken back."""
+    shared_server.clear_faults()
     yield shared_server
     shared_server.clear_faults()
 
@@ -40,6 +41,7 @@ def shared_powershell_server() -> Iterator[Running]:
 @pytest.fixture
 def powershell_server(shared_powershell_server: Running) -> Iterator[Running]:
     """The host with a real PowerShell that tests share; faults are taken back."""
+    shared_powershell_server.clear_faults()
     yield shared_powershell_server
     shared_powershell_server.clear_faults()
 
@@ -48,6 +50,7 @@ def powershell_server(shared_powershell_server: Running) -> Iterator[Running]:
 def either(request: pytest.FixtureRequest) -> Iterator[Running]:
     """Both engines, one after the other."""
     running: Running = request.getfixturevalue(request.param)
+    running.clear_faults()
     yield running
     running.clear_faults()
 

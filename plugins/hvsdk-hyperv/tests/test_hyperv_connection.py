@@ -238,7 +238,7 @@ def test_the_program_and_its_environment_hold_no_secret(server: Running) -> None
 
 
 @pytest.mark.parametrize(
-    "trouble", ["Receive:garbage:3", "Receive:progress:3", "Send:unauthorized:1", "Receive:unauthorized:1"]
+    "trouble", ["Receive:garbage:2", "Receive:progress:2", "Send:unauthorized:1", "Receive:unauthorized:1"]
 )
 def test_what_disturbs_no_answer_is_not_noticed(either: Running, trouble: str) -> None:
     with connect(either, transport="basic") as host:

@@ -47,6 +47,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Running]:
 @pytest.fixture
 def host(wire: Running) -> Iterator[hvsdk.Host]:
     """A connection over which something has been asked already."""
+    wire.clear_faults()
     with connect(wire, transport="basic" if wire.fingerprint else "ntlm") as host:
         host.networks()
         yield host
