@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
 import re
 import signal
 import subprocess
@@ -106,6 +108,11 @@ def test_the_control_door_refuses_what_cannot_be_done(running: Running) -> None:
         running.act("nothing")
     with pytest.raises(ControlError, match="no such virtual machine"):
         running.act("guest", vm="00000000-0000-0000-0000-000000000000")
+    with pytest.raises(ControlError, match="unexpected keyword argument 'hyper'"):
+        running.act("rights", hyper=False)
+    evil = base64.b64encode(pickle.dumps(subprocess.run)).decode()
+    with pytest.raises(ControlError, match="no virtual machine"):
+        running.act("arrive", vm=evil, switches={}, check=True)
     with pytest.raises(ControlError):
         running.fault("Create:nothing")
 

@@ -48,6 +48,6 @@ class HostSubject:
             raise LookupError(f"no action {name}; there are {', '.join(sorted([*ACTIONS, *self._own]))}")
         try:
             with self._world.lock:
-                return function(self._world, dict(arguments))
+                return function(self._world, **arguments)
         except (ActionError, CmdletError, KeyError, TypeError, ValueError) as error:
             raise Refused(f"{name}: {error}") from error

@@ -182,14 +182,14 @@ def move_item(world: World, p: Bound) -> Iterator[Record]:
 
 
 @action("file")
-def _file(world: World, wish: dict[str, Any]) -> dict[str, Any]:
+def _file(world: World, *, path: str, size: int = 0, gone: bool = False) -> dict[str, Any]:
     """Put a file of zeros there in place of what was, with its folder; or with `gone` take it away, whoever holds it."""
     files = FileSystem(world)
-    path = normal(str(wish.get("path") or ""))
+    path = normal(path)
     if not is_absolute(path):
         raise ActionError("'path' has to be a whole path, such as C:\\ISO\\setup.iso")
     found = files.find(path)
-    if wish.get("gone"):
+    if gone:
         if found is None:
             raise ActionError(f"there is no file {path}")
         found.unlink()
@@ -197,7 +197,7 @@ def _file(world: World, wish: dict[str, Any]) -> dict[str, Any]:
     files.make_folder(ntpath.dirname(path))
     file = found or world.root / path
     with file.open("wb") as stream:
-        stream.truncate(int(wish.get("size") or 0))
+        stream.truncate(size)
     return {"path": file.name, "size": file.stat().st_size}
 
 

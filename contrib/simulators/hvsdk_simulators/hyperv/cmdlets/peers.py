@@ -7,11 +7,12 @@ with its files through that host's own control door, which is for this machine a
 from __future__ import annotations
 
 import base64
+import io
 import json
 import pickle
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ from .errors import CmdletError
 __all__ = ["hand_over", "peers_of", "point_at", "problems_there"]
 
 _SECONDS = 30.0
+_PARTS = frozenset(
+    {("uuid", "UUID"), ("uuid", "SafeUUID"), *(("datetime", one) for one in ("datetime", "timedelta", "timezone"))}
+)
+"""Of what machines consist beside our own classes."""
 
 
 def peers_of(world: World) -> dict[str, str]:
@@ -36,9 +41,9 @@ def peers_of(world: World) -> dict[str, str]:
 
 
 @action("name")
-def _name(world: World, arguments: dict[str, Any]) -> None:
+def _name(world: World, *, node: str) -> None:
     """Give the host another name: `act("name", node="HV-9")`."""
-    before, world.node = world.node, str(arguments["node"])
+    before, world.node = world.node, node
     world.nodes = [world.node if one == before else one for one in world.nodes]
     for vm in world.vms.values():
         if vm.node == before:
@@ -46,50 +51,59 @@ def _name(world: World, arguments: dict[str, Any]) -> None:
 
 
 @action("peer")
-def _peer(world: World, arguments: dict[str, Any]) -> None:
+def _peer(world: World, *, node: str, control: str) -> None:
     """Tell of another host, to which machines may move from now on: its name, and its control door."""
     world.facts.setdefault("hosts", {})["migration"] = True
-    peers_of(world)[str(arguments["node"]).lower()] = str(arguments["control"])
+    peers_of(world)[node.lower()] = control
 
 
 @action("moves")
-def _moves(world: World, arguments: dict[str, Any]) -> None:
+def _moves(
+    world: World, *, node: str, denied: bool = False, problems: Sequence[str] = (), enabled: bool = True
+) -> None:
     """Say what stands in the way of moves to a host: `act("moves", node="HV-2", denied=True, problems=["…"])`.
 
     Moves are switched on with that, as by Enable-VMMigration, or off with `enabled=False`.
     """
-    world.facts.setdefault("hosts", {})["migration"] = bool(arguments.pop("enabled", True))
-    world.facts.setdefault("moves", {})[str(arguments.pop("node")).upper()] = arguments
+    world.facts.setdefault("hosts", {})["migration"] = enabled
+    world.facts.setdefault("moves", {})[node.upper()] = {"denied": denied, "problems": list(problems)}
 
 
 @action("arrive")
-def _arrive(world: World, arguments: dict[str, Any]) -> list[str]:
+def _arrive(
+    world: World,
+    *,
+    vm: str,
+    switches: Mapping[str, str],
+    check: bool,
+    folder: str = "",
+    files: Sequence[Sequence[str]] = (),
+) -> list[str]:
     """Take over a machine that another host hands over; with `check` only say what stands in the way."""
-    vm: Vm = pickle.loads(base64.b64decode(arguments["vm"]))
+    arrived = _unpacked(vm)
     here = {switch.name: switch.id for switch in world.switches.values()}
-    names: Mapping[str, str] = arguments["switches"]
-    problems = [f"Could not find Ethernet switch '{name}'." for name in sorted(set(names.values()) - set(here))]
-    if vm.id in world.vms:
-        problems.append(f"The virtual machine '{vm.name}' is there already.")
-    if problems and not arguments["check"]:
+    problems = [f"Could not find Ethernet switch '{name}'." for name in sorted(set(switches.values()) - set(here))]
+    if arrived.id in world.vms:
+        problems.append(f"The virtual machine '{arrived.name}' is there already.")
+    if problems and not check:
         raise ActionError(problems[0])
-    if arguments["check"]:
+    if check:
         return problems
-    for adapter in vm.hardware.adapters:
-        adapter.switch = here.get(names.get(str(adapter.switch), ""))
-    FileSystem(world).make_folder(arguments["folder"] + "\\Virtual Hard Disks")
+    for adapter in arrived.hardware.adapters:
+        adapter.switch = here.get(switches.get(str(adapter.switch), ""))
+    FileSystem(world).make_folder(folder + "\\Virtual Hard Disks")
     moved = []
-    for source, old, new in arguments["files"]:
+    for source, old, new in files:
         target = FileSystem(world).new_file(new)
         target.write_bytes(Path(source).read_bytes())
         moved.append((target, old))
     for target, old in moved:
-        point_at(vm, old, target.name)
+        point_at(arrived, old, target.name)
         for other, _ in moved:
             if same_path(parent_of(world, other.name), old):
                 disks.set_parent(other, target, target.name)
-    vm.node, vm.path = world.node, arguments["folder"]
-    world.vms[vm.id] = vm
+    arrived.node, arrived.path = world.node, folder
+    world.vms[arrived.id] = arrived
     return []
 
 
@@ -126,6 +140,32 @@ def _switches(world: World, vm: Vm) -> dict[str, str]:
 
 def _packed(vm: Vm) -> str:
     return base64.b64encode(pickle.dumps(vm)).decode()
+
+
+def _unpacked(text: str) -> Vm:
+    """Return the machine that `_packed` made a text of.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        vm = _Arriving(io.BytesIO(base64.b64decode(text))).load()
+    except (pickle.UnpicklingError, AttributeError, EOFError) as exc:
+        raise ValueError(f"this is no virtual machine: {exc}") from exc
+    if not isinstance(vm, Vm):
+        raise ValueError("this is no virtual machine")
+    return vm
+
+
+class _Arriving(pickle.Unpickler):
+    """Makes what machines consist of, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if "." not in name and (module == Vm.__module__ or (module, name) in _PARTS):
+            found = super().find_class(module, name)
+            if getattr(found, "__module__", None) == module:
+                return found
+        raise pickle.UnpicklingError(f"a machine has no {module}.{name}")
 
 
 def _ask(control: str, arguments: Mapping[str, Any]) -> Any:

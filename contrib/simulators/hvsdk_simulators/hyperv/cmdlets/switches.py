@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from hvsdk_simulators.hyperv.actions import action
+from hvsdk_simulators.hyperv.actions import ActionError, action
 from hvsdk_simulators.hyperv.world import Switch
 
 from .errors import CmdletError, not_found
@@ -65,13 +65,17 @@ def switch_named(world: World, name: str) -> Switch:
 
 
 @action("switch")
-def _switch(world: World, arguments: dict[str, Any]) -> str:
+def _switch(
+    world: World, *, called: str = "", type: str = "Internal", adapter: str | None = None, remove: str | None = None
+) -> str:
     """Make a switch, and return its id: `act("switch", called="Lab", type="Private")`; or remove one: `remove=ID`."""
-    if arguments.get("remove"):
-        remove_switch(world, Bound(VMSwitch=[switch_record(world, world.switches[UUID(str(arguments["remove"]))])]))
-        return str(arguments["remove"])
-    external = {"NetAdapterName": arguments["adapter"]} if "adapter" in arguments else {}
-    bound = Bound(Name=arguments["called"], SwitchType=arguments.get("type", "Internal"), **external)
+    if remove:
+        remove_switch(world, Bound(VMSwitch=[switch_record(world, world.switches[UUID(remove)])]))
+        return remove
+    if not called:
+        raise ActionError("a switch has a name: say how it is 'called'")
+    external = {"NetAdapterName": adapter} if adapter else {}
+    bound = Bound(Name=called, SwitchType=type, **external)
     made = next(iter(new_switch(world, bound) or ()))
     return str(made["Id"])
 
