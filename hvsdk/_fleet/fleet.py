@@ -342,7 +342,9 @@ class Fleet:
     def _there(
         self, member: Member, function: Callable[..., Any], *arguments: Any
     ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Return what an executor is given to do."""
+        """Return what an executor is given to do; a password itself is not among it."""
+        if member.has_literal_secret:
+            return reads.refuse_literal, (member.name, member.url)
         return reads.remote, (member.endpoint, os.getpid(), function, *arguments)
 
     def _round(self, jobs: list[Job[Any]], progress: Progress | None, seconds: float | None) -> list[Answer[Any]]:

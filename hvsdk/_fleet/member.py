@@ -47,6 +47,12 @@ class Member:
             return self._host
 
     @property
+    def has_literal_secret(self) -> bool:
+        """Whether it was given a password itself, and not the place where one is."""
+        secret = self.endpoint.arguments.get("password")
+        return isinstance(secret, str) or parse_url(self.endpoint.url).password is not None
+
+    @property
     def has_host(self) -> bool:
         """Whether the host has been made."""
         return self._host is not None

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hvsdk.capability import Capability
-from hvsdk.errors import UnsupportedError
+from hvsdk.errors import InvalidSpecError, UnsupportedError
 
 if TYPE_CHECKING:
     from hvsdk._fleet.config import Endpoint
     from hvsdk._host import Host
     from hvsdk.models import DomainInfo
 
-__all__ = ["infos", "networks", "on_domains", "on_host", "remote", "stats", "storage_pools"]
+__all__ = ["infos", "networks", "on_domains", "on_host", "refuse_literal", "remote", "stats", "storage_pools"]
 
 _hosts: dict[tuple[int, str, str], tuple[Endpoint, Host]] = {}
 """The hosts of a worker process, by its pid, name and URL: connections outlive single calls."""
@@ -82,6 +82,19 @@ def remote(endpoint: Endpoint, origin: int, function: Callable[..., Any], *argum
             hint="ask it without an executor",
         )
     return function(host, *arguments)
+
+
+def refuse_literal(name: str, url: str) -> None:
+    """Refuse to ask a host elsewhere whose password would have to go there.
+
+    Raises:
+        InvalidSpecError: Always.
+    """
+    raise InvalidSpecError(
+        f"the host {name!r} was given its password itself, which does not leave the process that asks",
+        host=url,
+        hint="give secret='env:NAME', or a SecretRef: it is read where the host is asked",
+    )
 
 
 def _host(endpoint: Endpoint) -> Host:
