@@ -17,7 +17,7 @@ from hvsdk_hyperv._frames import encode
 from hvsdk_hyperv._login import login_of
 from hvsdk_hyperv._long import DoneTask, LongOperation
 from hvsdk_hyperv._refused import RefusedError
-from hvsdk_hyperv._shell import Shell, ShellEndedError
+from hvsdk_hyperv._shell import OPERATIONS_QUOTA, Shell, ShellEndedError
 from hvsdk_hyperv._wsman import AnswerError, Wsman
 
 __all__ = ["FAILURES", "HyperVSession"]
@@ -31,7 +31,6 @@ FAILURES = (
     *(requests.RequestException, OSError, errors.HvsdkError),
 )
 """All that a call may raise, for the steps that undo others."""
-OPERATIONS_QUOTA = 2150859174
 
 
 class HyperVSession(Driver):
@@ -202,12 +201,18 @@ class HyperVSession(Driver):
             self._start(deadline)
         number = next(self._ids)
         line = encode({"id": number, "operation": operation, "arguments": arguments, **more})
+        used = self._shell
+        assert used is not None
         try:
             return self._in_shell(number, line, deadline)
-        except (ShellEndedError, WSManFaultError) as exc:
-            if stays or not _not_carried_out(exc):
+        except ShellEndedError as exc:
+            if stays or exc.carried_out is not False:
                 raise
-            self._drop_shell()
+        except WSManFaultError as exc:
+            # A new shell has a count of its own. The old one goes only if nothing ran in it, neither this nor another.
+            if stays or exc.wsman_fault_code != OPERATIONS_QUOTA or not used.unsent or self._under_way:
+                raise
+        self._drop_shell()
         self._start(deadline)
         return self._in_shell(number, line, deadline)
 
@@ -238,10 +243,3 @@ class HyperVSession(Driver):
     @staticmethod
     def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
         return translate(exc, operation)
-
-
-def _not_carried_out(exc: Exception) -> bool:
-    """Whether the host says that a request did not reach PowerShell."""
-    if isinstance(exc, ShellEndedError):
-        return exc.carried_out is False
-    return isinstance(exc, WSManFaultError) and exc.wsman_fault_code == OPERATIONS_QUOTA

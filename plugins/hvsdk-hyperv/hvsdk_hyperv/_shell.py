@@ -14,7 +14,7 @@ from hvsdk_hyperv._frames import Lines
 from hvsdk_hyperv._scripts import command_line, scripts_line
 from hvsdk_hyperv._wsman import Wsman
 
-__all__ = ["Shell", "ShellEndedError"]
+__all__ = ["OPERATIONS_QUOTA", "Shell", "ShellEndedError"]
 
 IDLE = "PT600S"
 """After which the host ends a shell that nobody uses, should it have been left."""
@@ -25,6 +25,9 @@ _MOST = 500
 """Seconds and requests after which a shell is replaced: hosts count what a shell has done, and PowerShell grows."""
 NOT_FOUND = 2150858843
 """The fault for a shell, or a command in it, that is gone."""
+OPERATIONS_QUOTA = 2150859174
+"""The fault for a user with too many requests at once, or in the life of a shell."""
+_PAUSE = 0.2
 _QUIET = 400
 
 
@@ -52,6 +55,8 @@ class Shell:
         self._greeting = b""
         self.id: str | None = None
         self._command: str | None = None
+        self.unsent = True
+        """Whether the last request has certainly not reached PowerShell as a whole."""
 
     def start(self, deadline: Deadline) -> None:
         """Make it. The scripts go with the first request, so that they cost no round trip of their own."""
@@ -71,7 +76,9 @@ class Shell:
         Raises:
             ShellEndedError: It ended before it answered.
         """
+        self.unsent = True
         self._send(self._greeting + line, deadline)
+        self.unsent = False
         self._greeting = b""
         self._requests += 1
         while True:
@@ -81,6 +88,10 @@ class Shell:
                         return answer
             except WinRMOperationTimeoutError:
                 continue  # there is none yet; the deadline ends this
+            except WSManFaultError as exc:
+                if exc.wsman_fault_code != OPERATIONS_QUOTA:
+                    raise
+                time.sleep(_PAUSE)  # the request is carried out: only its answer has to wait for others
 
     def _send(self, data: bytes, deadline: Deadline) -> None:
         shell, command = self._running()
@@ -91,6 +102,8 @@ class Shell:
             except WSManFaultError as exc:
                 if exc.wsman_fault_code == NOT_FOUND:  # so the line never got there whole
                     raise ShellEndedError("the shell is gone", carried_out=False) from exc
+                if start and not self._greeting:
+                    self._greeting = b"\r\n"  # ends what came of the line, so that the next one is read by itself
                 raise
 
     def _receive(self, deadline: Deadline) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hvsdk.driver import Deadline
+from requests import Response
 from requests.exceptions import RequestException
 from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
@@ -19,6 +20,7 @@ __all__ = ["AnswerError", "Wsman"]
 T = TypeVar("T")
 _NO_ANSWER = (StopIteration, KeyError, IndexError, ValueError, AssertionError, AttributeError, ElementTree.ParseError)
 """What pywinrm raises for answers that are not what it expects."""
+_REDIRECTS = 300
 LONGEST_WAIT = 20
 """Seconds that the server may hold back its answer while there is none."""
 
@@ -111,6 +113,7 @@ class Wsman:
         setup, transport.setup_encryption = transport.setup_encryption, lambda session: None  # type: ignore[method-assign]
         session = transport.build_session()
         session.trust_env = False  # no proxies, bundles and netrc of the environment
+        session.max_redirects = 0  # WinRM sends nobody elsewhere, and what is sent is for this host alone
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         if self._encrypted:
@@ -121,6 +124,7 @@ class Wsman:
                 raise
             # The keys go with this connection: another log-in needs another session, see `ask`.
             session.auth.response_hook = lambda response, **more: response  # type: ignore[union-attr]
+            session.hooks["response"].append(_only_encrypted)
 
     def end(self) -> None:
         """Close the connection; the next request logs in."""
@@ -134,3 +138,14 @@ class Wsman:
         adapter, self._adapter, self._protocol = self._adapter, None, None
         if adapter is not None:
             adapter.cut()
+
+
+def _only_encrypted(response: Response, **more: object) -> None:
+    """Refuse what comes in the clear where messages are encrypted: pywinrm would take it for the host's own word.
+
+    Errors of HTTP alone, such as 503, carry no message of WinRM's, and are pywinrm's.
+    """
+    kind = response.headers.get("Content-Type", "").lower()
+    message = response.status_code < _REDIRECTS or "xml" in kind
+    if response.content and message and "session-encrypted" not in kind:
+        raise AnswerError("the host's answer is not encrypted, as all are that come from WinRM without TLS")

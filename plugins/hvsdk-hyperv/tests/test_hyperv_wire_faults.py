@@ -26,7 +26,7 @@ STATES = {"Off": "shutoff", "Running": "running", "Paused": "paused"}
 HARMLESS = (
     *("Send:unauthorized:1", "Receive:unauthorized:1", "Receive:error=operation-timeout:3", "Receive:slow=0.2:1"),
     *("Receive:garbage:2", "Receive:progress:2", "Receive:trickle:1", "Send:shell-gone:1"),
-    "Send:error=quota-operations:1",
+    *("Send:error=quota-operations:1", "Receive:error=quota-operations:1"),
 )
 """After which a request is answered as if nothing had been: it had reached nobody, or its answer was still to come."""
 DEADLY = (
