@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hvsdk_simulators.hyperv.cmdlets import registry
 from hyperv_lab import Lab
 
 NAMES = ["Off", "Running", "Paused", "Saved"]
@@ -36,6 +37,27 @@ def test_each_state_allows_what_the_product_allows(lab: Lab, cmdlet: str, state:
     else:
         lab.run(cmdlet, VM=[vm])
         assert vm.owner.state == expected
+
+
+@pytest.mark.parametrize(
+    ("cmdlet", "state", "how"),
+    [
+        ("Start-VM", "Running", {}),
+        ("Stop-VM", "Off", {"TurnOff": True}),
+        ("Stop-VM", "Off", {}),
+        ("Stop-VM", "Saved", {"Save": True}),
+        ("Save-VM", "Saved", {}),
+        ("Suspend-VM", "Paused", {}),
+        ("Resume-VM", "Running", {}),
+    ],
+)
+def test_what_is_so_already_is_a_warning(lab: Lab, cmdlet: str, state: str, how: dict[str, bool]) -> None:
+    vm = lab.vm()
+    vm.owner.state = state
+    warnings: list[str] = []
+    assert registry.run(lab.world, cmdlet, {"VM": [vm], **how}, warnings) == []
+    assert warnings == ["The virtual machine is already in the specified state."]
+    assert vm.owner.state == state
 
 
 def test_power_is_cut_and_memory_is_not_given_up_by_that(lab: Lab) -> None:

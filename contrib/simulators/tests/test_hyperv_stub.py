@@ -25,7 +25,7 @@ _COMMON = {
 _DUMP = """
 Import-Module Hyper-V
 $all = @{}
-foreach ($command in Get-Command -Module Hyper-V) {
+foreach ($command in Get-Command -Module Hyper-V -CommandType Function) {
     $sets = @{}
     foreach ($set in $command.ParameterSets) {
         $sets[$set.Name] = @(foreach ($one in $set.Parameters) {
@@ -162,6 +162,26 @@ def test_errors_have_the_ids_categories_and_codes_of_real_ones(shell: Shell) -> 
     assert lines[4] == "True 1"
 
 
+def test_what_is_so_already_is_a_warning_and_no_error(shell: Shell) -> None:
+    script = """
+        $vm = Get-VM
+        Start-VM -VM $vm -WarningAction SilentlyContinue -WarningVariable told -ErrorAction Stop
+        "$($told.Count) $told"
+    """
+    assert shell.lines(script) == ["1 The virtual machine is already in the specified state."]
+
+
+def test_checkpoints_have_their_other_names_and_errors_the_first_one(shell: Shell) -> None:
+    script = """
+        $ErrorActionPreference = 'Stop'
+        try { Get-VMCheckpoint -VM (Get-VM) -Name nothing } catch { $_.FullyQualifiedErrorId }
+        @(Get-Command -Module Hyper-V -CommandType Alias | ForEach-Object { $_.Name }) -join ' '
+    """
+    failed, names = shell.lines(script)
+    assert failed.startswith("ObjectNotFound,Microsoft.HyperV.PowerShell.Commands.GetVMSnapshot")
+    assert names == " ".join(f"{verb}-VMCheckpoint" for verb in ("Export", "Get", "Remove", "Rename", "Restore"))
+
+
 def test_objects_and_values_go_through_whole(shell: Shell) -> None:
     script = """
         $vm = Get-VM -Id ([guid]'00000000-0000-0000-0000-000000000007')
@@ -189,6 +209,7 @@ def test_the_older_module_lacks_what_came_later(tmp_path: Path) -> None:
         ConvertTo-Json -Compress @{
             version = (Get-Command Get-VM).Version.ToString()
             commands = @(Get-Command -Module Hyper-V | ForEach-Object { $_.Name })
+        aliases = @(Get-Command -Module Hyper-V -CommandType Alias).Count
             set = @((Get-Command Set-VM).Parameters.Keys)
             names = @((Get-VM).PSObject.Properties | ForEach-Object { $_.Name })
         }
@@ -197,6 +218,7 @@ def test_the_older_module_lacks_what_came_later(tmp_path: Path) -> None:
     found = json.loads(line)
     assert found["version"] == "1.1"
     assert not NEW_CMDLETS & set(found["commands"])
+    assert found["aliases"] == 0
     assert not (NEW_PARAMETERS["Set-VM"] | {"CimSession", "Credential"}) & set(found["set"])
     assert not NEW_PROPERTIES["VirtualMachine"] & set(found["names"])
     real = set(reference("hyperv-samples.json.gz")["samples"]["get_vm"][0])

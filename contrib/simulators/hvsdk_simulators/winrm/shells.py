@@ -62,7 +62,6 @@ class Shell:
     output_streams: str = "stdout stderr"
     commands: dict[str, Command] = field(factory=dict)
     operations: int = 0
-    begun: float = field(factory=time.monotonic)
     used: float = field(factory=time.monotonic)
     waiting: int = 0
     """Requests that are being answered: such a shell is not idle."""

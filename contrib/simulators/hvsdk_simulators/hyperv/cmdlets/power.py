@@ -15,7 +15,7 @@ from .cim_windows import HOST_MEMORY
 from .disk_checks import confirm_files
 from .drives import vms_of
 from .errors import CmdletError, wrong_state
-from .records import Record
+from .records import Record, WarningText
 from .registry import Bound, cmdlet
 from .vms import vm_record, vm_targets
 
@@ -28,16 +28,22 @@ _RESERVED = 4 << 30
 """Bytes of memory that the host keeps for itself."""
 
 
+_ALREADY = WarningText("The virtual machine is already in the specified state.")
+_OFF = ("Off", "OffCritical")
+
+
 def _told(world: World, p: Bound, vm: Vm) -> Iterator[Record]:
     if p.flag("Passthru"):
         yield vm_record(world, vm)
 
 
 @cmdlet("Start-VM")
-def start_vm(world: World, p: Bound) -> Iterator[Record]:
+def start_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Start VMs, from off or with the memory that was saved; one that runs is left alone, with a warning."""
     for vm in vm_targets(world, p):
-        if vm.state not in _UP:
+        if vm.state in _UP:
+            yield _ALREADY
+        else:
             if vm.state not in ("Off", "Saved"):
                 raise _failed(vm, "start")
             _confirm_memory(world, vm)
@@ -69,21 +75,21 @@ def _confirm_memory(world: World, vm: Vm) -> None:
 
 
 @cmdlet("Stop-VM")
-def stop_vm(world: World, p: Bound) -> Iterator[Record]:
-    """Stop VMs: by asking the guest, or with `-TurnOff` or `-Save`."""
+def stop_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
+    """Stop VMs: by asking the guest, or with `-TurnOff` or `-Save`; one that is stopped is left alone, with a warning."""
     for vm in vm_targets(world, p):
-        if p.flag("Save"):
+        if vm.state == "Saved" if p.flag("Save") else vm.state in _OFF:
+            yield _ALREADY
+        elif p.flag("Save"):
             _save(world, vm)
         elif p.flag("TurnOff"):
             _turn_off(world, vm)
-        elif vm.state != "Off":
+        else:
             _shut_down(world, vm, forced=p.flag("Force"))
         yield from _told(world, p, vm)
 
 
 def _turn_off(world: World, vm: Vm) -> None:
-    if vm.state in ("Off", "OffCritical"):
-        return
     if vm.state in ("Saved", "SavedCritical"):
         raise _failed(vm, "turn off")
     world.sleep(_STOP_SECONDS)
@@ -105,16 +111,17 @@ def _shut_down(world: World, vm: Vm, *, forced: bool) -> None:
 
 
 @cmdlet("Save-VM")
-def save_vm(world: World, p: Bound) -> Iterator[Record]:
-    """Save the memory of VMs to disk."""
+def save_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
+    """Save the memory of VMs to disk; one that is saved is left alone, with a warning."""
     for vm in vm_targets(world, p):
-        _save(world, vm)
+        if vm.state == "Saved":
+            yield _ALREADY
+        else:
+            _save(world, vm)
         yield from _told(world, p, vm)
 
 
 def _save(world: World, vm: Vm) -> None:
-    if vm.state == "Saved":
-        return
     if vm.state not in (*_UP, "Paused"):
         raise _failed(vm, "save")
     before, vm.state = vm.state, "Saving"
@@ -124,24 +131,28 @@ def _save(world: World, vm: Vm) -> None:
 
 
 @cmdlet("Suspend-VM")
-def suspend_vm(world: World, p: Bound) -> Iterator[Record]:
-    """Stop the processors of VMs."""
+def suspend_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
+    """Stop the processors of VMs; one that is paused is left alone, with a warning."""
     for vm in vm_targets(world, p):
-        if vm.state != "Paused":
-            if vm.state not in _UP:
-                raise _failed(vm, "pause")
+        if vm.state == "Paused":
+            yield _ALREADY
+        elif vm.state in _UP:
             vm.state = "Paused"
+        else:
+            raise _failed(vm, "pause")
         yield from _told(world, p, vm)
 
 
 @cmdlet("Resume-VM")
-def resume_vm(world: World, p: Bound) -> Iterator[Record]:
+def resume_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Let VMs that are paused go on; one that runs is left alone, with a warning."""
     for vm in vm_targets(world, p):
-        if vm.state not in _UP:
-            if vm.state not in ("Paused", "PausedCritical"):
-                raise _failed(vm, "resume")
+        if vm.state in _UP:
+            yield _ALREADY
+        elif vm.state in ("Paused", "PausedCritical"):
             vm.state = "Running"
+        else:
+            raise _failed(vm, "resume")
         yield from _told(world, p, vm)
 
 

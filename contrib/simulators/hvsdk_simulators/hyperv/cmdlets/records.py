@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Record"]
+__all__ = ["Record", "WarningText"]
 
 
 class Record:
@@ -38,3 +38,9 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<{self.type} {self.key}>"
+
+
+class WarningText(str):
+    """What a cmdlet writes to the stream of warnings."""
+
+    __slots__ = ()

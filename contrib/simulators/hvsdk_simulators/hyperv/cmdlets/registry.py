@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import CmdletError
-from .records import Record
+from .records import Record, WarningText
 from .versions import is_new_property, is_old
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def load() -> None:
         importlib.import_module(f"{package}.{module.name}")
 
 
-def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
+def run(world: World, name: str, parameters: Mapping[str, Any], warnings: list[str] | None = None) -> list[Any]:
     """Run a cmdlet with parameters that have been bound, and return what it writes to its output.
+
+    What it warns of is added to `warnings`.
 
     A cmdlet may run others: time passes in any of them with the lock given up whole (see `World.sleep`).
 
@@ -77,11 +79,13 @@ def run(world: World, name: str, parameters: Mapping[str, Any]) -> list[Any]:
             "CommandNotFoundException", "ObjectNotFound", text, name, exception="CommandNotFoundException"
         )
     written: list[Any] = []
+    warned = [] if warnings is None else warnings
     try:
         if world.facts.get("denied") and name.partition("-")[2].startswith(("VM", "VHD")):
             raise CmdletError("Unspecified", "NotSpecified", _DENIED.format(world.node), name)
         with world.lock:
-            written.extend(function(world, Bound(parameters)) or ())
+            for one in function(world, Bound(parameters)) or ():
+                (warned if isinstance(one, WarningText) else written).append(one)
     except CmdletError as error:
         if error.cmdlet is None:
             error.be_of(name, old=is_old(world.options.version))

@@ -50,12 +50,14 @@ class Answering:
 
     def answer(self, request: dict[str, Any], objects: Objects) -> dict[str, Any]:
         """Run the cmdlet that a request names, and return what the stand-in is told."""
+        warnings: list[str] = []
         try:
             parameters = {name: bound(value, objects.find) for name, value in request["parameters"].items()}
-            written = registry.run(self.world, request["name"], parameters)
-            return {"output": [objects.output(one) for one in written]}
+            written = registry.run(self.world, request["name"], parameters, warnings)
+            return {"output": [objects.output(one) for one in written], "warnings": warnings}
         except CmdletError as error:
-            return {"output": [objects.output(one) for one in error.written], "error": _told(error)}
+            written = [objects.output(one) for one in error.written]
+            return {"output": written, "warnings": warnings, "error": _told(error)}
         except StoppedError:
             raise
         except Exception as error:

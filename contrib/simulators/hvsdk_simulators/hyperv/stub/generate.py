@@ -20,7 +20,7 @@ from hvsdk_simulators.hyperv.cmdlets.versions import (
 )
 
 from . import model
-from .kinds import ALIASES, BASES, LAZY, ROOT, UNTOLD
+from .kinds import ALIASES, BASES, CHECKPOINTS, LAZY, ROOT, UNTOLD
 from .others import OTHERS
 
 __all__ = ["cmdlet_names", "module_path", "properties"]
@@ -100,10 +100,16 @@ def _module(known: dict[str, Any], version: int) -> str:
     lines.append("$Types = @{ " + "; ".join(f"'{name}' = [{name}]" for name in known["types"]) + " }")
     for name, cmdlet in _cmdlets(known, version).items():
         parameters = [_parameter(known, one) for one in cmdlet["parameters"] if _is_there(version, name, one["name"])]
-        lines += _function(name, ",\n".join(parameters), cmdlet.get("default_set"), bool(cmdlet["should_process"]))
+        alias = next((one for one, of in _aliases(version).items() if of == name), None)
+        process = bool(cmdlet["should_process"])
+        lines += _function(name, ",\n".join(parameters), cmdlet.get("default_set"), process, alias)
     for name, text in OTHERS.items():
         lines += _function(name, text, "Path" if "ParameterSetName='Path'" in text else None, False)
     return "\n".join(lines) + "\n"
+
+
+def _aliases(version: int) -> dict[str, str]:
+    return {} if is_old(version) else CHECKPOINTS
 
 
 def _cmdlets(known: dict[str, Any], version: int) -> dict[str, Any]:
@@ -164,10 +170,13 @@ def _property_type(known: dict[str, Any], kind: str) -> str:
 # ---- functions --------------------------------------------------------------------------------------------
 
 
-def _function(name: str, parameters: str, default_set: str | None, should_process: bool) -> Iterator[str]:
+def _function(
+    name: str, parameters: str, default_set: str | None, should_process: bool, alias: str | None = None
+) -> Iterator[str]:
     about = [f"DefaultParameterSetName='{default_set}'"] if default_set else []
     about += ["SupportsShouldProcess=$true"] if should_process else []
-    yield f"function {name} {{ [CmdletBinding({', '.join(about)})] param({parameters}\n)"
+    other = f"[Alias('{alias}')] " if alias else ""
+    yield f"function {name} {{ [CmdletBinding({', '.join(about)})] {other}param({parameters}\n)"
     yield f"    process {{ Invoke-Stub $PSCmdlet '{name}' $PSBoundParameters }}\n}}"
 
 
@@ -218,7 +227,7 @@ def _manifest(known: dict[str, Any], version: int) -> str:
     FunctionsToExport = @({names})
     CmdletsToExport = @()
     VariablesToExport = @()
-    AliasesToExport = @()
+    AliasesToExport = @({", ".join(f"'{alias}'" for alias in _aliases(version))})
 }}
 """
 

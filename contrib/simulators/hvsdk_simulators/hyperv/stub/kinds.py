@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIASES", "BASES", "LAZY", "ROOT", "UNTOLD"]
+__all__ = ["ALIASES", "BASES", "CHECKPOINTS", "LAZY", "ROOT", "UNTOLD"]
 
 ROOT = "StubObject"
 """What all types descend from here: it knows what the simulated host finds the object by."""
@@ -47,6 +47,11 @@ ALIASES = {
     "VMSnapshot": {"ParentCheckpointId": "ParentSnapshotId", "ParentCheckpointName": "ParentSnapshotName"},
 }
 """Other names of properties, which the newer module's type file has."""
+
+CHECKPOINTS = {
+    f"{verb}-VMCheckpoint": f"{verb}-VMSnapshot" for verb in ("Export", "Get", "Remove", "Rename", "Restore")
+}
+"""Other names of cmdlets, which the newer module has."""
 
 UNTOLD = {
     "VMBootSource": {"BootType": "String", "Description": "String", "Device": "Object", "FirmwarePath": "String"},

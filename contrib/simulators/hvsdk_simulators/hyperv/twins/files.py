@@ -26,6 +26,7 @@ __all__ = [
     "name_of",
     "own_disks",
     "parent_folder",
+    "parent_path",
     "pool_folder",
     "remove_if_there",
     "used_files",
@@ -171,7 +172,7 @@ def _follow(host: Host, waiting: deque[str], going: set[str], what: str) -> None
         if path.lower() in seen:
             continue
         seen.add(path.lower())
-        parent = _parent_path(host, path, what)
+        parent = parent_path(host, path, what)
         if not parent:
             continue
         if parent.lower() in going:
@@ -181,7 +182,8 @@ def _follow(host: Host, waiting: deque[str], going: set[str], what: str) -> None
         waiting.append(parent)
 
 
-def _parent_path(host: Host, path: str, what: str) -> str | None:
+def parent_path(host: Host, path: str, what: str) -> str | None:
+    """Return what a disk lies on: the twin of `Get-ParentPath`."""
     try:
         return host.one("Get-VHD", Path=[path])["ParentPath"] or None
     except CmdletError as error:

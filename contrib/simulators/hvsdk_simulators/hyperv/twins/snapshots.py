@@ -10,6 +10,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, guid_text, the_vm, time_text
 from .domains import domain_record
+from .files import confirm_unused, is_own_path, own_disks, parent_path
 from .registry import Host, RefusalError, operation
 
 __all__ = ["new_checkpoint", "the_checkpoint", "wait_merge"]
@@ -40,6 +41,7 @@ def _revert(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, id)
     checkpoint = the_checkpoint(host, vm, arguments["snapshot"])
     confirm_state(vm, "reverted", "Off", "Running", "Paused", "Saved")
+    _confirm_droppable(host, vm)
     name, notes, kind = vm["Name"], vm["Notes"] or "", _type_of(vm)
     memory = checkpoint["State"] != "Off"
     try:
@@ -66,6 +68,7 @@ def _delete(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, arguments["id"])
     checkpoint = the_checkpoint(host, vm, arguments["snapshot"])
     options = {"IncludeAllChildSnapshots": True} if arguments["children"] else {}
+    _confirm_free(host, vm, _descendants(host, vm, checkpoint) if arguments["children"] else [checkpoint])
     host.run("Remove-VMSnapshot", VMSnapshot=[checkpoint], Confirm=False, **options)
     wait_merge(host, arguments["id"])
 
@@ -94,13 +97,13 @@ def new_checkpoint(host: Host, vm: Any, name: str, kind: str, mark: str | None) 
             _set(host, vm, wanted, marked)
             made = host.one("Checkpoint-VM", VM=[vm], SnapshotName=name, Passthru=True)
         finally:
-            now = host.one("Get-VM", Id=vm["Id"])
+            now = the_vm(host, vm["Id"])
             _set(host, now, type_, notes if mark and now["Notes"] == marked else None)
         if made["Name"] != name:
             host.run("Rename-VMSnapshot", VMSnapshot=made, NewName=name)
         if kind == "disks" and state != "Off":
             host.run("Remove-VMSavedState", VMSnapshot=made)
-        made = host.one("Get-VMSnapshot", Id=made["Id"])
+        made = the_checkpoint(host, the_vm(host, vm["Id"]), made["Id"])
         if (made["State"] != "Off") != (kind == "memory"):
             text = f"Hyper-V made another kind of checkpoint of '{vm['Name']}': its state is {made['State']}"
             raise RefusalError("OperationFailed", text)
@@ -142,6 +145,43 @@ def _record(checkpoint: Any, current: Any) -> dict[str, Any]:
         "notes": checkpoint["Notes"] or "",
         "current": current is not None and str(checkpoint["Id"]) == str(current),
     }
+
+
+def _descendants(host: Host, vm: Any, checkpoint: Any) -> list[Any]:
+    """Return a checkpoint with all that were made after it."""
+    every = host.run("Get-VMSnapshot", VM=[vm])
+    found = [checkpoint]
+    for one in found:
+        found += [each for each in every if str(each["ParentSnapshotId"]) == str(one["Id"])]
+    return found
+
+
+def _confirm_free(host: Host, vm: Any, checkpoints: list[Any]) -> None:
+    """Fail unless nobody else needs the files that change when checkpoints go."""
+    paths: dict[str, str] = {}
+    for one in checkpoints:
+        for drive in host.run("Get-VMHardDiskDrive", VMSnapshot=one):
+            if drive["Path"] and is_own_path(drive["Path"]):
+                paths[drive["Path"].lower()] = drive["Path"]
+    for path in own_disks(host, vm):
+        parent = parent_path(host, path, "merged")
+        if parent and parent.lower() in paths:
+            paths[path.lower()] = path
+    if paths:
+        confirm_unused(host, list(paths.values()), str(vm["Id"]), "merged")
+
+
+def _confirm_droppable(host: Host, vm: Any) -> None:
+    """Fail unless nobody else needs the files that go when a machine is rolled back."""
+    kept = {
+        str(drive["Path"]).lower()
+        for checkpoint in host.run("Get-VMSnapshot", VM=[vm])
+        for drive in host.run("Get-VMHardDiskDrive", VMSnapshot=checkpoint)
+    }
+    found = [str(drive["Path"] or "") for drive in host.run("Get-VMHardDiskDrive", VM=[vm])]
+    paths = [path for path in found if _OURS.search(path) and path.lower() not in kept]
+    if paths:
+        confirm_unused(host, paths, str(vm["Id"]), "dropped")
 
 
 def _type_of(vm: Any) -> str:
