@@ -39,8 +39,8 @@ OTHERS: dict[str, str] = {
         [Parameter(Position=0, Mandatory=$true)] [string[]] $Path,
         [string] $Name, [Alias('Type')] [string] $ItemType, [object] $Value, [switch] $Force""",
     "Remove-Item": _PATHS + ", [switch] $Recurse, " + _SWITCHES,
-    "Copy-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, [switch] $Recurse, " + _SWITCHES,
-    "Move-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, " + _SWITCHES,
+    "Copy-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, [switch] $PassThru, " + _SWITCHES,
+    "Move-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, [switch] $PassThru, " + _SWITCHES,
     "Rename-Item": """
         [Parameter(ParameterSetName='Path', Position=0, Mandatory=$true)] [string] $Path,
         [Parameter(ParameterSetName='LiteralPath', Mandatory=$true)] [Alias('PSPath')] [string] $LiteralPath,

@@ -10,7 +10,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .registry import Host, RefusalError
 
-__all__ = ["confirm_sight", "confirm_state", "guid_text", "is_missing", "iso", "seconds", "the_vm", "time_text"]
+__all__ = ["confirm_sight", "confirm_state", "guid_text", "is_missing", "is_unlisted", "seconds", "the_vm", "time_text"]
 
 _NO_YEAR_BEFORE = 1602
 """Windows means none by the year 1601."""
@@ -80,9 +80,6 @@ def time_text(moment: datetime | None) -> str | None:
         return None
     utc = moment.astimezone(UTC)
     return None if utc.year < _NO_YEAR_BEFORE else utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-iso = time_text
 
 
 def seconds(span: timedelta | None) -> float | None:

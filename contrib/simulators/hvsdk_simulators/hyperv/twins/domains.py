@@ -9,7 +9,7 @@ from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
-from .common import confirm_sight, iso, the_vm
+from .common import confirm_sight, the_vm, time_text
 from .registry import Host, RefusalError, operation
 
 __all__ = ["adapter_id", "adapter_record", "all_vms", "domain_record", "domain_records", "drive_id"]
@@ -206,8 +206,8 @@ def _config(vm: Any, around: _Around) -> dict[str, Any]:
         "clustered": bool(_maybe(vm, "IsClustered")),
         "parent_checkpoint": _guid(_maybe(vm, "ParentSnapshotId")),
         "replication": _maybe(vm, "ReplicationMode"),
-        "created": iso(_maybe(vm, "CreationTime")),
-        "started": iso(datetime.now(UTC) - uptime) if uptime and uptime > timedelta(0) else None,
+        "created": time_text(_maybe(vm, "CreationTime")),
+        "started": time_text(datetime.now(UTC) - uptime) if uptime and uptime > timedelta(0) else None,
         "bios_guid": around.guids.get(key),
         "secure_boot": firmware["SecureBoot"] if firmware else None,
         "secure_boot_template": _maybe(firmware, "SecureBootTemplate") if firmware else None,
