@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hvsdk_simulators.hyperv.cmdlets import registry
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.cmdlets.records import Record
@@ -28,7 +30,9 @@ class Lab:
         self.world = World(Options(domains=0), root)
 
     def run(self, cmdlet: str, **parameters: Any) -> list[Any]:
-        return registry.run(self.world, cmdlet, parameters)
+        written = registry.run(self.world, cmdlet, parameters)
+        _fits_outputs(cmdlet, written)
+        return written
 
     def one(self, cmdlet: str, **parameters: Any) -> Any:
         (found,) = self.run(cmdlet, **parameters)
@@ -65,3 +69,24 @@ def fits_model(records: Iterable[Record]) -> None:
             labels = model["enums"].get(properties[name].rstrip("?").rpartition(".")[2])
             if labels and record[name] is not None:
                 assert record[name] in labels, (record.type, name)
+
+
+_BASES = {"VMNetworkAdapter": "VMNetworkAdapterBase", "VirtualHardDisk": "Vhd.VirtualHardDisk"}
+
+
+@cache
+def _outputs() -> dict[str, list[str]]:
+    """Return the types that each cmdlet writes; none without the model."""
+    try:
+        cmdlets = reference("hyperv-model.json.gz")["cmdlets"]
+    except pytest.skip.Exception:
+        return {}
+    return {name: cmdlet["output"] for name, cmdlet in cmdlets.items() if cmdlet["output"]}
+
+
+def _fits_outputs(cmdlet: str, written: Iterable[Any]) -> None:
+    """Hold what a cmdlet wrote against the types that the real one writes."""
+    told = _outputs().get(cmdlet)
+    for record in written if told else ():
+        if isinstance(record, Record):
+            assert {record.type, _BASES.get(record.type)} & set(told or ()), (cmdlet, record.type)
