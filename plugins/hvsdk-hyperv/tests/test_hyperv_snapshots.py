@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
 
 import hvsdk
 import pytest
 from hvsdk import PowerState, errors
 from hvsdk.driver import Capability
 from hvsdk_simulators import Running
+from hvsdk_simulators.hyperv.cmdlets import registry
 from hyperv_disks import chain_of, path_of, peek, poke, spare_domain
-from hyperv_support import connect, opened, requests_of, soon
+from hyperv_engines import FOLDER, OFF, Engine
+from hyperv_support import connect, opened, powershell, requests_of, soon
 
 HOSTILE = [
     "a'b\"c`d$(e)",
@@ -184,3 +188,33 @@ def test_windows_2012_makes_no_quiesced_ones_and_says_so(make_server: Callable[.
             spare.start()
             assert spare.create_snapshot("memory", memory=True).has_memory
             assert spare.create_snapshot("disks").has_memory is False
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_nothing_is_merged_or_dropped_that_a_foreign_disk_lies_on(tmp_path: Path, engine: str) -> None:
+    """Nobody but the file itself tells that it lies on the disk of a domain."""
+    if engine == "powershell":
+        powershell()
+    foreign = f"{FOLDER}\\foreign.vhdx"
+    with Engine(engine, tmp_path) as host:
+        vm = host.world.vms[UUID(OFF)]
+        base = vm.hardware.drives[0].path
+        for name in ("first", "second"):
+            registry.run(
+                host.world,
+                "Checkpoint-VM",
+                {"VM": registry.run(host.world, "Get-VM", {"Id": vm.id}), "SnapshotName": name},
+            )
+        first, second = (str(one.id) for one in vm.checkpoints)
+        leaf = vm.hardware.drives[0].path
+        for ground, operation, children in ((base, "delete", False), (base, "delete", True), (leaf, "revert", None)):
+            registry.run(host.world, "New-VHD", {"Path": [foreign], "ParentPath": ground, "Differencing": True})
+            before = sorted(one.name for one in tmp_path.iterdir())
+            answer = host.ask(f"snapshots.{operation}", {"id": OFF, "snapshot": first, "children": children})
+            assert answer["error"]["kind"] == "Busy"
+            assert foreign in answer["error"]["message"]
+            assert sorted(one.name for one in tmp_path.iterdir()) == before
+            registry.run(host.world, "Remove-Item", {"LiteralPath": [foreign]})
+        assert "result" in host.ask("snapshots.revert", {"id": OFF, "snapshot": second})
+        assert "result" in host.ask("snapshots.delete", {"id": OFF, "snapshot": first, "children": True})
+        assert vm.hardware.drives[0].path == base

@@ -45,6 +45,51 @@ function Confirm-Kind($VM, [string] $Kind) {
     }
 }
 
+function Get-Descendants($VM, $Checkpoint) {
+    # A checkpoint with all that were made after it.
+    $all = @(Get-VMSnapshot -VM $VM)
+    $found = @($Checkpoint)
+    for ($next = 0; $next -lt $found.Count; $next++) {
+        $id = "$($found[$next].Id)"
+        $found += @($all | Where-Object { "$($_.ParentSnapshotId)" -eq $id })
+    }
+    $found
+}
+
+function Confirm-Free($VM, $Checkpoints) {
+    # Fails unless nobody else needs the files that change when checkpoints go: those of their disks, and what lies on them.
+    $paths = @{}
+    foreach ($one in $Checkpoints) {
+        foreach ($drive in @(Get-VMHardDiskDrive -VMSnapshot $one)) {
+            if ($drive.Path -and (Test-OwnPath $drive.Path)) { $paths["$($drive.Path)".ToLowerInvariant()] = "$($drive.Path)" }
+        }
+    }
+    $more = @{}
+    foreach ($path in @(Get-OwnDisks $VM)) {
+        $chain = @()
+        for ($one = $path; $one; $one = Get-ParentPath $one 'merged') {
+            if ($paths.ContainsKey($one.ToLowerInvariant())) { foreach ($above in $chain) { $more[$above.ToLowerInvariant()] = $above } }
+            $chain += $one
+        }
+    }
+    foreach ($key in $more.Keys) { $paths[$key] = $more[$key] }
+    if ($paths.Count) { Confirm-Unused @($paths.Values) "$($VM.Id)".ToLowerInvariant() 'merged' }
+}
+
+function Confirm-Droppable($VM) {
+    # Fails unless nobody else needs the files that go when a machine is rolled back: those of its present disks that no
+    # checkpoint has.
+    $kept = @{}
+    foreach ($checkpoint in @(Get-VMSnapshot -VM $VM)) {
+        foreach ($drive in @(Get-VMHardDiskDrive -VMSnapshot $checkpoint)) { $kept["$($drive.Path)".ToLowerInvariant()] = $true }
+    }
+    $paths = @(foreach ($drive in @(Get-VMHardDiskDrive -VM $VM)) {
+        $path = "$($drive.Path)"
+        if ($path -match '\.avhdx?$' -and -not $kept.ContainsKey($path.ToLowerInvariant())) { $path }
+    })
+    if ($paths.Count) { Confirm-Unused $paths "$($VM.Id)".ToLowerInvariant() 'dropped' }
+}
+
 function Set-CheckpointSettings($VM, $Type, $Notes) {
     # Sets what is given and is not so yet.
     $changes = @{}
@@ -68,14 +113,14 @@ function New-Checkpoint($VM, [string] $Name, [string] $Kind, $Mark) {
             Set-CheckpointSettings $VM $wanted.type $wanted.notes
             $made = Checkpoint-VM -VM $VM -SnapshotName $Name -Passthru
         } finally {
-            $now = Get-VM -Id $VM.Id
+            $now = Get-TheVM "$($VM.Id)"
             $notes = $null
             if ($Mark -and "$($now.Notes)" -ceq $wanted.notes) { $notes = $before.notes }
             Set-CheckpointSettings $now $before.type $notes
         }
         if ("$($made.Name)" -cne $Name) { Rename-VMSnapshot -VMSnapshot $made -NewName $Name }
         if ($Kind -eq 'disks' -and $before.state -ne 'Off') { Remove-VMSavedState -VMSnapshot $made }
-        $made = Get-VMSnapshot -Id $made.Id
+        $made = Get-TheCheckpoint (Get-TheVM "$($VM.Id)") "$($made.Id)"
         $hasMemory = "$($made.State)" -ne 'Off'
         if ($hasMemory -ne ($Kind -eq 'memory')) {
             Stop-Operation 'OperationFailed' "Hyper-V made another kind of checkpoint of '$($VM.Name)': its state is $($made.State)"
@@ -153,6 +198,7 @@ $Operations['snapshots.revert'] = {
     $vm = Get-TheVM $Arguments.id
     $checkpoint = Get-TheCheckpoint $vm $Arguments.snapshot
     Confirm-State $vm 'reverted' 'Off', 'Running', 'Paused', 'Saved'
+    Confirm-Droppable $vm
     $before = @{ name = "$($vm.Name)"; notes = "$($vm.Notes)"; type = "$($vm.CheckpointType)" }
     $memory = "$($checkpoint.State)" -ne 'Off'
     try {
@@ -178,7 +224,9 @@ $Operations['snapshots.delete'] = {
     $vm = Get-TheVM $Arguments.id
     $checkpoint = Get-TheCheckpoint $vm $Arguments.snapshot
     $options = @{ Confirm = $false }
-    if ($Arguments.children) { $options['IncludeAllChildSnapshots'] = $true }
+    $going = @($checkpoint)
+    if ($Arguments.children) { $options['IncludeAllChildSnapshots'] = $true; $going = @(Get-Descendants $vm $checkpoint) }
+    Confirm-Free $vm $going
     Remove-VMSnapshot -VMSnapshot $checkpoint @options
     Wait-Merge $Arguments.id
     $null

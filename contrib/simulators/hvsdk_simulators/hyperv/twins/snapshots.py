@@ -163,10 +163,16 @@ def _confirm_free(host: Host, vm: Any, checkpoints: list[Any]) -> None:
         for drive in host.run("Get-VMHardDiskDrive", VMSnapshot=one):
             if drive["Path"] and is_own_path(drive["Path"]):
                 paths[drive["Path"].lower()] = drive["Path"]
+    more: dict[str, str] = {}
     for path in own_disks(host, vm):
-        parent = parent_path(host, path, "merged")
-        if parent and parent.lower() in paths:
-            paths[path.lower()] = path
+        chain: list[str] = []
+        at: str | None = path
+        while at:
+            if at.lower() in paths:
+                more |= {above.lower(): above for above in chain}
+            chain.append(at)
+            at = parent_path(host, at, "merged")
+    paths |= more
     if paths:
         confirm_unused(host, list(paths.values()), str(vm["Id"]), "merged")
 
