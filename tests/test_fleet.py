@@ -272,3 +272,14 @@ def test_a_closed_fleet_opens_again_when_it_is_asked(fleet):
 def test_limits_that_make_no_sense_are_refused(wrong):
     with pytest.raises(errors.InvalidSpecError):
         hvsdk.Fleet({"a": "fake://a"}, **wrong)
+
+
+def test_a_host_that_is_connected_already_can_be_one_of_a_fleet_and_stays_its_owners():
+    with hvsdk.connect("fake://mine?domains=2") as host:
+        with hvsdk.Fleet({"mine": host, "other": "fake://other?domains=1"}) as fleet:
+            assert fleet.host("mine") is host
+            assert len(fleet.domains()) == 3
+        assert not host.closed
+        with hvsdk.Fleet({"mine": host}) as fleet:
+            host.close()
+            assert [one.kind for one in fleet.domains().failures] == ["HostClosed"]

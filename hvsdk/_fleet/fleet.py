@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
 
 from hvsdk._fleet import reads
 from hvsdk._fleet.circuit import CredentialCircuit
@@ -55,7 +55,7 @@ class Fleet:
 
     def __init__(
         self,
-        hosts: Mapping[str, str | Mapping[str, Any]] | Iterable[Endpoint],
+        hosts: Mapping[str, str | Mapping[str, Any] | Host] | Iterable[Endpoint],
         *,
         parallel: int = PARALLEL,
         per_host: int = PER_HOST,
@@ -65,7 +65,8 @@ class Fleet:
         """Name the hosts; nothing is connected to.
 
         Args:
-            hosts: By name: a URL, or a mapping with `url`, arguments of `connect`, and `tags`. `load` reads a file.
+            hosts: By name: a URL, a mapping with `url`, arguments of `connect`, and `tags`, or a `Host` that is connected
+                already, which stays yours to close. `load` reads a file.
             parallel: How many hosts are asked at once.
             per_host: How many domains of one host `run` works on at once.
             deadline: Seconds by the clock on the wall that one host may take for a question, from when it is asked; a
@@ -78,6 +79,7 @@ class Fleet:
         if parallel < 1 or per_host < 1:
             raise InvalidSpecError("parallel= and per_host= are whole numbers from 1")
         endpoints = _endpoints(hosts) if isinstance(hosts, Mapping) else list(hosts)
+        given = {name: one for name, one in hosts.items() if _is_host(one)} if isinstance(hosts, Mapping) else {}
         credentials: dict[Hashable, CredentialCircuit] = {}
         self._members: dict[str, Member] = {}
         for endpoint in endpoints:
@@ -87,7 +89,7 @@ class Fleet:
             circuit = (
                 None if key is None else credentials.setdefault(key, CredentialCircuit(_credential_words(endpoint)))
             )
-            self._members[endpoint.name] = Member(endpoint, circuit)
+            self._members[endpoint.name] = Member(endpoint, circuit, given.get(endpoint.name))
         self._credentials = list(credentials.values())
         self._parallel = parallel
         self._per_host = per_host
@@ -391,9 +393,18 @@ def _raise_mistakes(answers: Iterable[Answer[Any]]) -> None:
             raise answer.error
 
 
-def _endpoints(hosts: Mapping[str, str | Mapping[str, Any]]) -> list[Endpoint]:
+def _is_host(value: object) -> TypeGuard[Host]:
+    from hvsdk._host import Host
+
+    return isinstance(value, Host)
+
+
+def _endpoints(hosts: Mapping[str, str | Mapping[str, Any] | Host]) -> list[Endpoint]:
     found = []
     for name, given in hosts.items():
+        if not isinstance(given, (str, Mapping)):
+            found.append(_endpoint_of(name, given))
+            continue
         arguments: dict[str, Any] = {"url": given} if isinstance(given, str) else dict(given)
         url, tags = arguments.pop("url", None), arguments.pop("tags", ())
         if not isinstance(url, str):
@@ -404,6 +415,13 @@ def _endpoints(hosts: Mapping[str, str | Mapping[str, Any]]) -> list[Endpoint]:
             arguments["password"] = SecretRef(arguments.pop("secret"))
         found.append(Endpoint(name=name, url=url, arguments=arguments, tags=frozenset(tags)))
     return found
+
+
+def _endpoint_of(name: str, host: Host) -> Endpoint:
+    """Return how a host that is connected already would be connected to again."""
+    arguments = {key: value for key, value in host._recipe.arguments.items() if key not in ("url", "options")}
+    arguments |= host._recipe.arguments["options"]
+    return Endpoint(name=name, url=host.url, arguments={k: v for k, v in arguments.items() if v is not None})
 
 
 def _credential_words(endpoint: Endpoint) -> str:

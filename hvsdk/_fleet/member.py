@@ -26,9 +26,10 @@ class Member:
     Args:
         endpoint: What the fleet's file says of it.
         credential: The circuit that it shares with all that log in with the same credential; `None` where it has none.
+        host: The host, where the caller has connected to it already, and closes it.
     """
 
-    def __init__(self, endpoint: Endpoint, credential: CredentialCircuit | None) -> None:
+    def __init__(self, endpoint: Endpoint, credential: CredentialCircuit | None, host: Host | None = None) -> None:
         self.endpoint = endpoint
         self.name = endpoint.name
         self.url = shown_url(endpoint)
@@ -36,13 +37,14 @@ class Member:
         self.credential = credential
         deadline = endpoint.arguments.get("deadline")
         self.seconds: float | None = None if deadline is None else float(deadline)
-        self._host: Host | None = None
+        self._host: Host | None = host
+        self._lent = host is not None
         self._lock = threading.Lock()
 
     def host(self) -> Host:
         """Return the host; it is connected to when something is first asked of it."""
         with self._lock:
-            if self._host is None or self._host.closed:
+            if self._host is None or (self._host.closed and not self._lent):
                 self._host = self._made()
             return self._host
 
@@ -98,6 +100,8 @@ class Member:
 
     def close(self) -> None:
         """Close the connection, if there is one; asked again, it is opened anew."""
+        if self._lent:
+            return
         with self._lock:
             host, self._host = self._host, None
         if host is not None:

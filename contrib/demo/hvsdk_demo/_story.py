@@ -31,7 +31,7 @@ def tell(bench: Workbench, output: Path) -> None:
     same_elsewhere(bench.hyperv, "Hyper-V")
     if bench.vmware is not None:
         same_elsewhere(bench.vmware, "VMware")
-    show_table(bench)
+    show_fleet(bench)
 
 
 def make_guest(bench: Workbench, label: str) -> hvsdk.Domain:
@@ -84,6 +84,21 @@ def show_table(bench: Workbench) -> None:
     for _, host in others.values():
         found += host.domains()
     say(found)
+
+
+def show_fleet(bench: Workbench) -> None:
+    """Ask all hosts as one fleet, with one among them that nobody can reach."""
+    hosts: dict[str, hvsdk.Host | dict[str, str]] = {"kvm": bench.kvm, "xen": bench.xen, "hyperv": bench.hyperv}
+    if bench.vmware is not None:
+        hosts["vmware"] = bench.vmware
+    hosts["gone"] = {"url": "xenapi://root@127.0.0.1:1", "password": "any"}
+    heading("All of them as one fleet; a host that is down is told, and holds up nobody")
+    typed("fleet = hvsdk.Fleet({…}); fleet.domains()")
+    with hvsdk.Fleet(hosts) as fleet:
+        say(fleet.domains())
+        typed('fleet.run(lambda host: host.info().product, hosts=["xen", "hyperv"])')
+        products = fleet.run(lambda host: host.info().product, hosts=["xen", "hyperv"])
+        say(", ".join(f"{one.host}: {one.value}" for one in products))
 
 
 def take_screenshot(domain: hvsdk.Domain, path: Path) -> None:
