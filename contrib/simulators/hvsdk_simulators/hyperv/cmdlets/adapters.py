@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from hvsdk_simulators.hyperv.vms import Adapter, Checkpoint, Vm
 
+from .components import owned
 from .errors import CmdletError, not_found, wrong_state
 from .names import matches
 from .records import Record
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["adapter_record", "adapter_records", "adapter_targets", "assign_macs", "vlan_record"]
 
-_NONE = UUID(int=0)
 _UP = ("Running", "Paused", "RunningCritical", "PausedCritical")
 _SETTINGS = {
     "MacAddressSpoofing": "MacAddressSpoofing",
@@ -88,12 +87,7 @@ def adapter_record(world: World, vm: Vm, adapter: Adapter, checkpoint: Checkpoin
         **_DEFAULTS,
         **{name: value for name, value in adapter.details.items() if not name.startswith("_")},
         "Name": adapter.name,
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": checkpoint.id if checkpoint is not None else _NONE,
-        "VMSnapshotName": checkpoint.name if checkpoint is not None else "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
+        **owned(world, vm, checkpoint),
     }
     return Record("VMNetworkAdapter", id, properties, (vm, adapter))
 

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from hvsdk_simulators.hyperv.file_system import FileSystem, holders, is_absolute, no_file, normal, same
-from hvsdk_simulators.hyperv.vms import Checkpoint, Drive, Hardware, Vm
+from hvsdk_simulators.hyperv.vms import Checkpoint, Drive, Vm
 from hvsdk_simulators.hyperv.world import World
 
+from .components import hardware_of, owned, vms_of
 from .errors import CmdletError, not_found, wrong_state
-from .places import AT_REST, controllers, first_free, must_be_free
+from .places import AT_REST, first_free, must_be_free
 from .records import Record
 from .registry import Bound, cmdlet
 
@@ -20,35 +21,7 @@ __all__ = ["drive_record", "drive_records", "hardware_of", "vms_of"]
 
 _TYPES = {"disk": "HardDiskDrive", "dvd": "DvdDrive"}
 _NAMES = {"disk": "Hard Drive", "dvd": "DVD Drive"}
-_NO_CHECKPOINT = UUID(int=0)
 _DISKS = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
-
-
-def vms_of(world: World, p: Bound) -> Iterator[Vm]:
-    """Yield the virtual machines that a cmdlet is given, as objects or by name."""
-    for record in p.many("VM"):
-        if record.owner.id not in world.vms:
-            raise not_found(f'a virtual machine with id "{record.owner.id}"')
-        yield record.owner
-    for name in p.many("VMName"):
-        found = [vm for vm in world.vms.values() if vm.name.lower() == str(name).lower()]
-        if not found:
-            raise not_found(f'a virtual machine with name "{name}"')
-        yield from found
-
-
-def hardware_of(world: World, p: Bound) -> Iterator[tuple[Vm, Hardware, Checkpoint | None]]:
-    """Yield the hardware that a cmdlet is to look at, of virtual machines or of a checkpoint."""
-    for record in p.many("VMSnapshot"):
-        vm = next((one for one in world.vms.values() if record.owner in one.checkpoints), None)
-        if vm is None:
-            raise not_found("a snapshot matching the given criteria")
-        yield vm, record.owner.hardware, record.owner
-    for record in p.many("VMDriveController"):
-        vm = world.vms[record["VMId"]]
-        yield vm, vm.hardware, None
-    for vm in vms_of(world, p):
-        yield vm, vm.hardware, None
 
 
 def controller_id(vm: Vm, kind: str, number: int) -> UUID:
@@ -68,11 +41,7 @@ def drive_record(world: World, vm: Vm, drive: Drive, checkpoint: Checkpoint | No
         "Name": f"{_NAMES[drive.kind]} on {place}",
         "PoolName": "Primordial",
         "Id": f"Microsoft:{str(vm.id).upper()}\\{str(controller).upper()}\\0\\{drive.location}\\D",
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": checkpoint.id if checkpoint else _NO_CHECKPOINT,
-        "VMSnapshotName": checkpoint.name if checkpoint else "",
-        "ComputerName": vm.node or world.node,
+        **owned(world, vm, checkpoint),
         "IsDeleted": drive not in (checkpoint.hardware if checkpoint else vm.hardware).drives,
     }
     if drive.kind == "disk":
@@ -283,83 +252,3 @@ def _remove(world: World, p: Bound, kind: str) -> Iterator[Record]:
         vm.hardware.boot_order = [one for one in vm.hardware.boot_order if one != drive.id]
         if p.flag("Passthru"):
             yield drive_record(world, vm, drive)
-
-
-# ---- controllers -----------------------------------------------------------------------------------------
-
-
-def _controller_record(world: World, vm: Vm, kind: str, number: int, checkpoint: Checkpoint | None) -> Record:
-    hardware = checkpoint.hardware if checkpoint else vm.hardware
-
-    def drives() -> list[Record]:
-        return [
-            drive_record(world, vm, one, checkpoint)
-            for one in hardware.drives
-            if (one.controller_type, one.controller_number) == (kind, number)
-        ]
-
-    identity = controller_id(vm, kind, number)
-    properties: dict[str, Any] = {
-        "ControllerNumber": number,
-        **({"IsTemplate": False} if kind == "SCSI" else {}),
-        "Drives": drives,
-        "Name": f"{kind} Controller" if kind == "SCSI" else f"IDE Controller {number}",
-        "Id": f"Microsoft:{str(vm.id).upper()}\\{str(identity).upper()}",
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": checkpoint.id if checkpoint else _NO_CHECKPOINT,
-        "VMSnapshotName": checkpoint.name if checkpoint else "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
-    }
-    type_ = "VMScsiController" if kind == "SCSI" else "VMIdeController"
-    return Record(type_, f"{vm.id}/{checkpoint.id if checkpoint else ''}/{kind}{number}", properties, (vm, number))
-
-
-def _get_controllers(world: World, p: Bound, kind: str) -> Iterator[Record]:
-    for vm, hardware, checkpoint in hardware_of(world, p):
-        for number in controllers(vm, kind, hardware):
-            if p.get("ControllerNumber") in (None, number):
-                yield _controller_record(world, vm, kind, number, checkpoint)
-
-
-@cmdlet("Get-VMScsiController")
-def get_scsi_controller(world: World, p: Bound) -> Iterator[Record]:
-    yield from _get_controllers(world, p, "SCSI")
-
-
-@cmdlet("Get-VMIdeController")
-def get_ide_controller(world: World, p: Bound) -> Iterator[Record]:
-    yield from _get_controllers(world, p, "IDE")
-
-
-@cmdlet("Add-VMScsiController")
-def add_scsi_controller(world: World, p: Bound) -> Iterator[Record]:
-    for vm in vms_of(world, p):
-        if vm.state not in AT_REST or vm.state == "Saved":
-            raise wrong_state(vm.name)
-        if vm.hardware.scsi_controllers >= len(controllers(vm, "any")):
-            text = f"'{vm.name}' has as many SCSI controllers as it can have."
-            raise CmdletError("OperationFailed", "InvalidOperation", text)
-        vm.hardware.scsi_controllers += 1
-        if p.flag("Passthru"):
-            yield _controller_record(world, vm, "SCSI", vm.hardware.scsi_controllers - 1, None)
-
-
-@cmdlet("Remove-VMScsiController")
-def remove_scsi_controller(world: World, p: Bound) -> Iterator[Record]:
-    chosen = [record.owner for record in p.many("VMScsiController")]
-    chosen += [(vm, p["ControllerNumber"]) for vm in vms_of(world, p)]
-    for vm, number in chosen:
-        if vm.state not in AT_REST or vm.state == "Saved":
-            raise wrong_state(vm.name)
-        drives = vm.hardware.drives
-        if any((one.controller_type, one.controller_number) == ("SCSI", number) for one in drives):
-            raise CmdletError("OperationFailed", "InvalidOperation", "The controller has drives.")
-        gone = _controller_record(world, vm, "SCSI", number, None)
-        vm.hardware.scsi_controllers -= 1
-        for one in drives:
-            if one.controller_type == "SCSI" and one.controller_number > number:
-                one.controller_number -= 1
-        if p.flag("Passthru"):
-            yield gone

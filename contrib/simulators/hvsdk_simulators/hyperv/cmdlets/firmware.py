@@ -10,14 +10,14 @@ from hvsdk_simulators.hyperv.vms import Checkpoint, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
 from .adapters import adapter_record
-from .drives import drive_record, hardware_of, vms_of
+from .components import hardware_of, owned, vms_of
+from .drives import drive_record
 from .errors import CmdletError, wrong_state
 from .records import Record
 from .registry import Bound, cmdlet
 
 __all__ = ["TEMPLATES"]
 
-_NONE = UUID(int=0)
 TEMPLATES = {
     "MicrosoftWindows": UUID("1734c6e8-3154-4dda-ba5f-a874cc483422"),
     "MicrosoftUEFICertificateAuthority": UUID("272e7447-90a4-4563-a4b9-8e4ab00526ce"),
@@ -29,17 +29,6 @@ TEMPLATES = {
 def _wrong_generation(vm: Vm) -> CmdletError:
     text = f"The virtual machine '{vm.name}' is of generation {vm.generation}, which has no such setting."
     return CmdletError("InvalidOperation", "InvalidOperation", text)
-
-
-def _owned(world: World, vm: Vm, checkpoint: Checkpoint | None) -> dict[str, Any]:
-    return {
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": checkpoint.id if checkpoint else _NONE,
-        "VMSnapshotName": checkpoint.name if checkpoint else "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
-    }
 
 
 # ---- generation 2 ----------------------------------------------------------------------------------------
@@ -54,7 +43,7 @@ def _firmware(world: World, vm: Vm, hardware: Hardware, checkpoint: Checkpoint |
         "SecureBootTemplate": hardware.secure_boot_template,
         "ConsoleMode": "Default",
         "PauseAfterBootFailure": "Off",
-        **_owned(world, vm, checkpoint),
+        **owned(world, vm, checkpoint),
     }
     return Record("VMFirmware", f"{vm.id}/{checkpoint.id if checkpoint else ''}", properties, vm)
 
@@ -120,7 +109,7 @@ def _bios(world: World, vm: Vm, hardware: Hardware, checkpoint: Checkpoint | Non
     properties: dict[str, Any] = {
         "NumLockEnabled": False,
         "StartupOrder": list(hardware.startup_order),
-        **_owned(world, vm, checkpoint),
+        **owned(world, vm, checkpoint),
     }
     return Record("VMBios", f"{vm.id}/{checkpoint.id if checkpoint else ''}", properties, vm)
 

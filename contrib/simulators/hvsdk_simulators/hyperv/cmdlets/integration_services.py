@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from hvsdk_simulators.hyperv.vms import Vm
 from hvsdk_simulators.hyperv.world import World
 
-from .drives import vms_of
+from .components import owned, vms_of
 from .records import Record
 from .registry import Bound, cmdlet
 
@@ -24,7 +24,6 @@ SERVICES: dict[str, tuple[str, str]] = {
     "VSS": ("VssComponent", "5CED1297-4598-4915-A5FC-AD21BB4D02A4"),
 }
 """English name, the type's name, and the id of the device, which is the same in every language."""
-_NONE = UUID(int=0)
 
 
 def new_services() -> dict[str, bool]:
@@ -50,12 +49,7 @@ def _record(world: World, vm: Vm, name: str) -> Record:
         "StatusDescription": ["OK" if status == "Ok" else status] if is_up(vm) else None,
         "Name": vm.details.get("service_names", {}).get(name, name),
         "Id": f"Microsoft:{str(vm.id).upper()}\\{device}",
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": _NONE,
-        "VMSnapshotName": "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
+        **owned(world, vm),
     }
     return Record("VMIntegrationComponent", str(uuid5(vm.id, name)), properties, (vm, name))
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-from hvsdk_simulators.hyperv.vms import Hardware, Vm
+from hvsdk_simulators.hyperv.vms import Checkpoint, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
 from .cim_windows import HOST_MEMORY
-from .drives import hardware_of, vms_of
+from .components import hardware_of, owned, vms_of
 from .errors import CmdletError, wrong_state
 from .records import Record
 from .registry import Bound, cmdlet
 
 __all__: list[str] = []
 
-_NONE = UUID(int=0)
 _STEP = 2 << 20
 _LEAST = 32 << 20
 _OLD = 2012
 
 
-def _record(world: World, vm: Vm, hardware: Hardware) -> Record:
+def _record(world: World, vm: Vm, hardware: Hardware, checkpoint: Checkpoint | None = None) -> Record:
     properties: dict[str, Any] = {
         "ResourcePoolName": "Primordial",
         "Buffer": hardware.details.get("memory_buffer", 20),
@@ -35,21 +33,16 @@ def _record(world: World, vm: Vm, hardware: Hardware) -> Record:
         "Startup": hardware.memory_startup,
         "Name": "Memory",
         "Id": f"Microsoft:{str(vm.id).upper()}\\4764334d-e001-4176-82ee-5594ec9b530e",
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": _NONE,
-        "VMSnapshotName": "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
+        **owned(world, vm, checkpoint),
     }
-    return Record("VMMemory", str(vm.id), properties, vm)
+    return Record("VMMemory", f"{vm.id}/{checkpoint.id if checkpoint else ''}", properties, vm)
 
 
 @cmdlet("Get-VMMemory")
 def get_memory(world: World, p: Bound) -> Iterator[Record]:
     """Return the memory of VMs."""
-    for vm, hardware, _ in hardware_of(world, p):
-        yield _record(world, vm, hardware)
+    for vm, hardware, checkpoint in hardware_of(world, p):
+        yield _record(world, vm, hardware, checkpoint)
 
 
 @cmdlet("Set-VMMemory")

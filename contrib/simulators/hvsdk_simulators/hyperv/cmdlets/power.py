@@ -12,8 +12,8 @@ from .adapters import assign_macs
 from .cim_machines import guest_is_heard
 from .cim_shutdown import SHUTDOWN, ask_guest
 from .cim_windows import HOST_MEMORY
+from .components import vms_of
 from .disk_checks import confirm_files
-from .drives import vms_of
 from .errors import CmdletError, wrong_state
 from .records import Record, WarningText
 from .registry import Bound, cmdlet

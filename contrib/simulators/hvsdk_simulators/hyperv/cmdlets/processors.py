@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-from hvsdk_simulators.hyperv.vms import Vm
+from hvsdk_simulators.hyperv.vms import Checkpoint, Vm
 from hvsdk_simulators.hyperv.world import World
 
 from .cim_windows import HOST_PROCESSORS
-from .drives import hardware_of, vms_of
+from .components import hardware_of, owned, vms_of
 from .errors import CmdletError, wrong_state
 from .records import Record
 from .registry import Bound, cmdlet
 
 __all__: list[str] = []
 
-_NONE = UUID(int=0)
 _LIVE = ("Maximum", "Reserve", "RelativeWeight")
 _AT_REST = ("ExposeVirtualizationExtensions", "CompatibilityForMigrationEnabled", "HwThreadCountPerCore")
 _DEFAULTS: dict[str, Any] = {
@@ -35,7 +33,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def _record(world: World, vm: Vm, count: int) -> Record:
+def _record(world: World, vm: Vm, count: int, checkpoint: Checkpoint | None = None) -> Record:
     kept = vm.hardware.details.get("processor", {})
     properties: dict[str, Any] = {
         **_DEFAULTS,
@@ -45,21 +43,16 @@ def _record(world: World, vm: Vm, count: int) -> Record:
         "StatusDescription": None,
         "Name": "Processor",
         "Id": f"Microsoft:{str(vm.id).upper()}\\b637f346-6a0e-4dec-af52-bd70cb80a21d\\0",
-        "VMId": vm.id,
-        "VMName": vm.name,
-        "VMSnapshotId": _NONE,
-        "VMSnapshotName": "",
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": False,
+        **owned(world, vm, checkpoint),
     }
-    return Record("VMProcessor", str(vm.id), properties, vm)
+    return Record("VMProcessor", f"{vm.id}/{checkpoint.id if checkpoint else ''}", properties, vm)
 
 
 @cmdlet("Get-VMProcessor")
 def get_processor(world: World, p: Bound) -> Iterator[Record]:
     """Return the processors of VMs."""
-    for vm, hardware, _ in hardware_of(world, p):
-        yield _record(world, vm, hardware.processors)
+    for vm, hardware, checkpoint in hardware_of(world, p):
+        yield _record(world, vm, hardware.processors, checkpoint)
 
 
 @cmdlet("Set-VMProcessor")

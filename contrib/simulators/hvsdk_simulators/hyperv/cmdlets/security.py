@@ -7,7 +7,7 @@ from typing import Any
 
 from hvsdk_simulators.hyperv.world import World
 
-from .drives import vms_of
+from .components import vms_of
 from .records import Record
 from .registry import Bound, cmdlet
 
