@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hvsdk_simulators.hyperv.cmdlets import registry
-from hvsdk_simulators.hyperv.cmdlets.adapters import assign_macs
+from hvsdk_simulators.hyperv.cmdlets.adapter_records import assign_macs
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.cmdlets.records import Record
 from hvsdk_simulators.hyperv.options import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from . import disks
-from .cmdlets.adapters import assign_macs
+from .cmdlets.adapter_records import assign_macs
 from .cmdlets.integration_services import new_services
 from .cmdlets.vms import VERSIONS
 from .file_system import FileSystem

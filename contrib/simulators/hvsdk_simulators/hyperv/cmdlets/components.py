@@ -10,9 +10,10 @@ from hvsdk_simulators.hyperv.vms import Checkpoint, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
 from .errors import not_found
+from .names import matches
 from .registry import Bound
 
-__all__ = ["hardware_of", "owned", "vms_of"]
+__all__ = ["hardware_of", "owned", "vms_here", "vms_of"]
 
 _NO_CHECKPOINT = UUID(int=0)
 
@@ -29,17 +30,30 @@ def owned(world: World, vm: Vm, checkpoint: Checkpoint | None = None) -> dict[st
     }
 
 
-def vms_of(world: World, p: Bound) -> Iterator[Vm]:
-    """Yield the virtual machines that a cmdlet is given, as objects or by name."""
+def vms_here(world: World, p: Bound) -> list[Vm]:
+    """Return the virtual machines of the computers that are asked, which is this one without any."""
+    asked = [str(one).upper() for one in p.many("ComputerName")] or [world.node.upper()]
+    asked = [world.node.upper() if one in (".", "LOCALHOST") else one for one in asked]
+    return [vm for vm in world.vms.values() if (vm.node or world.node).upper() in asked]
+
+
+def vms_of(world: World, p: Bound, name: str = "VMName") -> list[Vm]:
+    """Return the virtual machines that a cmdlet is given, as objects or by names with wildcards.
+
+    Raises:
+        CmdletError: One is not there.
+    """
+    found: list[Vm] = []
     for record in p.many("VM"):
         if record.owner.id not in world.vms:
             raise not_found(f'a virtual machine with id "{record.owner.id}"')
-        yield record.owner
-    for name in p.many("VMName"):
-        found = [vm for vm in world.vms.values() if vm.name.lower() == str(name).lower()]
-        if not found:
-            raise not_found(f'a virtual machine with name "{name}"')
-        yield from found
+        found.append(record.owner)
+    for pattern in p.many(name):
+        named = [vm for vm in vms_here(world, p) if matches(vm.name, str(pattern))]
+        if not named:
+            raise not_found(f'a virtual machine with name "{pattern}"')
+        found += named
+    return found
 
 
 def hardware_of(world: World, p: Bound) -> Iterator[tuple[Vm, Hardware, Checkpoint | None]]:

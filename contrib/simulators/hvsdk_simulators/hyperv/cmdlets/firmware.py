@@ -9,7 +9,7 @@ from uuid import UUID
 from hvsdk_simulators.hyperv.vms import Checkpoint, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
-from .adapters import adapter_record
+from .adapter_records import adapter_record
 from .components import hardware_of, owned, vms_of
 from .drives import drive_record
 from .errors import CmdletError, wrong_state

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hvsdk_simulators.hyperv.vms import Vm
 from hvsdk_simulators.hyperv.world import World
 
-from .adapters import assign_macs
+from .adapter_records import assign_macs
 from .cim_machines import guest_is_heard
 from .cim_shutdown import SHUTDOWN, ask_guest
 from .cim_windows import HOST_MEMORY
@@ -17,7 +17,7 @@ from .disk_checks import confirm_files
 from .errors import CmdletError, wrong_state
 from .records import Record, WarningText
 from .registry import Bound, cmdlet
-from .vms import vm_record, vm_targets
+from .vm_records import vm_record
 
 __all__: list[str] = []
 
@@ -40,7 +40,7 @@ def _told(world: World, p: Bound, vm: Vm) -> Iterator[Record]:
 @cmdlet("Start-VM")
 def start_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Start VMs, from off or with the memory that was saved; one that runs is left alone, with a warning."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state in _UP:
             yield _ALREADY
         else:
@@ -77,7 +77,7 @@ def _confirm_memory(world: World, vm: Vm) -> None:
 @cmdlet("Stop-VM")
 def stop_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Stop VMs: by asking the guest, or with `-TurnOff` or `-Save`; one that is stopped is left alone, with a warning."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state == "Saved" if p.flag("Save") else vm.state in _OFF:
             yield _ALREADY
         elif p.flag("Save"):
@@ -113,7 +113,7 @@ def _shut_down(world: World, vm: Vm, *, forced: bool) -> None:
 @cmdlet("Save-VM")
 def save_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Save the memory of VMs to disk; one that is saved is left alone, with a warning."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state == "Saved":
             yield _ALREADY
         else:
@@ -133,7 +133,7 @@ def _save(world: World, vm: Vm) -> None:
 @cmdlet("Suspend-VM")
 def suspend_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Stop the processors of VMs; one that is paused is left alone, with a warning."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state == "Paused":
             yield _ALREADY
         elif vm.state in _UP:
@@ -146,7 +146,7 @@ def suspend_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
 @cmdlet("Resume-VM")
 def resume_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
     """Let VMs that are paused go on; one that runs is left alone, with a warning."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state in _UP:
             yield _ALREADY
         elif vm.state in ("Paused", "PausedCritical"):
@@ -159,7 +159,7 @@ def resume_vm(world: World, p: Bound) -> Iterator[Record | WarningText]:
 @cmdlet("Restart-VM")
 def restart_vm(world: World, p: Bound) -> Iterator[Record]:
     """Cut the power of VMs and start them again."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state not in _ON:
             raise _failed(vm, "reset")
         world.sleep(_START_SECONDS)

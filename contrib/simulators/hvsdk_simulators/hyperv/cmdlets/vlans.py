@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .adapters import adapter_targets, vlan_record
+from .adapter_records import vlan_record
+from .adapters import adapter_targets
 from .errors import CmdletError
 from .records import Record
 from .registry import Bound, cmdlet

@@ -5,27 +5,24 @@ from __future__ import annotations
 import ntpath
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from hvsdk_simulators.hyperv.file_system import FileSystem
 from hvsdk_simulators.hyperv.vms import Adapter, Drive, Hardware, Vm
 from hvsdk_simulators.hyperv.world import World
 
-from .adapters import adapter_records
-from .drives import drive_records
+from .components import vms_here, vms_of
 from .errors import CmdletError, not_found, wrong_state
 from .integration_services import new_services
 from .names import matches
 from .records import Record
 from .registry import Bound, cmdlet, run
+from .vm_records import vm_record
 
-__all__ = ["VERSIONS", "home_folder", "vm_record", "vm_targets"]
+__all__ = ["VERSIONS", "home_folder"]
 
 VERSIONS = {2012: "5.0", 2016: "8.0", 2019: "9.0", 2022: "10.0", 2025: "12.0"}
 """The configuration version that each Windows Server makes."""
-_UP = ("Running", "RunningCritical", "Paused", "PausedCritical", "Stopping", "Saving", "Pausing", "Resuming")
 _RESTING = ("Off", "OffCritical")
 _SETTINGS = {
     "Notes": "notes",
@@ -47,126 +44,10 @@ _BAD = re.compile(r"[\x00-\x1f]")
 _LONGEST_NAME = 100
 
 
-def vm_record(world: World, vm: Vm) -> Record:
-    """Return what the cmdlets show of a VM."""
-    hardware = vm.hardware
-    up = vm.state in _UP
-    checkpoint = next((one for one in vm.checkpoints if one.id == vm.current), None)
-    properties: dict[str, Any] = {
-        "ConfigurationLocation": vm.path,
-        "SmartPagingFileInUse": False,
-        "SmartPagingFilePath": hardware.details.get("SmartPagingFilePath", vm.path),
-        "SnapshotFileLocation": hardware.details.get("SnapshotFileLocation", vm.path),
-        "AutomaticStartAction": hardware.automatic_start_action,
-        "AutomaticStartDelay": hardware.automatic_start_delay,
-        "AutomaticStopAction": hardware.automatic_stop_action,
-        "AutomaticCriticalErrorAction": "Pause",
-        "AutomaticCriticalErrorActionTimeout": 30,
-        "AutomaticCheckpointsEnabled": hardware.automatic_checkpoints,
-        "CPUUsage": 1 if up else 0,
-        "MemoryAssigned": hardware.memory_startup if up else 0,
-        "MemoryDemand": hardware.memory_startup * 3 // 4 if up else 0,
-        "MemoryStatus": "OK" if up and hardware.dynamic_memory else "",
-        "NumaNodesCount": 1,
-        "NumaSocketCount": 1,
-        "Heartbeat": _heartbeat(vm),
-        "IntegrationServicesState": "",
-        "IntegrationServicesVersion": None,
-        "Uptime": datetime.now(UTC) - vm.started if up and vm.started else timedelta(0),
-        "OperationalStatus": [vm.status],
-        "PrimaryOperationalStatus": vm.status,
-        "SecondaryOperationalStatus": None,
-        "StatusDescriptions": [_status_text(vm)],
-        "PrimaryStatusDescription": _status_text(vm),
-        "SecondaryStatusDescription": None,
-        "Status": _status_text(vm),
-        "ReplicationHealth": "NotApplicable",
-        "ReplicationMode": vm.details.get("ReplicationMode", "None"),
-        "ReplicationState": "Disabled",
-        "ResourceMeteringEnabled": vm.metering,
-        "CheckpointType": hardware.checkpoint_type,
-        "EnhancedSessionTransportType": hardware.details.get("EnhancedSessionTransportType", "VMBus"),
-        "Groups": [],
-        "Version": vm.version,
-        "VirtualMachineType": "RealizedVirtualMachine",
-        "VirtualMachineSubType": f"Generation{vm.generation}",
-        "Notes": hardware.notes,
-        "State": vm.state,
-        "DVDDrives": lambda: drive_records(world, vm, "dvd"),
-        "FibreChannelHostBusAdapters": [],
-        "HardDrives": lambda: drive_records(world, vm, "disk"),
-        "VMIntegrationService": lambda: run(world, "Get-VMIntegrationService", {"VM": [vm_record(world, vm)]}),
-        "DynamicMemoryEnabled": hardware.dynamic_memory,
-        "MemoryMaximum": hardware.memory_maximum,
-        "MemoryMinimum": hardware.memory_minimum,
-        "MemoryStartup": hardware.memory_startup,
-        "ProcessorCount": hardware.processors,
-        "BatteryPassthroughEnabled": False,
-        "Generation": vm.generation,
-        "IsClustered": vm.clustered,
-        "ParentSnapshotId": checkpoint.id if checkpoint else None,
-        "ParentSnapshotName": checkpoint.name if checkpoint else None,
-        "Path": vm.path,
-        "SizeOfSystemFiles": 100_000,
-        "GuestControlledCacheTypes": False,
-        "LowMemoryMappedIoSpace": 128 << 20,
-        "HighMemoryMappedIoSpace": 512 << 20,
-        "LockOnDisconnect": hardware.details.get("LockOnDisconnect", "Off"),
-        "CreationTime": vm.created,
-        "Id": vm.id,
-        "Name": vm.name,
-        "NetworkAdapters": lambda: adapter_records(world, vm),
-        "ComputerName": vm.node or world.node,
-        "IsDeleted": vm.id not in world.vms,
-    }
-    if world.options.version == 2012:
-        properties |= {"VMName": vm.name, "VMId": vm.id}
-    return Record("VirtualMachine", str(vm.id), properties, vm)
-
-
-def _heartbeat(vm: Vm) -> str | None:
-    if vm.state not in ("Running", "RunningCritical"):
-        return "Paused" if vm.state == "Paused" else None
-    if not vm.hardware.integration_services.get("Heartbeat", True):
-        return "Disabled"
-    up = (datetime.now(UTC) - vm.started).total_seconds() if vm.started else 0.0
-    return "OkApplicationsUnknown" if vm.guest.tools and up >= vm.guest.boot_seconds else "NoContact"
-
-
-def _status_text(vm: Vm) -> str:
-    return "Operating normally" if vm.status == "Ok" else vm.status
-
-
-def vm_targets(world: World, p: Bound, name: str = "Name") -> list[Vm]:
-    """Return the VMs that a cmdlet is given, as objects or by names with wildcards.
-
-    Raises:
-        CmdletError: One is not there.
-    """
-    found: list[Vm] = []
-    for record in p.many("VM"):
-        if record.owner.id not in world.vms:
-            raise not_found(f'a virtual machine with id "{record.owner.id}"')
-        found.append(record.owner)
-    for pattern in p.many(name):
-        named = [vm for vm in _here(world, p) if matches(vm.name, str(pattern))]
-        if not named:
-            raise not_found(f'a virtual machine with name "{pattern}"')
-        found += named
-    return found
-
-
-def _here(world: World, p: Bound) -> list[Vm]:
-    """Return the VMs of the computers that are asked, which is this one without any."""
-    asked = [str(one).upper() for one in p.many("ComputerName")] or [world.node.upper()]
-    asked = [world.node.upper() if one in (".", "LOCALHOST") else one for one in asked]
-    return [vm for vm in world.vms.values() if (vm.node or world.node).upper() in asked]
-
-
 @cmdlet("Get-VM")
 def get_vm(world: World, p: Bound) -> Iterator[Record]:
     """Return VMs: all, one by its id, or those of these names."""
-    here = _here(world, p)
+    here = vms_here(world, p)
     if p.get("Id") is not None:
         wanted = UUID(str(p["Id"]))
         found = [vm for vm in here if vm.id == wanted]
@@ -278,7 +159,7 @@ def _check_memory(name: str, size: int) -> None:
 @cmdlet("Set-VM")
 def set_vm(world: World, p: Bound) -> Iterator[Record]:
     """Change settings of VMs: all that are given, or none."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         hardware = vm.hardware
         resting = {parameter: field for parameter, field in _AT_REST.items() if p.get(parameter) is not None}
         if (resting or p.flag("DynamicMemory") or p.flag("StaticMemory")) and vm.state not in _RESTING:
@@ -306,7 +187,7 @@ def set_vm(world: World, p: Bound) -> Iterator[Record]:
 def rename_vm(world: World, p: Bound) -> Iterator[Record]:
     """Give VMs another name."""
     _check_name(p["NewName"])
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         vm.hardware.name = p["NewName"]
         if p.flag("Passthru"):
             yield vm_record(world, vm)
@@ -315,7 +196,7 @@ def rename_vm(world: World, p: Bound) -> Iterator[Record]:
 @cmdlet("Remove-VM")
 def remove_vm(world: World, p: Bound) -> Iterator[Record]:
     """Remove VMs that are off or saved; their checkpoints are merged into the disks, which stay."""
-    for vm in vm_targets(world, p):
+    for vm in vms_of(world, p, "Name"):
         if vm.state not in (*_RESTING, "Saved", "SavedCritical"):
             raise wrong_state(vm.name)
         for checkpoint in [one for one in vm.checkpoints if one.parent is None]:
