@@ -14,6 +14,8 @@ from hyperv_support import connect, opened, powershell
 
 from hvsdk_hyperv._driver import HyperVDriver
 
+_BY_ENGINE = ["shared_server", "shared_powershell_server"]
+
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Running]:
@@ -46,13 +48,21 @@ def powershell_server(shared_powershell_server: Running) -> Iterator[Running]:
     shared_powershell_server.clear_faults()
 
 
-@pytest.fixture(params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
+@pytest.fixture(params=_BY_ENGINE, ids=["python", "powershell"])
 def either(request: pytest.FixtureRequest) -> Iterator[Running]:
     """Both engines, one after the other."""
     running: Running = request.getfixturevalue(request.param)
     running.clear_faults()
     yield running
     running.clear_faults()
+
+
+@pytest.fixture(scope="module", params=_BY_ENGINE, ids=["python", "powershell"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
+    """Both engines, one after the other, each with one connection for a module."""
+    server: Running = request.getfixturevalue(request.param)
+    with connect(server) as host:
+        yield server, host
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from hvsdk_simulators import Running
 from hyperv_support import connect, requests_of
 
 Make = Callable[..., hvsdk.Domain]
-_BY_ENGINE = ["shared_server", "shared_powershell_server"]
 HOSTILE = [
     "a'b",
     'say "x"',
@@ -22,13 +21,6 @@ HOSTILE = [
     "[a-z]*?",
     "\u540d\u524d \U0001f600",
 ]
-
-
-@pytest.fixture(scope="module", params=_BY_ENGINE, ids=["python", "powershell"])
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
-    server: Running = request.getfixturevalue(request.param)
-    with connect(server) as host:
-        yield server, host
 
 
 @pytest.fixture

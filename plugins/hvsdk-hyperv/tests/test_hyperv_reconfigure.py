@@ -10,15 +10,6 @@ from hvsdk import errors
 from hvsdk_simulators import Running
 from hyperv_support import connect, requests_of
 
-_BY_ENGINE = ["shared_server", "shared_powershell_server"]
-
-
-@pytest.fixture(scope="module", params=_BY_ENGINE, ids=["python", "powershell"])
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
-    server: Running = request.getfixturevalue(request.param)
-    with connect(server) as host:
-        yield server, host
-
 
 @pytest.fixture
 def domain(place: tuple[Running, hvsdk.Host]) -> Iterator[hvsdk.Domain]:
