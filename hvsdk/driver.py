@@ -13,6 +13,7 @@ from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
 from hvsdk._driver.base import Change, Driver, Result, Unsupported
 from hvsdk._driver.disk_io import DiskReader, DiskWriter
+from hvsdk._driver.frames import without_frames
 from hvsdk._driver.hints import Hint, read_hints
 from hvsdk._driver.operation import Operation, current_operation
 from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
@@ -122,6 +123,7 @@ __all__ = [
     "read_hints",
     "read_marks",
     "tls_context",
+    "without_frames",
     "write_mark",
 ]
 

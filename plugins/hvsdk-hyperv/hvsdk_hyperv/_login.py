@@ -18,7 +18,7 @@ from hvsdk.driver import (
 )
 from winrm import transport as vendor
 
-__all__ = ["Login", "endpoint_of", "is_loopback", "login_of", "without_frames"]
+__all__ = ["Login", "endpoint_of", "is_loopback", "login_of"]
 
 Transport = Literal["basic", "certificate", "credssp", "kerberos", "ntlm"]
 _KINDS: dict[str, tuple[type[Credentials], ...]] = {
@@ -128,12 +128,3 @@ def _have(transport: Transport) -> None:
             f"logging in with {transport} needs a library that is not installed",
             hint=f"pip install 'hvsdk-hyperv[{transport}]'",
         )
-
-
-def without_frames(exc: BaseException) -> BaseException:
-    """Return an error after taking the frames from its traceback, whose variables show the password."""
-    at: BaseException | None = exc
-    while at is not None:
-        at.with_traceback(None)
-        at = at.__cause__ or at.__context__
-    return exc

@@ -6,14 +6,14 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import TypeVar
 
-from hvsdk.driver import Deadline
+from hvsdk.driver import Deadline, without_frames
 from requests import Response
 from requests.exceptions import RequestException
 from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
 
 from hvsdk_hyperv._adapter import Adapter
-from hvsdk_hyperv._login import Login, without_frames
+from hvsdk_hyperv._login import Login
 
 __all__ = ["AnswerError", "Wsman"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import BadStatusLine, IncompleteRead
 
 import attrs
-from hvsdk.driver import PasswordCredentials, Target, errors, tls_context
+from hvsdk.driver import PasswordCredentials, Target, errors, tls_context, without_frames
 from pyVmomi import vim
 from pyVmomi.VmomiSupport import versionIdMap
 
@@ -13,7 +13,7 @@ from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._stub import BASELINE, Stub
 from hvsdk_vmware._wire import Endpoint
 
-__all__ = ["credentials_of", "endpoint_of", "greet", "log_in", "numbers", "version_for", "without_frames"]
+__all__ = ["credentials_of", "endpoint_of", "greet", "log_in", "numbers", "version_for"]
 
 _LOCALE = "en"
 """Messages are for people of whom nothing is known; faults are told apart by their types."""
@@ -86,12 +86,3 @@ def log_in(manager: vim.SessionManager, who: PasswordCredentials) -> None:
         manager.Login(who.username or "", who.password, _LOCALE)
     except Exception as exc:
         raise without_frames(exc)  # noqa: B904
-
-
-def without_frames(exc: Exception) -> Exception:
-    """Return an error after taking the frames from its traceback, and from those of the errors that led to it."""
-    at: BaseException | None = exc
-    while at is not None:
-        at.with_traceback(None)
-        at = at.__cause__ or at.__context__
-    return exc

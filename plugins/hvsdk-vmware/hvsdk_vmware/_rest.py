@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 import attrs
-from hvsdk.driver import Deadline, PasswordCredentials, errors
+from hvsdk.driver import Deadline, PasswordCredentials, errors, without_frames
 
 from hvsdk_vmware._answer import AnswerError, read_body
-from hvsdk_vmware._login import without_frames
 from hvsdk_vmware._stub import AGENT
 from hvsdk_vmware._wire import Pool
 
