@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import hvsdk
 import pytest
 from hvsdk import PowerState, errors
 from hvsdk_simulators import Running
+from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+from hvsdk_simulators.hyperv.world import World
 from hyperv_disks import chain_of, path_of, peek, poke, spare_domain
-from hyperv_support import connect
+from hyperv_engines import OFF, Engine
+from hyperv_support import connect, powershell
 
 NAMES = ["copy", "a'b\"c`d$(e) [x]*", "\u2018look\u2019 ünï😀", "..\\..\\x"]
 
@@ -130,3 +137,49 @@ def test_a_clone_that_fails_leaves_nothing(server: Running, host: hvsdk.Host, sp
     assert {one.name for one in host.domains()} == names
     assert {volume.path for volume in pool.volumes()} == before - {paths[1]}
     assert path_of(spare, 0) == paths[0]
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_nothing_lies_on_disks_that_the_original_still_writes(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client may die, and its shell with it, between any two steps."""
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path) as host:
+        vm = host.world.vms[UUID(OFF)]
+        ground, make = vm.hardware.drives[0].path, registry.CMDLETS["New-VM"]
+        seen: list[str | None] = []
+
+        def watched(world: World, bound: registry.Bound) -> Any:
+            seen.append(vm.hardware.drives[0].path)
+            return make(world, bound)
+
+        monkeypatch.setitem(registry.CMDLETS, "New-VM", watched)
+        assert "result" in host.ask("clone.make", {"id": OFF, "name": "copy", "linked": True, "notes": ""})
+        assert seen == [vm.hardware.drives[0].path]
+        assert seen != [ground]
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+@pytest.mark.parametrize("started", [False, True])
+def test_an_original_that_was_used_meanwhile_keeps_what_it_wrote(
+    tmp_path: Path, engine: str, started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path) as host:
+        vm = host.world.vms[UUID(OFF)]
+        ground = vm.hardware.drives[0].path
+
+        def refused(world: World, bound: registry.Bound) -> Any:
+            if started:
+                vm.state = "Running"
+            raise CmdletError("OutOfMemory", "InvalidOperation", "no")
+
+        monkeypatch.setitem(registry.CMDLETS, "New-VM", refused)
+        assert "error" in host.ask("clone.make", {"id": OFF, "name": "copy", "linked": True, "notes": ""})
+        own = vm.hardware.drives[0].path
+        assert (own == ground) is not started
+        assert (tmp_path / str(own)).exists()
+        assert len(list(tmp_path.iterdir())) == 2 + started

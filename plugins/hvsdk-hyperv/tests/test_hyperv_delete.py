@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
+import attrs
 import pytest
 from hvsdk import CloudInit, DiskSpec, errors
 from hvsdk_simulators import Running
 from hvsdk_simulators.hyperv.cmdlets import registry
-from hyperv_engines import OFF, Engine
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+from hvsdk_simulators.hyperv.world import World
+from hyperv_engines import OFF, RUNNING, Engine
 from hyperv_making import FOLDER, Lab, lab_on
 from hyperv_support import powershell
 
@@ -157,3 +161,41 @@ def test_the_folder_for_disks_outlives_the_last_of_them(lab: Lab) -> None:
     domain = lab.domain(DiskSpec(size="8MiB"))
     domain.delete(disks="delete")
     assert lab.host.storage_pool(FOLDER).info.active
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_what_somebody_took_meanwhile_stays(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merging may take hours after the look at who has the disks."""
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path) as host:
+        vm, other = host.world.vms[UUID(OFF)], host.world.vms[UUID(RUNNING)]
+        path, remove = str(vm.hardware.drives[0].path), registry.CMDLETS["Remove-VM"]
+
+        def taken(world: World, bound: registry.Bound) -> Any:
+            other.hardware.drives.append(attrs.evolve(other.hardware.drives[0], id=uuid4(), location=7, path=path))
+            return remove(world, bound)
+
+        monkeypatch.setitem(registry.CMDLETS, "Remove-VM", taken)
+        answer = host.ask("delete.run", {"id": OFF, "disks": "delete"})
+        assert answer["error"]["kind"] == "OperationFailed"
+        assert "kept" in answer["error"]["message"]
+        assert vm.id not in host.world.vms
+        assert (tmp_path / path).exists()
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_a_machine_that_stays_keeps_its_role(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path, nodes=2) as host:
+        vm = host.world.vms[UUID(OFF)]
+        vm.clustered = True
+
+        def refused(world: World, bound: registry.Bound) -> Any:
+            raise CmdletError("InvalidState", "InvalidOperation", "somebody started it")
+
+        monkeypatch.setitem(registry.CMDLETS, "Remove-VM", refused)
+        assert "error" in host.ask("delete.run", {"id": OFF, "disks": "delete"})
+        assert vm.clustered
+        assert (tmp_path / str(vm.hardware.drives[0].path)).exists()

@@ -201,14 +201,36 @@ function Copy-Machine($VM, $New, $Paths, [string] $Notes) {
     if ($changes.Count) { Set-VM -VM $New @changes }
 }
 
-function Undo-Copy($New, $Moved, $Made) {
-    # Takes back what was made for a copy that failed.
+function Move-Original($VM, $Drives, $Made, $Moved) {
+    # Gives a machine new disks on those that it has, which nobody writes from then on. Whatever ends this in the middle, the
+    # machine is what it was: that comes before anything else lies on its disks.
+    foreach ($drive in $Drives) {
+        $own = Get-NewDiskPath $drive.Path $VM.Name
+        $ground = "$($drive.Path)"
+        [void]$Made.Add($own)
+        $null = New-VHD -Path $own -ParentPath $ground -Differencing
+        $one = @{ drive = $drive; own = $own; size = (Get-VHD -Path $own).FileSize; ground = $ground; attributes = [System.IO.File]::GetAttributes($ground) }
+        [void]$Moved.Add($one)
+        Set-VMHardDiskDrive -VMHardDiskDrive $drive -Path $own
+        [System.IO.File]::SetAttributes($ground, $one.attributes -bor [System.IO.FileAttributes]::ReadOnly)
+    }
+}
+
+function Undo-Copy($VM, $New, $Moved, $Made) {
+    # Takes back what was made for a copy that failed, as far as nobody has used it: an original that was started meanwhile
+    # keeps its new disks, on which it has written.
     if ($null -ne $New) { Remove-VM -VM $New -Force }
+    $kept = @{}
     foreach ($one in $Moved) {
+        $kept[$one.own] = $true
+        if ("$((Get-TheVM "$($VM.Id)").State)" -ne 'Off' -or (Get-VHD -Path $one.own).FileSize -ne $one.size) { continue }
         Set-VMHardDiskDrive -VMHardDiskDrive $one.drive -Path $one.ground
         [System.IO.File]::SetAttributes($one.ground, $one.attributes)
+        $kept.Remove($one.own)
     }
-    foreach ($path in $Made) { if (Test-Path -LiteralPath $path) { Remove-Item -LiteralPath $path -Force } }
+    foreach ($path in $Made) {
+        if (-not $kept.ContainsKey($path) -and (Test-Path -LiteralPath $path)) { Remove-Item -LiteralPath $path -Force }
+    }
 }
 
 function Confirm-Clone($VM, [bool] $Linked) {
@@ -240,28 +262,22 @@ $Operations['clone.make'] = {
             $drives = @(Get-VMHardDiskDrive -VMSnapshot $ground)
         } else { $drives = @(Get-VMHardDiskDrive -VM $vm) }
         $drives = @($drives | Where-Object { $_.Path })
+        Confirm-Reach $vm @($drives | ForEach-Object { "$($_.Path)" })
+        $grounds = @{}
+        foreach ($drive in $drives) { $grounds[(Get-DriveId $drive)] = "$($drive.Path)" }
+        if ($linked) { Move-Original $vm $drives $made $moved }
         $paths = @{}
         foreach ($drive in $drives) {
-            $target = Get-NewDiskPath $drive.Path $Arguments.name
+            $source = $grounds[(Get-DriveId $drive)]
+            $target = Get-NewDiskPath $source $Arguments.name
             $paths[(Get-DriveId $drive)] = $target
             [void]$made.Add($target)
-            if ($linked) { $null = New-VHD -Path $target -ParentPath $drive.Path -Differencing }
-            else { Copy-Disk $drive.Path $target ($null -ne $ground) $made }
+            if ($linked) { $null = New-VHD -Path $target -ParentPath $source -Differencing }
+            else { Copy-Disk $source $target ($null -ne $ground) $made }
             Write-Share (0.9 * $paths.Count / $drives.Count)
         }
         $new = New-VM -Name $Arguments.name -Generation $vm.Generation -MemoryStartupBytes $vm.MemoryStartup -NoVHD
         Copy-Machine $vm $new $paths "$($Arguments.notes)"
-        if ($linked) {
-            foreach ($drive in $drives) {
-                $own = Get-NewDiskPath $drive.Path $vm.Name
-                [void]$made.Add($own)
-                $null = New-VHD -Path $own -ParentPath $drive.Path -Differencing
-                $attributes = [System.IO.File]::GetAttributes($drive.Path)
-                [void]$moved.Add(@{ drive = $drive; ground = "$($drive.Path)"; attributes = $attributes })
-                Set-VMHardDiskDrive -VMHardDiskDrive $drive -Path $own
-                [System.IO.File]::SetAttributes($moved[$moved.Count - 1].ground, $attributes -bor [System.IO.FileAttributes]::ReadOnly)
-            }
-        }
         $record = Get-DomainRecord -VM (Get-VM -Id $new.Id) -Include @('config')
         if ($null -ne $ground) {
             Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false
@@ -271,7 +287,7 @@ $Operations['clone.make'] = {
         $done = $true
     } finally {
         try {
-            if (-not $done) { Undo-Copy $new $moved $made }
+            if (-not $done) { Undo-Copy $vm $new $moved $made }
         } finally {
             if ($null -ne $ground) { Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false }
         }

@@ -86,6 +86,41 @@ function Remove-SeedImages($Paths) {
     foreach ($path in @($Paths)) { if (-not $used.ContainsKey($path.ToLowerInvariant())) { Remove-IfThere $path } }
 }
 
+function Confirm-Still($Paths, $Name) {
+    # Fails unless nobody needs these files of a machine that is gone, so that they stay: somebody may have taken one since
+    # that was looked at first, before what takes long.
+    try { Confirm-Unused $Paths '' 'removed' } catch {
+        Stop-Operation 'OperationFailed' "'$Name' is gone, but its volumes were kept: $($_.Exception.Message)" @{
+            hint = 'remove them with Volume.delete()'
+        }
+    }
+}
+
+function Get-RoleOf($VM) {
+    # The group of a cluster that a machine is the only one of; none of one that is no role.
+    if (-not $VM.IsClustered) { return }
+    $group = @(Get-ClusterGroup -VMId $VM.Id)[0]
+    $others = @(Get-RoleMates $VM)
+    if ($others.Count) {
+        Stop-Operation 'Unsupported' "'$($VM.Name)' cannot be removed: its role in the cluster holds '$($others[0].Name)' too" @{
+            hint = 'give it a role of its own, or take it out of the cluster, with the Failover Cluster Manager'
+        }
+    }
+    $group
+}
+
+function Remove-Machine($VM, $Role) {
+    # Removes a machine and its role. One that stays is a role again.
+    $done = $false
+    try {
+        if ($null -ne $Role) { $Role | Remove-ClusterGroup -RemoveResources -Force }
+        Remove-VM -VM $VM -Force -Confirm:$false
+        $done = $true
+    } finally {
+        if (-not $done -and $null -ne $Role) { try { $null = Add-ClusterVirtualMachineRole -VMId $VM.Id } catch { $null = $_ } }
+    }
+}
+
 $Operations['delete.run'] = {
     # Checkpoints are merged before the machine goes: Hyper-V would go on with that afterwards, when nobody waits for it.
     param($Arguments)
@@ -95,6 +130,8 @@ $Operations['delete.run'] = {
     $takes = $Arguments.disks -eq 'delete'
     $checkpoints = @(Get-VMSnapshot -VM $vm)
     $own = @(Get-OwnDisks $vm)
+    if ($takes -or $checkpoints.Count) { Confirm-Reach $vm $own }
+    $role = Get-RoleOf $vm
     $whole = @(Get-WholeDisks $vm $own)
     if ($own.Count -and ($takes -or $checkpoints.Count)) { Confirm-Unused $own $id $(if ($takes) { 'removed' } else { 'merged' }) }
     $folders = @(Get-OwnFolders $vm)
@@ -110,9 +147,9 @@ $Operations['delete.run'] = {
     $vm = Get-TheVM $id
     Confirm-State $vm 'removed' 'Off'
     Confirm-Whole $vm $whole
-    if ($vm.IsClustered) { Get-ClusterGroup -VMId $vm.Id | Remove-ClusterGroup -RemoveResources -Force }
-    Remove-VM -VM $vm -Force -Confirm:$false
+    Remove-Machine $vm $role
     Remove-SeedImages $seeds
+    if ($takes -and $whole.Count) { Confirm-Still $whole "$($vm.Name)" }
     if ($takes) { Remove-Volumes $whole "$($vm.Name)" }
     Remove-EmptyFolders $folders
 }

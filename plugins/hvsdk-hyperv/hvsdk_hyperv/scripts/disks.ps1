@@ -77,9 +77,13 @@ function New-DiskCopy($Source, $Path, $Size, $Fixed) {
 function Get-DiskFile($VM, $Wish) {
     # The file of a disk that is wished for: @{ path; made }, made where it is new.
     $file = @{ path = $null; made = $false }
+    $folder = $null
+    if ($Wish.device -ne 'cdrom' -and (-not $Wish.names -or $Wish.copy)) { $folder = Get-PoolFolder $Wish.pool }
+    Confirm-Reach $VM @($folder)
     if ($Wish.names) { $file['path'] = Find-File $Wish.source_pool $Wish.names }
+    if (-not $Wish.copy) { Confirm-Reach $VM @($file.path) }
     if ($Wish.device -eq 'cdrom' -or ($Wish.names -and -not $Wish.copy)) { return $file }
-    $new = Join-Folder (Get-PoolFolder $Wish.pool) "$(Get-NewName $VM $Wish.token).$($Wish.format)"
+    $new = Join-Folder $folder "$(Get-NewName $VM $Wish.token).$($Wish.format)"
     if ($Wish.names) { New-DiskCopy $file.path $new $Wish.size $Wish.fixed }
     else { New-Disk $new $Wish.size $Wish.fixed $Wish.block_size }
     @{ path = $new; made = $true }
@@ -190,6 +194,7 @@ $Operations['disks.resize'] = {
     if (-not (Test-OwnPath $drive.Path)) {
         Stop-Operation 'Unsupported' "'$($Arguments.disk)' of '$($vm.Name)' is a disk of the host itself" @{ capability = 'resize_disk' }
     }
+    Confirm-Reach $vm @("$($drive.Path)")
     $disk = Get-VHD -Path $drive.Path
     $sector = [uint64]$disk.LogicalSectorSize
     $size = [uint64]$Arguments.size

@@ -78,7 +78,7 @@ function Get-UsedFiles {
     foreach ($drive in $drives) {
         if ($drive.Path -and (Test-OwnPath $drive.Path)) {
             $path = "$($drive.Path)"
-            $here = "$($drive.ComputerName)" -eq $node -or $path -match '^\\\\|^[A-Za-z]:\\ClusterStorage\\'
+            $here = "$($drive.ComputerName)" -eq $node -or (Test-SharedPath $path)
             @{ path = $path; vm = "$($drive.VMId)".ToLowerInvariant(); name = "$($drive.VMName)"; here = $here }
         }
     }
@@ -156,6 +156,22 @@ function Get-ParentPath($Path, $What) {
     }
     if ($disk.ParentPath) { return "$($disk.ParentPath)" }
     $null
+}
+
+function Test-SharedPath($Path) {
+    # Whether a path is the same file to all nodes of a cluster: one on a share, or on a volume of the cluster.
+    "$Path" -match '^\\\\|^[A-Za-z]:\\ClusterStorage\\'
+}
+
+function Confirm-Reach($VM, $Paths) {
+    # Fails where a machine is on another node and has files there that only that node reaches: here the same path is another
+    # file, or none.
+    if ("$($VM.ComputerName)" -eq "$((Get-VMHost).Name)") { return }
+    foreach ($path in @($Paths | Where-Object { $_ -and -not (Test-SharedPath $_) })) {
+        Stop-Operation 'Unsupported' "'$($VM.Name)' is on the node $($VM.ComputerName), and its file '$path' is within reach of that node alone" @{
+            hint = 'connect to that node, or move the machine to this one'
+        }
+    }
 }
 
 function Get-OwnDisks($VM) {

@@ -15,6 +15,7 @@ $Operations['media.insert'] = {
     Confirm-State $vm 'given an image' 'Off', 'Running', 'Paused'
     $drive = Find-Dvd $vm $Arguments.drive
     $image = Find-File $Arguments.pool $Arguments.names
+    Confirm-Reach $vm @($image)
     if ($image -notmatch '\.iso$') { Stop-Operation 'InvalidSpec' "'$image' is no image: those are .iso files" }
     if ($null -eq $drive) {
         if ($vm.Generation -eq 1 -and "$($vm.State)" -ne 'Off') {

@@ -23,6 +23,14 @@ function Find-MovedVM([guid] $Id) {
     $null
 }
 
+function Get-RoleMates($VM) {
+    # Machines that share a machine's group in the cluster, and so are moved and removed with it.
+    $group = "$(@(Get-ClusterGroup -VMId $VM.Id)[0].Id)"
+    foreach ($one in @(Get-VM -ComputerName "$($VM.ComputerName)" | Where-Object { $_.IsClustered -and $_.Id -ne $VM.Id })) {
+        if ("$(@(Get-ClusterGroup -VMId $one.Id)[0].Id)" -eq $group) { $one }
+    }
+}
+
 function Confirm-Move($VM, [bool] $Live) {
     if ($Live) { Confirm-State $VM 'migrated' 'Off', 'Running' } else { Confirm-State $VM 'migrated without live' 'Off' }
 }
@@ -37,6 +45,12 @@ function Find-StorageObstacle($VM, [string] $Folder) {
     foreach ($drive in @(Get-VMHardDiskDrive -VM $VM)) {
         if ($null -ne $drive.DiskNumber) { return 'one of its disks is a disk of the host itself' }
         if ($drive.SupportPersistentReservations) { return 'one of its disks is shared with others' }
+    }
+    $taken = @{}
+    foreach ($path in @(Get-Chain $VM)) {
+        $name = $path.Substring($path.LastIndexOf('\')).ToLowerInvariant()
+        if ($taken.ContainsKey($name)) { return "two of its disks are called '$(Split-Name $path)', and one folder cannot hold both" }
+        $taken[$name] = $true
     }
     if (@(Get-VMSnapshot -VM $VM).Count) { return 'it has snapshots, whose files would stay: delete them first' }
     foreach ($path in @(Get-Chain $VM)) {
@@ -73,7 +87,12 @@ function Find-NodeObstacle($VM, [string] $Node, $Members, [string] $Folder) {
     if (-not $Members.ContainsKey($Node.ToLowerInvariant())) { return "there is no node '$Node'" }
     $state = "$($Members[$Node.ToLowerInvariant()].State)"
     if ($state -ne 'Up') { return "node '$Node' is $state" }
-    if ("$($VM.ComputerName)" -eq $Node -or $VM.IsClustered) { return $null }
+    if ("$($VM.ComputerName)" -eq $Node) { return $null }
+    if ($VM.IsClustered) {
+        $others = @(Get-RoleMates $VM)
+        if ($others.Count) { return "its role in the cluster holds '$($others[0].Name)' too, which would move with it" }
+        return $null
+    }
     Find-HostObstacle $VM $Node $Folder
 }
 

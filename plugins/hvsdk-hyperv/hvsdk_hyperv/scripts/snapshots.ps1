@@ -58,6 +58,8 @@ function Get-Descendants($VM, $Checkpoint) {
 
 function Confirm-Free($VM, $Checkpoints) {
     # Fails unless nobody else needs the files that change when checkpoints go: those of their disks, and what lies on them.
+    $own = @(Get-OwnDisks $VM)
+    Confirm-Reach $VM $own
     $paths = @{}
     foreach ($one in $Checkpoints) {
         foreach ($drive in @(Get-VMHardDiskDrive -VMSnapshot $one)) {
@@ -65,7 +67,7 @@ function Confirm-Free($VM, $Checkpoints) {
         }
     }
     $more = @{}
-    foreach ($path in @(Get-OwnDisks $VM)) {
+    foreach ($path in $own) {
         $chain = @()
         for ($one = $path; $one; $one = Get-ParentPath $one 'merged') {
             if ($paths.ContainsKey($one.ToLowerInvariant())) { foreach ($above in $chain) { $more[$above.ToLowerInvariant()] = $above } }

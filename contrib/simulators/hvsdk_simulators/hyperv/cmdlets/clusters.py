@@ -108,8 +108,10 @@ def add_cluster_virtual_machine_role(world: World, p: Bound) -> Iterator[Record]
 def remove_cluster_group(world: World, p: Bound) -> None:
     """Have virtual machines be no roles any more; they stay where they are."""
     _must_be_cluster(world)
-    for vm in _chosen(world, p):
-        vm.clustered = False
+    gone = {_lead(world, vm) for vm in _chosen(world, p)}
+    for vm in world.vms.values():
+        if vm.clustered and _lead(world, vm) in gone:
+            vm.clustered = False
 
 
 def _move(world: World, p: Bound) -> Iterator[Record]:
@@ -142,8 +144,13 @@ def _chosen(world: World, p: Bound) -> list[Vm]:
     return found
 
 
+def _lead(world: World, vm: Vm) -> UUID:
+    """Return the id of the machine whose group it is in: its own, unless `world.facts["groups"]` says another's."""
+    return dict(world.facts.get("groups", {})).get(vm.id, vm.id)
+
+
 def _group(world: World, vm: Vm) -> Record:
-    id = str(uuid5(_GROUPS, str(vm.id)))
+    id = str(uuid5(_GROUPS, str(_lead(world, vm))))
     properties: dict[str, Any] = {
         "Name": vm.name,
         "OwnerNode": node_of(world, vm),

@@ -11,6 +11,7 @@ from hvsdk_simulators.hyperv.cmdlets.chains import file_at
 
 from .common import confirm_state, the_vm
 from .domains import adapter_id, domain_record, drive_id
+from .files import confirm_reach
 from .registry import Host, RefusalError, operation
 from .snapshots import new_checkpoint, wait_merge
 
@@ -65,11 +66,14 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
         else:
             drives = host.run("Get-VMHardDiskDrive", VM=[vm])
         drives = [drive for drive in drives if drive["Path"]]
+        confirm_reach(host, vm, [drive["Path"] for drive in drives])
+        grounds = {drive_id(drive): str(drive["Path"]) for drive in drives}
+        if linked:
+            _move_original(host, vm, drives, made, moved)
         paths: dict[str, str] = {}
-        for drive in drives:
-            source = drive["Path"]
+        for place, source in grounds.items():
             target = _new_path(source, name)
-            paths[drive_id(drive)] = target
+            paths[place] = target
             made.append(target)
             if linked:
                 host.run("New-VHD", Path=[target], ParentPath=source, Differencing=True)
@@ -80,8 +84,6 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
             "New-VM", Name=name, Generation=vm["Generation"], MemoryStartupBytes=vm["MemoryStartup"], NoVHD=True
         )
         _copy(host, vm, new, paths, arguments["notes"] or "")
-        if linked:
-            _move_original(host, vm, drives, made, moved)
         record = domain_record(host, host.one("Get-VM", Id=new["Id"]), ["config"])
         if ground is not None:
             host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
@@ -91,7 +93,7 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
     finally:
         try:
             if not done:
-                _undo(host, new, moved, made)
+                _undo(host, vm, new, moved, made)
         finally:
             if ground is not None:
                 host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
@@ -328,17 +330,24 @@ def _move_original(host: Host, vm: Any, drives: list[Any], made: list[str], move
         made.append(own)
         host.run("New-VHD", Path=[own], ParentPath=ground, Differencing=True)
         file = file_at(host.world, ground)
-        moved.append({"drive": drive, "ground": ground, "mode": file.stat().st_mode})
+        size = host.one("Get-VHD", Path=[own])["FileSize"]
+        moved.append({"drive": drive, "own": own, "size": size, "ground": ground, "mode": file.stat().st_mode})
         host.run("Set-VMHardDiskDrive", VMHardDiskDrive=[drive], Path=own)
         file.chmod(stat.S_IMODE(file.stat().st_mode) & ~0o222)
 
 
-def _undo(host: Host, new: Any, moved: list[dict[str, Any]], made: list[str]) -> None:
+def _undo(host: Host, vm: Any, new: Any, moved: list[dict[str, Any]], made: list[str]) -> None:
     if new is not None:
         host.run("Remove-VM", VM=[new], Force=True)
+    kept = set()
     for one in moved:
+        own = one["own"]
+        kept.add(own)
+        if the_vm(host, vm["Id"])["State"] != "Off" or host.one("Get-VHD", Path=[own])["FileSize"] != one["size"]:
+            continue
         host.run("Set-VMHardDiskDrive", VMHardDiskDrive=[one["drive"]], Path=one["ground"])
         file_at(host.world, one["ground"]).chmod(stat.S_IMODE(one["mode"]))
+        kept.discard(own)
     for path in made:
-        if host.one("Test-Path", LiteralPath=[path]):
+        if path not in kept and host.one("Test-Path", LiteralPath=[path]):
             host.run("Remove-Item", LiteralPath=[path], Force=True)

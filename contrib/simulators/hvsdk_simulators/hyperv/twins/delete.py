@@ -10,6 +10,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
 from .files import (
+    confirm_reach,
     confirm_unused,
     default_folder,
     is_file,
@@ -21,6 +22,7 @@ from .files import (
     remove_if_there,
     used_files,
 )
+from .migrate import role_mates
 from .registry import Host, RefusalError, operation
 from .snapshots import wait_merge
 
@@ -103,6 +105,39 @@ def _remove_seed_images(host: Host, paths: Sequence[str]) -> None:
             remove_if_there(host, path)
 
 
+def _confirm_still(host: Host, paths: Sequence[str], name: str) -> None:
+    try:
+        confirm_unused(host, paths, "", "removed")
+    except RefusalError as error:
+        text = f"'{name}' is gone, but its volumes were kept: {error}"
+        raise RefusalError("OperationFailed", text, hint="remove them with Volume.delete()") from error
+
+
+def _role_of(host: Host, vm: Any) -> Any | None:
+    if not vm["IsClustered"]:
+        return None
+    group = host.run("Get-ClusterGroup", VMId=vm["Id"])[0]
+    others = role_mates(host, vm)
+    if others:
+        text = f"'{vm['Name']}' cannot be removed: its role in the cluster holds '{others[0]['Name']}' too"
+        hint = "give it a role of its own, or take it out of the cluster, with the Failover Cluster Manager"
+        raise RefusalError("Unsupported", text, hint=hint)
+    return group
+
+
+def _remove(host: Host, vm: Any, role: Any | None) -> None:
+    done = False
+    try:
+        if role is not None:
+            host.run("Remove-ClusterGroup", InputObject=role, RemoveResources=True, Force=True)
+        host.run("Remove-VM", VM=[vm], Force=True, Confirm=False)
+        done = True
+    finally:
+        if not done and role is not None:
+            with contextlib.suppress(CmdletError):
+                host.run("Add-ClusterVirtualMachineRole", VMId=vm["Id"])
+
+
 @operation("delete.run")
 def _run(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, arguments["id"])
@@ -110,6 +145,9 @@ def _run(host: Host, arguments: dict[str, Any]) -> Any:
     id, takes = str(vm["Id"]), arguments["disks"] == "delete"
     checkpoints = host.run("Get-VMSnapshot", VM=[vm])
     own = own_disks(host, vm)
+    if takes or checkpoints:
+        confirm_reach(host, vm, own)
+    role = _role_of(host, vm)
     whole = _whole_disks(host, vm, own)
     if own and (takes or checkpoints):
         confirm_unused(host, own, id, "removed" if takes else "merged")
@@ -125,11 +163,10 @@ def _run(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, id)
     confirm_state(vm, "removed", "Off")
     _confirm_whole(host, vm, whole)
-    if vm["IsClustered"]:
-        for group in host.run("Get-ClusterGroup", VMId=vm["Id"]):
-            host.run("Remove-ClusterGroup", InputObject=group, RemoveResources=True, Force=True)
-    host.run("Remove-VM", VM=[vm], Force=True, Confirm=False)
+    _remove(host, vm, role)
     _remove_seed_images(host, seeds)
+    if takes and whole:
+        _confirm_still(host, whole, vm["Name"])
     if takes:
         _remove_volumes(host, whole, vm["Name"])
     _remove_empty(host, folders)

@@ -12,6 +12,7 @@ from .common import confirm_state, the_vm
 from .domains import drive_id
 from .files import (
     confirm_no_ground,
+    confirm_reach,
     confirm_unused,
     find_file,
     is_own_path,
@@ -92,10 +93,16 @@ def _new_copy(host: Host, source: str, path: str, size: int | None, fixed: Any) 
 def _disk_file(host: Host, vm: Any, wish: dict[str, Any]) -> tuple[str | None, bool]:
     """Return the file of a disk that is wished for, and whether it is a new one."""
     names = wish.get("names")
+    folder = None
+    if wish["device"] != "cdrom" and (not names or wish.get("copy")):
+        folder = pool_folder(host, wish.get("pool"))
+    confirm_reach(host, vm, [folder])
     path = find_file(host, wish.get("source_pool"), names) if names else None
+    if not wish.get("copy"):
+        confirm_reach(host, vm, [path])
     if wish["device"] == "cdrom" or (names and not wish.get("copy")):
         return path, False
-    new = join(pool_folder(host, wish.get("pool")), f"{_new_name(vm, wish['token'])}.{wish['format']}")
+    new = join(folder, f"{_new_name(vm, wish['token'])}.{wish['format']}")
     if path is not None:
         _new_copy(host, path, new, wish["size"], wish["fixed"])
     else:
@@ -207,6 +214,7 @@ def _resize(host: Host, arguments: dict[str, Any]) -> Any:
         raise RefusalError("InvalidSpec", f"{about} is a drive for media, not a disk")
     if not is_own_path(drive["Path"]):
         raise RefusalError("Unsupported", f"{about} is a disk of the host itself", capability="resize_disk")
+    confirm_reach(host, vm, [drive["Path"]])
     disk = host.one("Get-VHD", Path=[drive["Path"]])
     size = -(-wanted // disk["LogicalSectorSize"]) * disk["LogicalSectorSize"]
     if wanted < disk["Size"]:

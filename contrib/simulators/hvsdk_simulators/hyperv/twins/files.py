@@ -15,6 +15,7 @@ from .registry import Host, RefusalError
 
 __all__ = [
     "confirm_no_ground",
+    "confirm_reach",
     "confirm_unused",
     "default_folder",
     "find_file",
@@ -191,6 +192,17 @@ def parent_path(host: Host, path: str, what: str) -> str | None:
             return None
         text = f"it is not known what '{path}' lies on, so that nothing can be {what}: {error.message}"
         raise RefusalError("Busy", text, lasting=True, hint="remove or repair this file first") from error
+
+
+def confirm_reach(host: Host, vm: Any, paths: Iterable[str | None]) -> None:
+    """Fail where a machine on another node has files that only that node reaches: the twin of `Confirm-Reach`."""
+    if str(vm["ComputerName"]).lower() == str(host.one("Get-VMHost")["Name"]).lower():
+        return
+    for path in paths:
+        if path and not _SHARED.match(path):
+            text = f"'{vm['Name']}' is on the node {vm['ComputerName']}, and its file '{path}' is within reach of that node"
+            hint = "connect to that node, or move the machine to this one"
+            raise RefusalError("Unsupported", f"{text} alone", hint=hint)
 
 
 def own_disks(host: Host, vm: Any) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from .common import confirm_state, the_vm
 from .disks import add_wished_drive
 from .domains import drive_id
-from .files import find_file, name_of, parent_folder
+from .files import confirm_reach, find_file, name_of, parent_folder
 from .registry import Host, RefusalError, operation
 
 
@@ -28,6 +28,7 @@ def _insert(host: Host, arguments: dict[str, Any]) -> Any:
     confirm_state(vm, "given an image", "Off", "Running", "Paused")
     drive = _find(host, vm, arguments["drive"])
     image = find_file(host, arguments["pool"], arguments["names"])
+    confirm_reach(host, vm, [image])
     if not image.lower().endswith(".iso"):
         raise RefusalError("InvalidSpec", f"'{image}' is no image: those are .iso files")
     if drive is None:

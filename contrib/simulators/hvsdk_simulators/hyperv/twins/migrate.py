@@ -8,9 +8,10 @@ from uuid import UUID
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
+from .files import name_of
 from .registry import Host, RefusalError, operation
 
-__all__ = ["find_moved"]
+__all__ = ["find_moved", "role_mates"]
 
 _DISK_OF_HOST = "one of its disks is a disk of the host itself"
 
@@ -70,6 +71,17 @@ def _members(host: Host) -> dict[str, Any]:
         return {}
 
 
+def role_mates(host: Host, vm: Any) -> list[Any]:
+    """Return machines that share a machine's group in the cluster: the twin of `Get-RoleMates`."""
+
+    def group(one: Any) -> str:
+        return str(host.run("Get-ClusterGroup", VMId=one["Id"])[0]["Id"])
+
+    wanted = group(vm)
+    others = host.run("Get-VM", ComputerName=[vm["ComputerName"]])
+    return [one for one in others if one["IsClustered"] and one["Id"] != vm["Id"] and group(one) == wanted]
+
+
 def _confirm(vm: Any, live: bool) -> None:
     if live:
         confirm_state(vm, "migrated", "Off", "Running")
@@ -105,6 +117,12 @@ def _storage_obstacle(host: Host, vm: Any, folder: str) -> str | None:
             return _DISK_OF_HOST
         if drive["SupportPersistentReservations"]:
             return "one of its disks is shared with others"
+    taken: set[str] = set()
+    for path in _chain(host, vm):
+        name = path[path.rindex("\\") :].lower()
+        if name in taken:
+            return f"two of its disks are called '{name_of(path)}', and one folder cannot hold both"
+        taken.add(name)
     if host.run("Get-VMSnapshot", VM=[vm]):
         return "it has snapshots, whose files would stay: delete them first"
     for path in _chain(host, vm):
@@ -145,8 +163,11 @@ def _node_obstacle(host: Host, vm: Any, node: str, folder: str) -> str | None:
     state = members[node.lower()]["State"]
     if state != "Up":
         return f"node '{node}' is {state}"
-    if vm["ComputerName"].lower() == node.lower() or vm["IsClustered"]:
+    if vm["ComputerName"].lower() == node.lower():
         return None
+    if vm["IsClustered"]:
+        others = role_mates(host, vm)
+        return f"its role in the cluster holds '{others[0]['Name']}' too, which would move with it" if others else None
     return _host_obstacle(host, vm, node, folder)
 
 

@@ -10,7 +10,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, guid_text, the_vm, time_text
 from .domains import domain_record
-from .files import confirm_unused, is_own_path, own_disks, parent_path
+from .files import confirm_reach, confirm_unused, is_own_path, own_disks, parent_path
 from .registry import Host, RefusalError, operation
 
 __all__ = ["new_checkpoint", "the_checkpoint", "wait_merge"]
@@ -158,13 +158,15 @@ def _descendants(host: Host, vm: Any, checkpoint: Any) -> list[Any]:
 
 def _confirm_free(host: Host, vm: Any, checkpoints: list[Any]) -> None:
     """Fail unless nobody else needs the files that change when checkpoints go."""
+    own = own_disks(host, vm)
+    confirm_reach(host, vm, own)
     paths: dict[str, str] = {}
     for one in checkpoints:
         for drive in host.run("Get-VMHardDiskDrive", VMSnapshot=one):
             if drive["Path"] and is_own_path(drive["Path"]):
                 paths[drive["Path"].lower()] = drive["Path"]
     more: dict[str, str] = {}
-    for path in own_disks(host, vm):
+    for path in own:
         chain: list[str] = []
         at: str | None = path
         while at:
