@@ -77,8 +77,10 @@ def readers() -> list[Reader]:
 
 
 def test_what_a_cmdlet_reads_is_a_parameter_of_the_real_one() -> None:
-    known = parameters()
-    for reader in readers():
+    known, found = parameters(), readers()
+    assert sum(len(one.cmdlets) for one in found) > 90
+    assert {"VM", "Notes", "Path"} <= set[str]().union(*(one.read for one in found))
+    for reader in found:
         for cmdlet in reader.cmdlets:
             assert reader.read <= known[cmdlet], (cmdlet, reader.read - known[cmdlet])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import pickle
@@ -10,7 +11,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hvsdk
 import pytest
@@ -72,9 +74,9 @@ def test_one_tcp_connection_carries_all(server: Running, transport: str) -> None
 
 def test_a_powershell_that_was_killed_is_replaced_for_what_only_reads(either: Running) -> None:
     with connect(either) as host:
-        host.networks()
-        either.act("kill-processes")
-        host.networks()
+        before = host.networks()
+        assert either.act("kill-processes") > 0
+        assert [one.id for one in host.networks()] == [one.id for one in before]
 
 
 def test_a_shell_that_ends_after_the_request_leaves_the_outcome_open(server: Running) -> None:
@@ -149,7 +151,7 @@ def test_proxies_of_the_environment_are_not_asked(server: Running, monkeypatch: 
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
     with connect(server) as host:
-        host.networks()
+        assert host.networks()
 
 
 def test_closing_ends_the_shell(make_server: Callable[..., Running]) -> None:
@@ -231,10 +233,21 @@ def test_native_is_pywinrms_protocol(host: hvsdk.Host, server: Running) -> None:
     assert server.password not in repr(protocol)
 
 
-def test_the_program_and_its_environment_hold_no_secret(server: Running) -> None:
-    with connect(server):
-        for session in server.sessions():
-            assert server.password not in repr(session)
+def test_the_program_and_its_environment_hold_no_secret(powershell_server: Running) -> None:
+    with connect(powershell_server):
+        programs = list(_programs_on_hosts())
+    assert programs
+    for program in programs:
+        assert powershell_server.password.encode() not in program
+
+
+def _programs_on_hosts() -> Iterator[bytes]:
+    """Yield command line and environment of all that simulated hosts run."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (process / "environ").read_bytes()
+            if b"HVSDK_STUB_TOKEN=" in environment:
+                yield environment + (process / "cmdline").read_bytes()
 
 
 @pytest.mark.parametrize(
