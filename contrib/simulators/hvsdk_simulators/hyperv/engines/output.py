@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["Output"]
+from hvsdk_simulators.winrm.process import Process
+
+__all__ = ["Output", "WritingProcess"]
 
 
 class Output:
@@ -49,3 +51,22 @@ class Output:
         """Return when there is something to read or the process has ended, or after this time."""
         with self._changed:
             self._changed.wait_for(lambda: self._pieces or self._code is not None, seconds)
+
+
+class WritingProcess(Process):
+    """A process whose output is queued in `_output`."""
+
+    def __init__(self) -> None:
+        self._output = Output()
+
+    def read(self) -> list[tuple[str, bytes]]:
+        """Return what was written since the last time."""
+        return self._output.take()
+
+    def wait_output(self, seconds: float) -> None:
+        """Wait until there is something to read, or it has ended."""
+        self._output.wait(seconds)
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, or None while it runs or something is left to be read."""
+        return self._output.exit_code()

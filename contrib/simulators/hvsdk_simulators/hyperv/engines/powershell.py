@@ -16,10 +16,9 @@ from typing import IO, TYPE_CHECKING
 from hvsdk_simulators.hyperv.cmdlets import registry as cmdlets
 from hvsdk_simulators.hyperv.stub.answering import Answering
 from hvsdk_simulators.hyperv.stub.generate import module_path
-from hvsdk_simulators.winrm.process import Process
 
 from .command_lines import is_powershell, split
-from .output import Output
+from .output import WritingProcess
 
 if TYPE_CHECKING:
     from hvsdk_simulators.hyperv.world import World
@@ -51,12 +50,12 @@ def executable() -> str:
     return found
 
 
-class PowerShellProcess(Process):
+class PowerShellProcess(WritingProcess):
     """One command in a process of its own, in the directory that holds the host's files."""
 
     def __init__(self, world: World, command_line: str, environment: Mapping[str, str], codepage: int) -> None:
         cmdlets.load()
-        self._output = Output()
+        super().__init__()
         self._input: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._answering: Answering | None = None
         words = split(command_line)
@@ -97,18 +96,6 @@ class PowerShellProcess(Process):
     def close_input(self) -> None:
         """Say that no more input comes."""
         self._input.put(None)
-
-    def read(self) -> list[tuple[str, bytes]]:
-        """Return what was written since the last time."""
-        return self._output.take()
-
-    def wait_output(self, seconds: float) -> None:
-        """Wait until there is something to read, or it has ended."""
-        self._output.wait(seconds)
-
-    def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs or something is left to be read."""
-        return self._output.exit_code()
 
     def kill(self) -> None:
         """End it at once."""

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from hvsdk_simulators.hyperv.cmdlets import registry as cmdlets
 from hvsdk_simulators.hyperv.twins import registry as twins
-from hvsdk_simulators.winrm.process import Process
 
 from .command_lines import encoded_script
-from .output import Output
+from .output import WritingProcess
 from .requests import Requests
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ _RESIDENT = "[Console]::In.ReadLine()"
 """What a script has that reads requests from its standard input."""
 
 
-class PythonProcess(Process):
+class PythonProcess(WritingProcess):
     """One command. A resident script is answered; anything else fails, as there is no PowerShell."""
 
     def __init__(self, world: World, command_line: str) -> None:
         cmdlets.load()
         twins.load()
-        self._output = Output()
+        super().__init__()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
         self._requests = Requests(world)
@@ -54,18 +53,6 @@ class PythonProcess(Process):
             self._lines.put(self._rest)
             self._rest = b""
         self._lines.put(None)
-
-    def read(self) -> list[tuple[str, bytes]]:
-        """Return what was written since the last time."""
-        return self._output.take()
-
-    def wait_output(self, seconds: float) -> None:
-        """Wait until there is something to read, or it has ended."""
-        self._output.wait(seconds)
-
-    def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs or something is left to be read."""
-        return self._output.exit_code()
 
     def kill(self) -> None:
         """End it at once."""
