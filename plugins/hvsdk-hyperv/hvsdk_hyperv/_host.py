@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from hvsdk.driver import Capability, Deadline, HostInfo, Unsupported, errors
 
 from hvsdk_hyperv._session import HyperVSession
 
 __all__ = ["HostReads"]
+
+_MODULE_OF_2016: Final = (2,)
+_NOT_IN_2012: Final[Mapping[Capability, str]] = {
+    Capability.HOTPLUG_NIC: "Windows Server 2012 R2 plugs no adapters into what runs",
+    Capability.RECONFIGURE_RUNNING: "Windows Server 2012 R2 changes neither processors nor memory of what runs",
+}
 
 
 class HostReads(HyperVSession):
@@ -34,7 +40,8 @@ class HostReads(HyperVSession):
 
     def host_limits(self, *, deadline: Deadline) -> Mapping[Capability, Unsupported]:
         """Say what this host cannot do; the parts of the driver add theirs."""
-        return {}
+        old = self.module_version and self.module_version < _MODULE_OF_2016
+        return {name: Unsupported(reason) for name, reason in _NOT_IN_2012.items()} if old else {}
 
     @property
     def module_version(self) -> tuple[int, ...]:

@@ -161,6 +161,7 @@ def test_a_running_domain_of_generation_2_takes_one(make_server: Callable[..., R
         server = make_server(domains=6, version=version)
         with connect(server) as host:
             domain = pick(host, generation=2, state="running")
+            assert host.supports("hotplug_nic") == host.supports("reconfigure_running") == possible
             if not possible:
                 with pytest.raises((hvsdk.errors.PowerStateError, hvsdk.errors.UnsupportedError)):
                     domain.attach_nic(NicSpec())

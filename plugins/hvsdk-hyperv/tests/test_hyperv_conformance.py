@@ -192,6 +192,16 @@ class OneConnection(Servers):
             yield spare
 
 
+class TestWindowsServer2012R2(OneConnection):
+    """The older module, which lacks much and tells little of what is wrong. Checked by `make test-full`."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python", "version": 2012}
+
+    @staticmethod
+    def left_to_full_runs(name: str) -> bool:
+        return True
+
+
 class TestPowerShellOverHttps(OneConnection):
     """A real PowerShell, over TLS with basic: checked by `make test-full`."""
 
