@@ -146,7 +146,8 @@ def _chosen(world: World, p: Bound) -> list[Vm]:
 
 def _lead(world: World, vm: Vm) -> UUID:
     """Return the id of the machine whose group it is in: its own, unless `world.facts["groups"]` says another's."""
-    return dict(world.facts.get("groups", {})).get(vm.id, vm.id)
+    groups: dict[UUID, UUID] = world.facts.get("groups", {})
+    return groups.get(vm.id, vm.id)
 
 
 def _group(world: World, vm: Vm) -> Record:
