@@ -40,7 +40,7 @@ T = TypeVar("T")
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
 LAST_CHANCE_SECONDS = 0.1
-"""With less time than this, or than twice what it took before, a refused call is not made again: its outcome would be
+"""With less time than this, or than three times what it took before, a refused call is not made again: its outcome would be
 unknown for nothing."""
 LONGEST_LAST_CHANCE_SECONDS = 5.0
 INTERRUPT_SECONDS = 10.0
@@ -143,7 +143,7 @@ def carry_out(
                 raise
             raise _gave_up(doing, first) from late  # the last pause was longer than it was to be
         took = max(took, time.monotonic() - began)
-        chance = min(max(LAST_CHANCE_SECONDS, 2 * took), LONGEST_LAST_CHANCE_SECONDS)
+        chance = min(max(LAST_CHANCE_SECONDS, 3 * took), LONGEST_LAST_CHANCE_SECONDS)
         if bound.remaining() < chance:
             raise _gave_up(doing, first)
         pauses.sleep(leave=chance / 2)
