@@ -20,8 +20,6 @@ CORE = "[cli,testing]"
 """Extras of the core that its own tests and demo use."""
 WITH_GO = "[vcsim]"
 """Extras of the simulators where the machine has no Go."""
-EXTRAS = {"hvsdk-hyperv": "[smb]"}
-"""Extras of plugins whose tests need them."""
 
 
 def ensure() -> bool:
@@ -65,7 +63,7 @@ def _editable(extra: str = "") -> Iterator[str]:
     extras = {ROOT: CORE, SIMULATORS: extra}
     for directory in _distributions():
         yield "--editable"
-        yield f"{directory}{extras.get(directory) or EXTRAS.get(directory.name, '')}"
+        yield f"{directory}{extras.get(directory, '')}"
 
 
 def _fingerprint() -> str:

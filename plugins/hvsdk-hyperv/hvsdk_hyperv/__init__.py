@@ -14,11 +14,6 @@ OPTIONS = {
         default="auto",
         choices=("auto", "ntlm", "kerberos", "credssp", "certificate", "basic"),
     ),
-    "disk_io": Option(
-        help="how disks are read and written: through WinRM in blocks, or over SMB, which is much faster",
-        default="winrm",
-        choices=("winrm", "smb"),
-    ),
 }
 """Options of the backend."""
 

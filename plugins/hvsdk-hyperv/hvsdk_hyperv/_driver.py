@@ -11,6 +11,7 @@ from hvsdk_hyperv._clone import CloneVerbs
 from hvsdk_hyperv._console import ConsoleReads
 from hvsdk_hyperv._create import CreateVerbs
 from hvsdk_hyperv._delete import DeleteVerbs
+from hvsdk_hyperv._disk_io import DiskIoReads
 from hvsdk_hyperv._disks import DiskVerbs
 from hvsdk_hyperv._host import HostReads
 from hvsdk_hyperv._media import MediaVerbs
@@ -39,6 +40,7 @@ class HyperVDriver(
     SnapshotVerbs,
     DeleteVerbs,
     DiskVerbs,
+    DiskIoReads,
     MediaVerbs,
     PoolReads,
     VolumeVerbs,
@@ -57,6 +59,8 @@ class HyperVDriver(
             Capability.CLONE_LINKED,
             Capability.CLONE_RUNNING,
             Capability.CLOUD_INIT,
+            Capability.DISK_RANDOM_READ,
+            Capability.DISK_READ_SNAPSHOT,
             Capability.DUPLICATE_NAMES,
             Capability.GUEST_INFO,
             Capability.HOTPLUG_DISK,

@@ -160,6 +160,14 @@ def copy_item(world: World, p: Bound) -> Iterator[Record]:
             yield file_record(files, target)
 
 
+@cmdlet("Resolve-StubFile")
+def resolve_stub_file(world: World, p: Bound) -> Iterator[str]:
+    """Where a file really is, for `Open` of what `Get-Item` returns. It is open for reading then: nobody may write it."""
+    file = FileSystem(world).file(str(p["Path"]))
+    _refuse_written(world, file.name, "IOException")
+    yield str(file)
+
+
 @cmdlet("Move-Item")
 def move_item(world: World, p: Bound) -> Iterator[Record]:
     files = FileSystem(world)

@@ -41,6 +41,7 @@ OTHERS: dict[str, str] = {
     "Remove-Item": _PATHS + ", [switch] $Recurse, " + _SWITCHES,
     "Copy-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, [switch] $PassThru, " + _SWITCHES,
     "Move-Item": _PATHS + ", [Parameter(Position=1)] [string] $Destination, [switch] $PassThru, " + _SWITCHES,
+    "Resolve-StubFile": "[string] $Path",
     "Rename-Item": """
         [Parameter(ParameterSetName='Path', Position=0, Mandatory=$true)] [string] $Path,
         [Parameter(ParameterSetName='LiteralPath', Mandatory=$true)] [Alias('PSPath')] [string] $LiteralPath,

@@ -50,6 +50,13 @@ function ConvertTo-Stub {
     [string] $Value
 }
 
+$OpenFile = {
+    # FileInfo.Open, of a file of the simulated host.
+    param($Mode, $Access, $Share)
+    try { $real = Resolve-StubFile -Path $this.FullName -ErrorAction Stop } catch { throw $_.Exception }
+    , [System.IO.File]::Open($real, $Mode, $Access, $Share)
+}
+
 function ConvertFrom-Stub {
     # One value of the output.
     param($Value)
@@ -76,6 +83,7 @@ function ConvertFrom-Stub {
             $all.Properties.Add([psnoteproperty]::new($one.Name, (ConvertFrom-Stub $one.Value)))
         }
         foreach ($name in $Value.names) { $all.TypeNames.Insert(0, $name) }
+        if ($all.TypeNames -contains 'System.IO.FileInfo') { $all.Methods.Add([psscriptmethod]::new('Open', $OpenFile)) }
         return $object
     }
     $special = @($Value.PSObject.Properties)[0]

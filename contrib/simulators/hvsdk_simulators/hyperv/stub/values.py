@@ -17,6 +17,8 @@ __all__ = ["Objects", "bound"]
 
 _WITH_DEVICES = frozenset({"VirtualMachine", "VMSnapshot"})
 
+_OF_FILES = ("FileInfo", "DirectoryInfo")
+
 
 class Objects:
     """The objects that cmdlets gave out, to be found again when they are handed to other cmdlets."""
@@ -63,7 +65,8 @@ class Objects:
     def _other(self, record: Record) -> dict[str, Any]:
         """Any other type: an object with notes."""
         kind = record.type
-        names = [kind] if "." in kind else [f"Microsoft.Management.Infrastructure.CimInstance#{kind}"]
+        space = "System.IO." if kind in _OF_FILES else "Microsoft.Management.Infrastructure.CimInstance#"
+        names = [kind] if "." in kind else [space + kind]
         values = {name: self.output(record[name]) for name in record.properties}
         return {"k": self._key(record), "n": values, "names": names}
 
