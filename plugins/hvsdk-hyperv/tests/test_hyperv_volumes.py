@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hvsdk import DiskSpec, errors
 from hvsdk_simulators import Running
+from hvsdk_simulators.hyperv.cmdlets.clusters import node_states
+from hyperv_engines import Engine
 from hyperv_making import FOLDER, MIB, Lab, lab_on
+from hyperv_support import powershell
 
 
 @pytest.fixture
@@ -112,3 +116,22 @@ def test_a_volume_that_another_one_lies_on_stays(lab: Lab) -> None:
         if other.backing == volume.id:
             other.delete()
     volume.delete()
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_a_volume_that_a_node_out_of_sight_may_use_stays(tmp_path: Path, engine: str) -> None:
+    if engine == "powershell":
+        powershell()
+    shared = "C:\\ClusterStorage\\Volume1"
+    with Engine(engine, tmp_path, nodes=2) as host:
+        for pool in (shared, FOLDER):
+            made = {"pool": pool, "name": "v.vhdx", "size": 8 * MIB, "fixed": False, "block_size": None}
+            assert host.ask("volumes.create", made)["result"]["size"] == 8 * MIB
+        node_states(host.world)[host.world.nodes[1]] = "Down"
+        error = host.ask("volumes.delete", {"pool": shared, "name": "v.vhdx"})["error"]
+        assert (error["kind"], error["details"]["lasting"]) == ("Busy", True)
+        assert (tmp_path / f"{shared}\\v.vhdx").exists()
+        assert "error" not in host.ask("volumes.delete", {"pool": FOLDER, "name": "v.vhdx"})
+        node_states(host.world)[host.world.nodes[1]] = "Up"
+        assert "error" not in host.ask("volumes.delete", {"pool": shared, "name": "v.vhdx"})
+        assert not (tmp_path / f"{shared}\\v.vhdx").exists()

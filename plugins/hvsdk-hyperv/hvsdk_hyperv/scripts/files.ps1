@@ -108,6 +108,23 @@ function Confirm-Unused([string[]]$Paths, [string]$But, [string]$What) {
     Confirm-NoGround $Paths $What $used
 }
 
+function Confirm-AllSeen($Path, $What) {
+    # Fails where a file is within reach of nodes of the cluster whose machines cannot be seen from here: one may have it.
+    if (-not (Test-SharedPath $Path)) { return }
+    $here = "$((Get-VMHost).Name)"
+    foreach ($node in @((Get-Members).Values | Sort-Object -Property Name)) {
+        if ("$($node.Name)" -eq $here) { continue }
+        $seen = "$($node.State)" -eq 'Up'
+        if ($seen) { try { $null = Get-VM -ComputerName "$($node.Name)" -ErrorAction Stop } catch { $seen = $false } }
+        if (-not $seen) {
+            Stop-Operation 'Busy' "it is not known whether a domain of the node $($node.Name) has '$Path', so that it cannot be $What" @{
+                lasting = $true
+                hint = 'see that the node is up, and log in by Kerberos with delegation or by CredSSP, which reach it'
+            }
+        }
+    }
+}
+
 function Confirm-NoGround([string[]]$Paths, [string]$What, $Used) {
     # Fails unless no disk but they themselves lies on one of these files, among all that machines have and all in the
     # folders of these. What cannot be read might: then it fails as well.

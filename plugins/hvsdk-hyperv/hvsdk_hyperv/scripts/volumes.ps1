@@ -59,6 +59,7 @@ $Operations['volumes.create'] = {
 $Operations['volumes.delete'] = {
     param($Arguments)
     $path = Find-File $Arguments.pool @($Arguments.name)
+    Confirm-AllSeen $path 'removed'
     Confirm-Unused @($path) '' 'removed'
     Remove-Item -LiteralPath $path -Force
 }

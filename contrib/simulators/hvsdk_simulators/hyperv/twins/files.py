@@ -14,6 +14,7 @@ from .domains import all_vms
 from .registry import Host, RefusalError
 
 __all__ = [
+    "confirm_all_seen",
     "confirm_no_ground",
     "confirm_reach",
     "confirm_unused",
@@ -151,6 +152,32 @@ def confirm_unused(host: Host, paths: Sequence[str], but: str, what: str) -> Non
             text = f"the volume '{path}' cannot be {what}: '{name}' ({vm}) has it"
             raise RefusalError("Busy", text, lasting=True, hint=hint)
     confirm_no_ground(host, paths, what, used)
+
+
+def confirm_all_seen(host: Host, path: str, what: str) -> None:
+    """Fail where nodes whose machines cannot be seen reach a file: the twin of `Confirm-AllSeen`."""
+    if not _SHARED.match(path):
+        return
+    here = host.one("Get-VMHost")["Name"].lower()
+    try:
+        nodes = sorted(host.run("Get-ClusterNode"), key=lambda one: str(one["Name"]).lower())
+    except CmdletError:
+        return
+    for node in nodes:
+        if str(node["Name"]).lower() == here:
+            continue
+        seen = node["State"] == "Up"
+        if seen:
+            try:
+                host.run("Get-VM", ComputerName=[node["Name"]])
+            except CmdletError:
+                seen = False
+        if not seen:
+            text = (
+                f"it is not known whether a domain of the node {node['Name']} has '{path}', so that it cannot be {what}"
+            )
+            hint = "see that the node is up, and log in by Kerberos with delegation or by CredSSP, which reach it"
+            raise RefusalError("Busy", text, lasting=True, hint=hint)
 
 
 def confirm_no_ground(host: Host, paths: Sequence[str], what: str, used: Sequence[Used]) -> None:

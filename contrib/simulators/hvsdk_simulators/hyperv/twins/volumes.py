@@ -7,7 +7,7 @@ from typing import Any
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import time_text
-from .files import confirm_unused, find_file, is_disk_name, join, pool_folder, remove_if_there
+from .files import confirm_all_seen, confirm_unused, find_file, is_disk_name, join, pool_folder, remove_if_there
 from .registry import Host, RefusalError, operation
 
 __all__ = ["new_disk"]
@@ -73,5 +73,6 @@ def _create(host: Host, arguments: dict[str, Any]) -> Any:
 @operation("volumes.delete")
 def _delete(host: Host, arguments: dict[str, Any]) -> Any:
     path = find_file(host, arguments["pool"], [arguments["name"]])
+    confirm_all_seen(host, path, "removed")
     confirm_unused(host, [path], "", "removed")
     host.run("Remove-Item", LiteralPath=[path], Force=True)
