@@ -155,8 +155,13 @@ def _open_parent(
 ) -> Layer:
     """Open the file below another one: the first of those that it may be which has the right content."""
     other: Layer | None = None
-    for name in link.paths:
-        path = ntpath.normpath(ntpath.join(ntpath.dirname(child.file.path), name))
+    paths = [ntpath.normpath(ntpath.join(ntpath.dirname(child.file.path), name)) for name in link.paths]
+    paths = [path for path in paths if _is_near(path, child.file.path)]
+    if not paths:
+        raise errors.OperationFailedError(
+            f"{child.file.path} says that it lies on a file of another server, which is not asked: {link.paths[0]}"
+        )
+    for path in paths:
         if any(same_file(path, one.file.path) for one in layers):
             raise DamagedDiskError(f"{child.file.path} lies on itself: {path} is among the files above it")
         if other is not None and same_file(path, other.file.path):
@@ -172,4 +177,11 @@ def _open_parent(
         raise errors.OperationFailedError(
             f"{other.file.path} is not what {child.file.path} was made on: it was written since, or is another file"
         )
-    raise errors.OperationFailedError(f"{child.file.path} lies on a file that is not there: {link.paths[0]}")
+    raise errors.OperationFailedError(f"{child.file.path} lies on a file that is not there: {paths[0]}")
+
+
+def _is_near(path: str, child: str) -> bool:
+    """Whether a path that a file names may be followed: a disk of a stranger must not lead the host to a server of his."""
+    drive = ntpath.splitdrive(path)[0].casefold()
+    is_away = drive.startswith("\\\\") and not drive.startswith("\\\\?\\volume{")
+    return not is_away or drive == ntpath.splitdrive(child)[0].casefold()

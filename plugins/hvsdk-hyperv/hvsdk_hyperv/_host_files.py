@@ -45,11 +45,11 @@ class HostFiles(ABC):
 
     @abstractmethod
     def open(self, path: str) -> HostFile:
-        """Open a file for reading; as long as it is open nobody writes it.
+        """Open a file for reading: what is read later is what it was now, or an error.
 
         Raises:
             NotFoundError: There is none.
-            BusyError: Somebody writes it.
+            BusyError: Somebody has it open for writing.
         """
 
     @abstractmethod

@@ -15,8 +15,10 @@ from hvsdk_simulators import Running
 from hyperv_disks import path_of, poke, spare_domain
 from hyperv_support import connect
 
-from hvsdk_hyperv._disk_chain import open_chain
+from hvsdk_hyperv import _layers
+from hvsdk_hyperv._disk_chain import _open_parent, open_chain
 from hvsdk_hyperv._host_files import DamagedDiskError, HostFile, HostFiles, Range
+from hvsdk_hyperv._layers import ParentLink
 
 MIB = 1 << 20
 
@@ -231,3 +233,20 @@ def test_hostile_bytes_are_an_error_or_read_within_the_disk(tmp_path: Path, seed
         assert len(chain.read(0, min(chain.size, len(content)))) == min(chain.size, len(content))
     except errors.HvsdkError:
         pass
+
+
+@pytest.mark.parametrize("parent", ["\\\\evil\\share\\x.vhdx", "\\\\.\\PhysicalDrive0", "\\\\?\\GLOBALROOT\\x"])
+def test_a_file_does_not_lead_the_host_to_another_server(parent: str) -> None:
+    child = Layer(Local(), HostFile("C:\\disks\\child.vhdx", 0))
+    link = ParentLink(paths=[parent], ids=frozenset())
+    with pytest.raises(errors.OperationFailedError, match="another server"):
+        _open_parent(Local(), child, link, [child], [])
+
+
+class Layer(_layers.Layer):
+    """A file without content."""
+
+    window = 1
+
+    def pieces(self, ranges: Sequence[tuple[int, int]]) -> list[_layers.Piece]:
+        return []

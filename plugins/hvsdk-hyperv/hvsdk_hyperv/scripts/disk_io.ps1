@@ -1,9 +1,15 @@
 # Reading disks: parts of their files. What the guest sees is put together by the client. No file stays open between two
 # requests, so that nothing on the host waits for a client; one that was written meanwhile is not read on.
 
-function Open-ForReading($File) {
-    # The bytes of a file that nobody has open for writing.
-    ,$File.Open([System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare]::Read)
+function Open-ForReading($Path) {
+    # The bytes of a file that nobody has open for writing, nor can open as long as these are.
+    $file = Get-Item -LiteralPath $Path -Force
+    ,$file.Open([System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare]::Read)
+}
+
+function Get-WriteTime($Path) {
+    # When a file was written last: asked while it is open, so that nobody writes it after the question.
+    ConvertTo-Time (Get-Item -LiteralPath $Path -Force).LastWriteTimeUtc
 }
 
 function Read-Range($Stream, $Path, $Offset, $Length) {
@@ -39,19 +45,17 @@ $Operations['disk_io.stat'] = {
     # Size, and when a file was written last; a size of $null where there is none. One that somebody writes is refused.
     param($Arguments)
     if (-not (Test-File $Arguments.path)) { return @{ size = $null; written = $null } }
-    $file = Get-Item -LiteralPath $Arguments.path -Force
-    $stream = Open-ForReading $file
-    try { @{ size = $stream.Length; written = ConvertTo-Time $file.LastWriteTimeUtc } } finally { $stream.Dispose() }
+    $stream = Open-ForReading $Arguments.path
+    try { @{ size = $stream.Length; written = Get-WriteTime $Arguments.path } } finally { $stream.Dispose() }
 }
 
 $Operations['disk_io.read'] = {
     # Ranges of files, in the order in which they are asked for.
     param($Arguments)
     ,@(foreach ($wanted in @($Arguments.files)) {
-        $file = Get-Item -LiteralPath $wanted.path -Force
-        $stream = Open-ForReading $file
+        $stream = Open-ForReading $wanted.path
         try {
-            if ($stream.Length -ne $wanted.size -or (ConvertTo-Time $file.LastWriteTimeUtc) -ne $wanted.written) {
+            if ($stream.Length -ne $wanted.size -or (Get-WriteTime $wanted.path) -ne $wanted.written) {
                 Stop-Operation 'OperationFailed' "'$($wanted.path)' was written since it was opened" @{
                     hint = 'open the disk again'
                 }
