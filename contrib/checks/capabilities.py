@@ -68,6 +68,17 @@ def vsphere(**options: Any) -> dict[str, Any]:
         return matrix(server.url, *login, "--patience", "20", "-k", "not changed_blocks_lie")  # LEFT_OUT says why
 
 
+def hyperv() -> dict[str, Any]:
+    """Run the kit against a simulated Hyper-V host."""
+    with hvsdk_simulators.start("hyperv", domains=3, engine="python") as server:
+        os.environ["HYPERV_PASSWORD"] = server.password
+        image = "C:\\ISO\\kit.iso"
+        server.act("file", path=image, size=1 << 16)
+        login = ("--secret", "env:HYPERV_PASSWORD", "--verify", server.fingerprint, "--option", "transport=basic")
+        # Only domains with UEFI, which are of generation 2, take disks and adapters while they run.
+        return matrix(server.url, *login, "--image", image, "--firmware", "uefi", "--patience", "20")
+
+
 def main() -> None:
     """Run the kit and write the table."""
     columns = {
@@ -76,6 +87,7 @@ def main() -> None:
         "XAPI, simulated": xen(),
         "vCenter, simulated": vsphere(hosts=2),
         "ESXi, simulated": vsphere(esx=True),
+        "Hyper-V, simulated": hyperv(),
         "libvirt's test driver": matrix("test:///default", "-k", "not reverting_keeps_the_labels"),
     }
     states = {name: {row["capability"]: row["state"] for row in run["capabilities"]} for name, run in columns.items()}

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -38,6 +38,7 @@ class Wishes:
     pool: str | None = None
     network: str | None = None
     memory: str = "64MiB"
+    firmware: Literal["bios", "uefi"] | None = None
 
     def connect(self, **more: Any) -> Host:
         """Connect as the command line says."""
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pool", help="where new disks lie")
     add("--network", help="what new adapters are on")
     add("--memory", default="64MiB", help="what new domains get (64MiB)")
+    add("--firmware", choices=("bios", "uefi"), help="of new domains; the backend's own choice without it")
     add("-k", dest="only", metavar="EXPRESSION", help="only tests whose names match, as in pytest")
     add("--json", action="store_true")
     add("--markdown", action="store_true")

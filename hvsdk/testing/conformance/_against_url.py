@@ -72,7 +72,9 @@ class TestBackend(BackendConformance):
             disk = DiskSpec(source=wishes.disk, copy=True) if wishes.disk else DiskSpec(size="16MiB")
             nics = [NicSpec(network=wishes.network)] if host.supports("attach_nic") else []
             disks = [disk.replace(pool=wishes.pool)] if host.supports("attach_disk") else []
-            return DomainSpec(name="kit", vcpus=1, memory=wishes.memory, disks=disks, nics=nics)
+            return DomainSpec(
+                name="kit", vcpus=1, memory=wishes.memory, disks=disks, nics=nics, firmware=wishes.firmware
+            )
         info = host.domain(wishes.domain).info
         sizes = [disk.capacity_bytes for disk in info.disks if disk.device == "disk"]
         disks = [DiskSpec(size=size) for size in sizes if size]
