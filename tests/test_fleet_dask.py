@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import time
 import warnings
@@ -14,7 +15,6 @@ import pytest
 
 import hvsdk
 
-distributed = pytest.importorskip("distributed", reason="Dask is for fleets that one machine cannot ask")
 pytest.importorskip("XenAPI", reason="the hosts are those of the Xen backend")
 
 
@@ -26,8 +26,17 @@ def where(host: hvsdk.Host) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
+    """A cluster. Once it is imported Dask pickles errors in its own way, which is taken back for other tests."""
+    before = dict(copyreg.dispatch_table)
+    yield from started()
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
+
+
+def started() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        distributed = pytest.importorskip("distributed", reason="Dask is for fleets that one machine cannot ask")
         with (
             distributed.LocalCluster(
                 n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, host="127.0.0.1"

@@ -136,3 +136,11 @@ def test_windows_server_2012_r2_does_the_same(make_server: Callable[..., Running
         lab.pool.volume(str(disk.source)).delete()
         domain.delete(disks="delete")
         assert [volume.name for volume in lab.pool.volumes()] == ["disks-old.iso"]
+
+
+def test_a_disk_of_another_domain_is_not_attached(lab: Lab) -> None:
+    first, second = lab.domain(), lab.domain()
+    disk = first.attach_disk(DiskSpec(size="8MiB"))
+    with pytest.raises(errors.BusyError, match=first.name):
+        second.attach_disk(DiskSpec(source=disk.source))
+    assert second.refresh().disks == ()

@@ -134,7 +134,8 @@ function Add-WishedDrive($VM, $Wish) {
         $file = Get-DiskFile $VM $Wish
         if ($file.path -and -not $file.made -and $Wish.device -ne 'cdrom') {
             Confirm-NotThere $VM $file.path
-            Confirm-NoGround @($file.path) 'attached' @(Get-UsedFiles)
+            if ($Wish.shared) { Confirm-NoGround @($file.path) 'attached' @(Get-UsedFiles) }
+            else { Confirm-Unused @($file.path) "$($VM.Id)".ToLowerInvariant() 'attached' }
         }
         if ($needsController) { $added = Add-VMScsiController -VM $VM -Passthru; $place = Get-FreePlace $VM $bus }
         $drive = Add-Drive $VM $Wish $place $bus $file.path

@@ -149,7 +149,10 @@ def add_wished_drive(host: Host, vm: Any, wish: dict[str, Any]) -> Any:
         path, made = _disk_file(host, vm, wish)
         if path and not made and wish["device"] != "cdrom":
             _confirm_not_there(host, vm, path)
-            confirm_no_ground(host, [path], "attached", used_files(host))
+            if wish.get("shared"):
+                confirm_no_ground(host, [path], "attached", used_files(host))
+            else:
+                confirm_unused(host, [path], str(vm["Id"]).lower(), "attached")
         if place is None:
             added = host.one("Add-VMScsiController", VM=[vm], Passthru=True)
             place = _free_place(host, vm, bus)
