@@ -38,7 +38,7 @@ class Wishes:
     pool: str | None = None
     network: str | None = None
     memory: str = "64MiB"
-    firmware: Literal["bios", "uefi"] | None = None
+    firmware: Literal["bios", "uefi"] = "bios"
 
     def connect(self, **more: Any) -> Host:
         """Connect as the command line says."""
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pool", help="where new disks lie")
     add("--network", help="what new adapters are on")
     add("--memory", default="64MiB", help="what new domains get (64MiB)")
-    add("--firmware", choices=("bios", "uefi"), help="of new domains; the backend's own choice without it")
+    add("--firmware", choices=("bios", "uefi"), default="bios", help="of new domains (bios)")
     add("-k", dest="only", metavar="EXPRESSION", help="only tests whose names match, as in pytest")
     add("--json", action="store_true")
     add("--markdown", action="store_true")
