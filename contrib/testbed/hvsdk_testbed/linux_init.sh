@@ -33,7 +33,9 @@ done
 if [ "$power" = answer ]; then
     for event in /sys/class/input/event*; do
         if [ "$(cat "$event/device/name")" = "Power Button" ]; then
-            (head -c 24 "/dev/input/${event##*/}" > /run/button && echo "$label off" && poweroff -f) &
+            # stty returns when all of the line has left the serial port: what is still in it is lost with the power.
+            (head -c 24 "/dev/input/${event##*/}" > /run/button && echo "$label off" &&
+                { stty -echo < /dev/console; poweroff -f; }) &
         fi
     done
 fi
