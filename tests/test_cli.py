@@ -186,6 +186,12 @@ def test_doctor_finds_the_step_that_fails(capsys):
     assert (only["step"], only["state"]) == ("backend", "failed")
 
 
+def test_doctor_warns_of_a_clock_that_is_wrong(capsys):
+    assert main(["doctor", "--url", "fake://late?clock_offset=-300", "--json"]) == 0
+    (clock,) = [row for row in json.loads(capsys.readouterr().out)["items"] if row["step"] == "clock"]
+    assert (clock["state"], clock["message"]) == ("warning", "the host's clock is 300 s behind this machine's")
+
+
 def test_snapshots_are_made_and_listed(capsys):
     assert main(["snapshot", "create", "--url", FAKE, "--snapshot", "s", "db-1", "-y", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["items"][0]["state"] == "s"

@@ -68,7 +68,7 @@ RECORDS = [
     full_domain(),
     full_domain().without("config"),
     models.DomainStats(native_id="1", at=AT, cpu_seconds=1.5, disk_read_bytes=3),
-    models.HostInfo(product="QEMU", details={"x": {"y": [1]}}),
+    models.HostInfo(product="QEMU", clock=AT, details={"x": {"y": [1]}}),
     models.Node(id="1", name="n", state="up", cpus=4),
     models.Network(id="1", name="default", active=True),
     models.StoragePoolInfo(id="1", name="p", capacity_bytes=5),

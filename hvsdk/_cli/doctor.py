@@ -167,10 +167,11 @@ def _missing(host: Any, verb: str) -> bool:
 
 
 def _clock(finding: Callable[..., Finding], info: Any, before: datetime) -> Finding:
-    now = getattr(info, "clock", None)
-    if now is None:
+    """Compare clocks: the host's was read some time between the question and now."""
+    if info.clock is None:
         return finding("clock", "skipped", "this backend does not tell the host's clock")
-    apart = abs((now - before).total_seconds())
-    if apart > _CLOCK_SECONDS:
-        return finding("clock", "warning", f"the host's clock is {apart:.0f} s apart from this machine's", "set up NTP")
-    return finding("clock", "ok", f"{apart:.0f} s apart")
+    behind, ahead = (before - info.clock).total_seconds(), (info.clock - datetime.now(UTC)).total_seconds()
+    if max(behind, ahead) <= _CLOCK_SECONDS:
+        return finding("clock", "ok", "as this machine's")
+    where = f"{behind:.0f} s behind" if behind > 0 else f"{ahead:.0f} s ahead of"
+    return finding("clock", "warning", f"the host's clock is {where} this machine's", "let both follow one NTP server")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import attrs
@@ -23,6 +24,8 @@ class HostInfo(Record):
     """Its own name, as it says."""
     uuid: str | None = None
     api_version: str | None = None
+    clock: datetime | None = attrs.field(default=None, eq=False)
+    """What time it was there when it was asked, aware UTC; where a pool has several machines, on the one that answers."""
     details: FrozenDict[str, Any] = attrs.field(default=EMPTY, converter=frozen, hash=False)
 
 

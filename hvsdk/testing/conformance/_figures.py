@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -123,6 +124,13 @@ class Behind(Kit):
         assert info.product
         assert json.loads(json.dumps(info.to_dict())) == info.to_dict()
         assert host.info() == info
+
+    def test_the_clock_of_a_host_goes_on(self, host: Host) -> None:
+        first, second = (host.info().clock for _ in range(2))
+        if first is None or second is None:
+            pytest.skip("this host does not tell what time it is there")
+        assert first.utcoffset() == second.utcoffset() == timedelta(0)
+        assert first <= second < first + timedelta(hours=1)
 
     def test_networks_are_listed(self, host: Host) -> None:
         needs(host, Capability.LIST_NETWORKS)

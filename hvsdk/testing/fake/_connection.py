@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from hvsdk._driver.base import Driver
@@ -93,6 +94,7 @@ class Connection(Driver):
                 name=world.name,
                 uuid=world.new_uuid(0),
                 api_version="1",
+                clock=datetime.now(UTC) + timedelta(seconds=world.settings.clock_offset),
                 details={"fake.seed": world.settings.seed},
             )
 

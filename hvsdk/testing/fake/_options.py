@@ -27,6 +27,7 @@ OPTIONS = {
     "fault": Option(help="what goes wrong: verb:kind[=seconds][*times], several with commas", default=""),
     "history": Option(help="how many changes are kept for a watch that falls behind", type=int, default=10_000),
     "durable": Option(help="whether the world survives its connection", type=bool, default=True),
+    "clock_offset": Option(help="how many seconds the host's clock is ahead of ours", type=float, default=0.0),
     "login_password": Option(help="refuse to log in with another password than this", default=None),
 }
 """The options of `fake://`."""
@@ -66,6 +67,7 @@ class Settings:
         self.fault: str = chosen["fault"]
         self.history: int = chosen["history"]
         self.durable: bool = chosen["durable"]
+        self.clock_offset: float = chosen["clock_offset"]
         self.login_password: str | None = chosen["login_password"]
         if min(self.domains, self.templates, self.snapshots) < 0 or min(self.nodes, self.task_steps, self.history) < 1:
             raise InvalidSpecError("fake:// has no negative numbers of things, and at least one node, step and change")

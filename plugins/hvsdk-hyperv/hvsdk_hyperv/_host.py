@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from hvsdk.driver import Capability, Deadline, HostInfo, Unsupported, errors
@@ -22,7 +23,7 @@ class HostReads(HyperVSession):
     """`host_info`, `host_limits`, `native`."""
 
     def host_info(self, *, deadline: Deadline) -> HostInfo:
-        """Tell what the host said when the connection was opened: no round trip."""
+        """Tell what the host said when the connection was opened, and what time it is there."""
         about = self.about
         details = {
             "hyperv.build": about.get("build"),
@@ -35,6 +36,7 @@ class HostReads(HyperVSession):
             version=about.get("version"),
             name=about.get("node") or about.get("computer"),
             api_version=about.get("module"),
+            clock=datetime.fromisoformat(self.call("host.clock", {}, deadline=deadline)),
             details={name: value for name, value in details.items() if value is not None},
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from hvsdk.driver import Deadline, HostInfo
 from pyVmomi import vim
 from pyVmomi.VmomiSupport import versionIdMap
@@ -15,8 +17,9 @@ class AboutReads(VmwareSession):
     """`host_info` and `native`."""
 
     def host_info(self, *, deadline: Deadline) -> HostInfo:
-        """Return what the server says of itself, in one call."""
+        """Return what the server says of itself, in two calls."""
         about = self.call(self.service.RetrieveContent, deadline=deadline).about
+        clock = self.call(self.service.CurrentTime, deadline=deadline)
         details = {
             "vmware.kind": "vcenter" if self.is_vcenter else "esxi",
             "vmware.full_name": about.fullName,
@@ -31,6 +34,7 @@ class AboutReads(VmwareSession):
             name=self.target.hostname,
             uuid=(about.instanceUuid or "").lower() or None,
             api_version=about.apiVersion,
+            clock=clock.astimezone(UTC),
             details={key: value for key, value in details.items() if value},
         )
 

@@ -9,6 +9,7 @@ import XenAPI
 from hvsdk.driver import Deadline, HostInfo
 
 from hvsdk_xen._session import XenSession
+from hvsdk_xen._values import as_time
 from hvsdk_xen._wire import Connection
 
 __all__ = ["AboutReads"]
@@ -20,6 +21,7 @@ class AboutReads(XenSession):
     def host_info(self, *, deadline: Deadline) -> HostInfo:
         around = self.look_again(deadline)
         software = around.master.get("software_version", {})
+        clock = self.call("host.get_servertime", around.pool.get("master"), deadline=deadline)
         details = {
             "xen.master": around.master.get("name_label"),
             "xen.hosts": len(around.hosts),
@@ -35,6 +37,7 @@ class AboutReads(XenSession):
             name=around.pool.get("name_label") or around.master.get("name_label"),
             uuid=around.pool.get("uuid"),
             api_version="{}.{}".format(*around.api_version),
+            clock=as_time(clock),
             details={key: value for key, value in details.items() if value not in (None, "")},
         )
 

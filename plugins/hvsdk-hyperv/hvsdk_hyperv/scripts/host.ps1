@@ -33,3 +33,9 @@ $Operations['host.about'] = {
     }
     $answer
 }
+
+$Operations['host.clock'] = {
+    # What time it is.
+    param($Arguments)
+    ConvertTo-Time ([DateTime]::UtcNow)
+}

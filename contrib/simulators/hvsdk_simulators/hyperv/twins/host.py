@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.cmdlets.versions import is_old
 
+from .common import time_text
 from .registry import Host, operation
 
 __all__: list[str] = []
@@ -39,3 +41,8 @@ def _about(host: Host, arguments: dict[str, Any]) -> Any:
     with contextlib.suppress(CmdletError):
         answer["cluster"] = host.one("Get-Cluster")["Name"]
     return answer
+
+
+@operation("host.clock")
+def _clock(host: Host, arguments: dict[str, Any]) -> Any:
+    return time_text(datetime.now(UTC))
