@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 
-from hvsdk_bench import _calls, _hyperv, _imports, _listing, _memory, _vmware, _xen
+from hvsdk_bench import _calls, _fleet, _hyperv, _imports, _listing, _memory, _vmware, _xen
 from hvsdk_bench._measure import Row
 
-PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware", "hyperv")
+PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware", "hyperv", "fleet")
 VMWARE = (200, 2_000, 10_000)
 
 
@@ -26,6 +26,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         "xen": lambda: _xen.rows(arguments.runs, few=arguments.over_socket, many=arguments.in_process),
         "vmware": lambda: _vmware.rows(arguments.runs, arguments.vmware or VMWARE),
         "hyperv": lambda: _hyperv.rows(arguments.runs, arguments.hyperv),
+        "fleet": lambda: _fleet.rows(arguments.runs, *arguments.fleet),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
@@ -57,6 +58,14 @@ def main() -> int:
     )
     parser.add_argument(
         "--hyperv", type=int, default=1_000, metavar="DOMAINS", help="size of the Hyper-V host (%(default)s)"
+    )
+    parser.add_argument(
+        "--fleet",
+        type=int,
+        nargs=2,
+        default=(200, 500),
+        metavar=("HOSTS", "DOMAINS"),
+        help="size of the fleet, and of each of its hosts %(default)s",
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given several times")
     arguments = parser.parse_args()
