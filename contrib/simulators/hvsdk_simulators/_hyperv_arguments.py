@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+from importlib.util import find_spec
 from typing import Any
+
+import attrs
 
 from ._numbers import amount, whole
 from .hyperv.options import Options
@@ -39,6 +43,10 @@ def add_hyperv(kinds: Any) -> None:
     add("--control-port", "port of the control door, 0 for any", 0, type=whole(0, 65535), metavar="N")
     hyperv.add_argument("--no-tls", dest="tls", action="store_false", help="listen without TLS")
     hyperv.add_argument("--tls-legacy", action="store_true", help="TLS 1.0 and nothing newer")
+    hyperv.add_argument("--credssp", action="store_true", help="CredSSP is enabled")
+    hyperv.add_argument("--client-certificates", action="store_true", help="clients may log in by a certificate")
+    hyperv.add_argument("--keytab", metavar="FILE", help="keys of HTTP/localhost, for logins by Kerberos")
+    add("--url-prefix", "where WS-Management is", known.url_prefix, metavar="PATH")
     hyperv.add_argument("--fault", action="append", default=[], metavar="SPEC", help="ACTION:FAULT[:TIMES], repeatable")
     hyperv.add_argument("--detached", action="store_true", help="stay when the standard input closes")
     hyperv.set_defaults(make=_host)
@@ -53,17 +61,18 @@ def _host(parsed: argparse.Namespace) -> Any:
             executable()
         except EngineError as error:
             raise OSError(str(error)) from None
-    names = (
-        "domains",
-        "nodes",
-        "seed",
-        "version",
-        "engine",
-        "latency",
-        "duration_scale",
-        "password",
-        "tls",
-        "tls_legacy",
-    )
-    options = Options(**{name: getattr(parsed, name) for name in names})
+    if parsed.client_certificates and not parsed.tls:
+        raise OSError("--client-certificates needs TLS")
+    if parsed.keytab is not None:
+        _check_kerberos(parsed.keytab)
+    names = (attribute.name for attribute in attrs.fields(Options))
+    options = Options(**{name: getattr(parsed, name) for name in names if hasattr(parsed, name)})
     return Server(options, tuple(parsed.fault), control=parsed.control_port)
+
+
+def _check_kerberos(keytab: str) -> None:
+    """Fail where logins by Kerberos could not work."""
+    if not os.path.isfile(keytab):
+        raise OSError(f"there is no keytab at {keytab}")
+    if any(find_spec(name) is None for name in ("gssapi", "krb5")):
+        raise OSError("--keytab needs pip install 'hvsdk-simulators[kerberos]', and Debian's libkrb5-dev for that")

@@ -52,6 +52,8 @@ class Running:
         control: The control door.
         members: For each member `uuid`, `address`, `port` and `fingerprint`.
         root: Directory with the files of a simulated Hyper-V host; none for others.
+        certificates: Directory with `client.pem` and `client.key`, which a Hyper-V host lets in as its administrator, and
+            `ca.pem` and `ca.key`, which sign more; none for hosts that ask for no certificates.
         pid: Of the process.
     """
 
@@ -71,6 +73,7 @@ class Running:
         self.control: str = told["control"]
         self.members: list[dict[str, Any]] = told["members"]
         self.root: str | None = told.get("root")
+        self.certificates: str | None = told.get("certificates")
         self.pid: int = told["pid"]
 
     def __enter__(self) -> Self:

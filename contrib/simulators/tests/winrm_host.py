@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -14,8 +15,10 @@ from typing import Any
 import pypsrp.wsman
 import winrm
 from hvsdk_simulators.hyperv.engines.output import Output
+from hvsdk_simulators.winrm.accounts import Accounts
+from hvsdk_simulators.winrm.client_certificates import ClientCertificates
 from hvsdk_simulators.winrm.endpoint import Endpoint
-from hvsdk_simulators.winrm.login import Accounts, Connections
+from hvsdk_simulators.winrm.login import Connections, Ways
 from hvsdk_simulators.winrm.process import Process, Start
 from hvsdk_simulators.winrm.service import Service
 from hvsdk_simulators.winrm.shells import Quotas, Shells
@@ -89,13 +92,18 @@ class WinrmHost:
         self.counters, self.faults = Counters(), Faults()
         self.shells = Shells(start, Quotas(**quotas))
         self.service = Service(self.shells, "HV-1", lambda: self.url)
-        accounts = Accounts({USER: PASSWORD, "operator": PASSWORD}, directory)
-        connections = Connections(accounts, secure=tls)
+        self.accounts = Accounts({USER: PASSWORD, "operator": PASSWORD}, directory)
+        self.certificates = ClientCertificates(mapped={"admin@hv-1": USER})
+        ways = Ways(secure=tls, credssp=True, certificates=self.certificates)
+        connections = Connections(self.accounts, ways, self.counters.call)
         endpoint = Endpoint(self.service, connections, self.counters, self.faults, latency)
         identity = make_identity("HV-1", ["127.0.0.1"])
         self.certificate = str(directory / "certificate.pem")
         Path(self.certificate).write_text(identity.certificate)
         context = server_context(identity) if tls else None
+        if context is not None:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            self.certificates.ask(context)
         self.server = HttpServer(endpoint.answer, context=context)
 
     def __enter__(self) -> WinrmHost:

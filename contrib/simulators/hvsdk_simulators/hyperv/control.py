@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hvsdk_simulators.winrm.accounts import Accounts
 from hvsdk_simulators.winrm.shells import Shells
 from hvsdk_simulators.wire.control import Refused
 
@@ -18,12 +19,13 @@ __all__ = ["HostSubject"]
 class HostSubject:
     """What the control door asks."""
 
-    def __init__(self, world: World, shells: Shells) -> None:
+    def __init__(self, world: World, shells: Shells, accounts: Accounts) -> None:
         self._world = world
         self._shells = shells
-        self._own: dict[str, Callable[[], Any]] = {
+        self._own: dict[str, Callable[..., Any]] = {
             "kill-shells": shells.end_all,
             "kill-processes": shells.kill_processes,
+            "account": accounts.change,
         }
 
     def sessions(self) -> list[dict[str, Any]]:
@@ -41,12 +43,12 @@ class HostSubject:
             LookupError: There is no such action.
             Refused: It cannot be done.
         """
-        if name in self._own:
-            return self._own[name]()
         function = ACTIONS.get(name)
-        if function is None:
+        if function is None and name not in self._own:
             raise LookupError(f"no action {name}; there are {', '.join(sorted([*ACTIONS, *self._own]))}")
         try:
+            if function is None:
+                return self._own[name](**arguments)
             with self._world.lock:
                 return function(self._world, **arguments)
         except (ActionError, CmdletError, KeyError, TypeError, ValueError) as error:

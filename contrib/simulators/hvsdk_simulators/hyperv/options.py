@@ -22,6 +22,10 @@ class Options:
         duration_scale: What the time of operations is multiplied by; 0 makes them immediate.
         password: Of all its users.
         codepage: The console's code page where the shell asks for none.
+        credssp: Whether CredSSP is enabled.
+        client_certificates: Whether clients may log in by a certificate, which needs TLS.
+        keytab: File with the keys of `HTTP/localhost`, for logins by Kerberos.
+        url_prefix: Where WS-Management is.
     """
 
     domains: int = 3
@@ -35,3 +39,7 @@ class Options:
     duration_scale: float = 0.0
     password: str = "hyperv-password"
     codepage: int = 437
+    credssp: bool = False
+    client_certificates: bool = False
+    keytab: str | None = None
+    url_prefix: str = "wsman"

@@ -11,8 +11,9 @@ from hvsdk_simulators.wire.faults import Fault as Trouble
 from hvsdk_simulators.wire.request import BodyTooLargeError, Request
 
 from . import faults as refusals
+from .client_certificates import ResetError
 from .login import Connection, Connections, Unauthorized
-from .sealing import CONTENT_TYPE, SealError, is_sealed, seal, unseal
+from .sealing import SealError, is_sealed, seal, unseal
 from .service import Caller, Service
 from .soap import ACTIONS, Fault, MalformedError, Message, fault_envelope, read
 
@@ -53,13 +54,20 @@ class Endpoint:
     """Answers HTTP requests, from the threads of their connections."""
 
     def __init__(
-        self, service: Service, connections: Connections, counters: Counters, faults: Faults, latency: float
+        self,
+        service: Service,
+        connections: Connections,
+        counters: Counters,
+        faults: Faults,
+        latency: float,
+        prefix: str = "wsman",
     ) -> None:
         self._service = service
         self._connections = connections
         self._counters = counters
         self._faults = faults
         self._latency = latency
+        self._path = f"/{prefix}"
 
     def answer(self, request: Request) -> None:
         """Answer one request."""
@@ -69,7 +77,7 @@ class Endpoint:
         self._counters.call(request.path)
         if self._latency:
             time.sleep(self._latency)
-        if request.method != "POST" or request.path.rstrip("/") != "/wsman":
+        if request.method != "POST" or request.path.rstrip("/") != self._path:
             request.respond(404, "text/html", b"", Server=_SERVER)
             return
         try:
@@ -84,6 +92,9 @@ class Endpoint:
             user = self._connections.log_in(connection, request)
         except Unauthorized as error:
             self._refuse(request, error)
+            return
+        except ResetError:
+            request.cut()
             return
         if not body:
             request.respond(200, _PLAIN, b"", Server=_SERVER)  # the end of a handshake
@@ -100,7 +111,7 @@ class Endpoint:
         if sealed:
             if connection.security is None:
                 raise SealError
-            return unseal(body, connection.security)
+            return unseal(body, connection.security, connection.way)
         if not self._connections.plain:
             raise SealError
         return body
@@ -166,8 +177,7 @@ class Endpoint:
         if trouble is not None and trouble.action is Action.DROP_AFTER:
             request.cut()
             return
-        body = seal(answer, connection.security) if sealed else answer
-        kind = CONTENT_TYPE if sealed else _PLAIN
+        kind, body = seal(answer, connection.security, connection.way) if sealed else (_PLAIN, answer)
         if trouble is not None and trouble.action is Action.HALF_ANSWER:
             request.start(status, {"Content-Type": kind, "Content-Length": str(len(body))})
             request.write(body[: len(body) // 2])
@@ -187,6 +197,6 @@ class Endpoint:
     @staticmethod
     def _refuse(request: Request, error: Unauthorized) -> None:
         """Answer 401; each challenge has a header of its own, which for a mapping need different spellings."""
-        spellings = ("WWW-Authenticate", "www-authenticate", "Www-Authenticate")
+        spellings = ("WWW-Authenticate", "www-authenticate", "Www-Authenticate", "WWW-authenticate")
         challenges = dict(zip(spellings, error.challenges or ("Negotiate",), strict=False))
         request.start(401, {**challenges, "Content-Length": "0", "Server": _SERVER})

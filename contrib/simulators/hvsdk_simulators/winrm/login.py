@@ -1,23 +1,25 @@
-"""Who is on a connection: basic for each request, NTLM once for all of them, with a key for their bodies."""
+"""Who is on a connection: basic and certificates for each request, handshakes once for all of them, with a key for bodies."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
-import os
-import tempfile
+import ssl
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from hvsdk_simulators.wire.request import Request
 
-__all__ = ["Accounts", "Connection", "Connections", "Unauthorized"]
+from . import handshakes
+from .accounts import Accounts, Refusal
+from .client_certificates import HEADER, ClientCertificates
+from .handshakes import Handshake
+
+__all__ = ["Connection", "Connections", "Unauthorized", "Ways"]
 
 
 class Unauthorized(Exception):
@@ -32,32 +34,25 @@ class Unauthorized(Exception):
         self.challenges = challenges
 
 
-class Accounts:
-    """Users and their passwords. NTLM's side reads them from a file, as its library wants it."""
+@frozen(kw_only=True)
+class Ways:
+    """How one may log in, beside Negotiate.
 
-    def __init__(self, passwords: Mapping[str, str], directory: Path) -> None:
-        self._passwords = {name.lower(): (name, password) for name, password in passwords.items()}
-        descriptor, path = tempfile.mkstemp(dir=directory)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f":{name}:{password}\n" for name, password in passwords.items())
-        os.environ["NTLM_USER_FILE"] = path
+    Attributes:
+        secure: Whether there is TLS.
+        unencrypted: Whether basic and plain bodies are allowed without TLS.
+        credssp: Whether CredSSP is enabled.
+        kerberos: The host's name in a keytab, for logins by Kerberos.
+        certificates: The clients' certificates, if they may log in by them.
+        newest_tls: The newest version of TLS within CredSSP.
+    """
 
-    def check(self, name: str, password: str) -> str:
-        """Return the user's proper name.
-
-        Raises:
-            Unauthorized: There is none of that password.
-        """
-        known = self._passwords.get(name.rpartition("\\")[2].lower())
-        if known is None or not hmac.compare_digest(known[1].encode(), password.encode()):
-            raise Unauthorized
-        return known[0]
-
-    def proper(self, principal: str) -> str:
-        """Return the proper name of a user whom NTLM has let in."""
-        name = principal.rpartition("\\")[2]
-        known = self._passwords.get(name.lower())
-        return known[0] if known else name
+    secure: bool
+    unencrypted: bool = False
+    credssp: bool = False
+    kerberos: str | None = None
+    certificates: ClientCertificates | None = None
+    newest_tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
 
 
 @define(eq=False)
@@ -65,10 +60,12 @@ class Connection:
     """What is known of a connection."""
 
     user: str | None = None
-    """Who was let in by NTLM, for all requests."""
+    """Who was let in by a handshake, for all requests."""
     security: Any = None
-    """What encrypts the bodies; of NTLM's library."""
-    handshake: Any = None
+    """What encrypts the bodies; of the handshake's library."""
+    way: str = ""
+    """The handshake's scheme, in lower case."""
+    handshake: Handshake | None = None
     lock: threading.Lock = field(factory=threading.Lock)
 
 
@@ -77,14 +74,15 @@ class Connections:
 
     Args:
         accounts: The users.
-        secure: Whether there is TLS.
-        unencrypted: Whether basic and plain bodies are allowed without TLS.
+        ways: How they may log in.
+        count: Told of each request that has credentials, of each login and of each that is refused.
     """
 
-    def __init__(self, accounts: Accounts, *, secure: bool, unencrypted: bool = False) -> None:
+    def __init__(self, accounts: Accounts, ways: Ways, count: Callable[[str], None] = lambda name: None) -> None:
         self._accounts = accounts
-        self._basic = secure or unencrypted
-        self.plain = secure or unencrypted
+        self._ways = ways
+        self._count = count
+        self.plain = ways.secure or ways.unencrypted
         """Whether bodies may come as they are."""
         self._known: WeakKeyDictionary[Any, Connection] = WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -92,7 +90,13 @@ class Connections:
     @property
     def challenges(self) -> tuple[str, ...]:
         """The ways to log in, as a refusal tells them."""
-        return ("Negotiate", 'Basic realm="WSMAN"') if self._basic else ("Negotiate",)
+        offered = {
+            "Negotiate": True,
+            "Kerberos": self._ways.kerberos is not None,
+            'Basic realm="WSMAN"': self.plain,
+            "CredSSP": self._ways.credssp,
+        }
+        return tuple(name for name, there in offered.items() if there)
 
     def of(self, request: Request) -> tuple[Connection, bool]:
         """Return what is known of a request's connection, and whether it is a new one."""
@@ -108,37 +112,57 @@ class Connections:
 
         Raises:
             Unauthorized: It has none, or none yet.
+            ResetError: It is not answered.
         """
         given = request.headers.get("authorization", "")
-        kind, _, value = given.partition(" ")
+        if not given:
+            if connection.user is None:
+                raise Unauthorized(*self.challenges)
+            return connection.user
+        self._count("/authorization")
         try:
-            if not given and connection.user is not None:
-                return connection.user
-            if kind.lower() == "basic" and self._basic:
-                name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-                return self._accounts.check(name, password)
-            if kind.lower() in ("negotiate", "ntlm"):
-                return self._negotiate(connection, kind, base64.b64decode(value, validate=True))
-        except (Unauthorized, binascii.Error, UnicodeDecodeError) as error:
-            if isinstance(error, Unauthorized) and error.challenges:
-                raise
-        raise Unauthorized(*self.challenges)
+            user = self._decide(connection, request, given)
+        except (Refusal, binascii.Error, UnicodeDecodeError):
+            connection.user = connection.security = connection.handshake = None
+            self._count("/logins/refused")
+            raise Unauthorized(*self.challenges) from None
+        self._count("/logins")
+        return user
 
-    def _negotiate(self, connection: Connection, kind: str, token: bytes) -> str:
-        import spnego
+    def _decide(self, connection: Connection, request: Request, given: str) -> str:
+        scheme, _, value = given.partition(" ")
+        way = scheme.lower()
+        if given == HEADER and self._ways.certificates is not None:
+            return self._ways.certificates.user(request.connection, self._accounts)
+        if way == "basic" and self.plain:
+            name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+            return self._accounts.check(name, password)
+        if way in ("negotiate", "ntlm") or (way == "kerberos" and self._ways.kerberos):
+            return self._step(connection, request, scheme, base64.b64decode(value, validate=True))
+        if way == "credssp" and self._ways.credssp:
+            return self._step(connection, request, scheme, base64.b64decode(value, validate=True))
+        raise Refusal
 
-        if connection.handshake is None or token.startswith(b"NTLMSSP\x00\x01"):
+    def _step(self, connection: Connection, request: Request, scheme: str, token: bytes) -> str:
+        way = "negotiate" if scheme.lower() == "ntlm" else scheme.lower()
+        if connection.handshake is None or connection.way != way or token.startswith(b"NTLMSSP\x00\x01"):
             connection.user = connection.security = None
-            connection.handshake = spnego.server(protocol="negotiate")
+            connection.handshake, connection.way = self._begin(way), way
         handshake = connection.handshake
-        try:
-            answer = handshake.step(token)
-        except Exception:  # tokens that are none end in errors of many kinds
+        answer = base64.b64encode(handshake.step(token)).decode()
+        if handshake.refused:
             connection.handshake = None
-            raise Unauthorized from None
+            self._count("/logins/refused")
         if not handshake.complete:
-            raise Unauthorized(f"{kind} {base64.b64encode(answer or b'').decode()}")
+            raise Unauthorized(f"{scheme} {answer}")
         connection.handshake = None
-        connection.security = handshake
-        connection.user = self._accounts.proper(handshake.client_principal or "")
+        connection.user = handshake.user()
+        connection.security = handshake.security
+        if answer:
+            request.also["WWW-Authenticate"] = f"{scheme} {answer}"  # in which the host proves who it is
         return connection.user
+
+    def _begin(self, way: str) -> Handshake:
+        if way == "credssp":
+            return handshakes.credssp(self._accounts, self._ways.newest_tls)
+        return handshakes.negotiate(self._accounts, self._ways.kerberos or "localhost")

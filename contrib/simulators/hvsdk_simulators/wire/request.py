@@ -68,6 +68,8 @@ class Request:
         self.path = target
         self.headers: dict[str, str] = {name.lower(): value for name, value in handler.headers.items()}
         """Names in lower case."""
+        self.also: dict[str, str] = {}
+        """Headers of the answer beside its own."""
         length = self.headers.get("content-length", "").strip()
         self.content_length = int(length) if length.isdecimal() else None
         self._left = self.content_length
@@ -112,7 +114,7 @@ class Request:
         if close:
             self._handler.close_connection = True
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"{name}: {value}" for name, value in (*headers.items(), *self.also.items())]
         if self._handler.close_connection:
             lines.append("Connection: close")
         return "\r\n".join((*lines, "", "")).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from socketserver import ThreadingTCPServer
@@ -15,6 +16,7 @@ from .request import ConnectionHandler, Request
 __all__ = ["HttpServer"]
 
 _HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 2.0
 
 
 class HttpServer:
@@ -95,13 +97,27 @@ class _Listener(ThreadingTCPServer):
                 self._connections.discard(request)
                 current = secure
                 self._connections.add(current)
-                secure.do_handshake()
+                self._shake_hands(secure)
                 secure.settimeout(None)
             if self._admit():
                 ConnectionHandler(current, client_address, self)
         finally:
             self._connections.discard(current)
             current.close()
+
+    @staticmethod
+    def _shake_hands(secure: ssl.SSLSocket) -> None:
+        """Make the handshake; who is refused gets to know why, which a connection closed over unread bytes would lose."""
+        try:
+            secure.do_handshake()
+        except ssl.SSLError:
+            secure.shutdown(socket.SHUT_WR)
+            deadline = time.monotonic() + _GOODBYE_SECONDS
+            secure.settimeout(_GOODBYE_SECONDS)
+            with suppress(OSError):
+                while time.monotonic() < deadline and secure.recv(1 << 16):
+                    pass
+            raise
 
     def shutdown_request(self, request: Any) -> None:
         with suppress(OSError):
