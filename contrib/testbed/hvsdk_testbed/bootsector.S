@@ -5,7 +5,8 @@
 #
 #   1. writes "hvsdk guest <label> up" to COM1 and to the first row of the screen;
 #   2. sleeps with hlt; the BIOS timer wakes it 18.2 times a second;
-#   3. every 18 wakes adds one to a counter in RAM and writes "<label> tick <counter>" to COM1;
+#   3. every 18 wakes adds one to a counter in RAM and writes "<label> boot <time>" and "<label> tick <counter>" to COM1,
+#      where the time is when it booted, in timer interrupts since midnight: another boot has another one;
 #   4. at every wake looks whether the ACPI power button was pressed, and if so enters S5 (off).
 #
 # Steps 3 and 4 need no driver: the counter lives in RAM, so it goes on after a resume and starts anew after a boot;
@@ -95,8 +96,9 @@ found:  mov     al, PM_BASE
         out     dx, ax
 
 announce:
-        mov     ax, [BIOS_TICKS]
+        mov     eax, [BIOS_TICKS]
         mov     [last], ax
+        mov     [booted], eax
         sti
         mov     byte ptr [to_screen], 1
         mov     si, offset hello
@@ -134,14 +136,12 @@ clock:  mov     ax, [BIOS_TICKS]
         jb      wait
         mov     [last], ax
         inc     dword ptr [counter]
-        mov     si, offset label
-        call    print
+        mov     si, offset boot
+        mov     eax, [booted]
+        call    print_line
         mov     si, offset tick
-        call    print
         mov     eax, [counter]
-        call    print_number
-        mov     si, offset newline
-        call    print
+        call    print_line
         jmp     wait
 
 # ---- routines -------------------------------------------------------------------------------------------------------
@@ -155,6 +155,18 @@ pci_read:                                       # eax = register al of the funct
         in      eax, dx
         mov     bl, 0
         ret
+
+print_line:                                     # the label, the string at si, eax in decimal, and the end of the line
+        push    eax
+        push    si
+        mov     si, offset label
+        call    print
+        pop     si
+        call    print
+        pop     eax
+        call    print_number
+        mov     si, offset newline
+        jmp     print
 
 print_number:                                   # eax in decimal: the last digit is found first and printed last
         xor     edx, edx
@@ -201,6 +213,7 @@ uart:   .byte   (COM1 + 1) & 0xff, 0x00           # interrupts off
 hello:  .asciz  "hvsdk guest "
 up:     .asciz  " up\r\n"
 off:    .asciz  " off\r\n"
+boot:   .asciz  " boot "
 tick:   .asciz  " tick "
 newline: .asciz "\r\n"
 
@@ -208,6 +221,7 @@ to_screen: .byte 0
 last:   .word   0
 pm_base: .word  0
 counter: .long  0
+booted: .long   0
 
         .org    510
         .word   0xaa55

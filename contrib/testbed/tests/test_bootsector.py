@@ -130,7 +130,10 @@ def test_a_reset_boots_it_anew(host: libvirt.virConnect, tmp_path: Path, serial:
         console.wait("again tick 2\r\n")
         domain.reset()
         console.wait(up_line("again"))
-        console.wait("again tick 1\r\n")
+        console.wait("again tick 2\r\n")
+        boots = re.findall(r"again boot (\d+)\r\nagain tick \d+\r\n", console.text)
+        assert len(boots) == 4
+        assert boots[0] == boots[1] != boots[2] == boots[3]
 
 
 def test_a_reboot_request_boots_it_anew(host: libvirt.virConnect, tmp_path: Path, serial: Path) -> None:
