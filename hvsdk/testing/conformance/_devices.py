@@ -23,10 +23,13 @@ STATES = pytest.mark.parametrize("state", [PowerState.SHUTOFF, PowerState.RUNNIN
 MIB = 1 << 20
 
 
-def needs_hotplug(host: Host, state: PowerState, capability: Capability) -> None:
-    """Skip where a running domain cannot be changed so."""
+def needs_hotplug(domain: Domain, state: PowerState, capability: Capability) -> None:
+    """Skip where a running domain, or this one, cannot be changed so."""
     if state is PowerState.RUNNING:
-        needs(host, capability)
+        needs(domain.host, capability)
+        reason = domain.why_not(capability)
+        if reason is not None:
+            pytest.skip(reason)
 
 
 def own_disk(domain: Domain) -> Disk:
@@ -96,7 +99,7 @@ class DiskDevices(Kit):
         self, host: Host, domain: Domain, reach: Reach, patience: float, state: PowerState
     ) -> None:
         needs(host, Capability.ATTACH_DISK)
-        needs_hotplug(host, state, Capability.HOTPLUG_DISK)
+        needs_hotplug(domain, state, Capability.HOTPLUG_DISK)
         before = {disk.id for disk in reach(domain, state).info.disks}
         disk = domain.attach_disk(DiskSpec(size="8MiB"), timeout=patience)
         assert disk.id not in before
@@ -112,7 +115,7 @@ class DiskDevices(Kit):
         self, host: Host, domain: Domain, reach: Reach, patience: float, state: PowerState
     ) -> None:
         needs(host, Capability.ATTACH_DISK, Capability.DETACH_DISK)
-        needs_hotplug(host, state, Capability.HOTPLUG_DISK)
+        needs_hotplug(domain, state, Capability.HOTPLUG_DISK)
         before = {disk.id for disk in reach(domain, state).info.disks}
         disk = domain.attach_disk(DiskSpec(size="8MiB"), timeout=patience)
         domain.detach_disk(disk, timeout=patience)
@@ -138,7 +141,7 @@ class DiskDevices(Kit):
     @STATES
     def test_a_disk_grows(self, host: Host, domain: Domain, reach: Reach, state: PowerState) -> None:
         needs(host, Capability.RESIZE_DISK)
-        needs_hotplug(host, state, Capability.RESIZE_DISK_RUNNING)
+        needs_hotplug(domain, state, Capability.RESIZE_DISK_RUNNING)
         disk = own_disk(reach(domain, state))
         size = (disk.capacity_bytes or 16 * MIB) + 16 * MIB
         grown = domain.resize_disk(disk, size)
@@ -172,7 +175,7 @@ class NicDevices(Kit):
         self, host: Host, domain: Domain, reach: Reach, state: PowerState
     ) -> None:
         needs(host, Capability.ATTACH_NIC)
-        needs_hotplug(host, state, Capability.HOTPLUG_NIC)
+        needs_hotplug(domain, state, Capability.HOTPLUG_NIC)
         before = {nic.id for nic in reach(domain, state).info.nics}
         nic = domain.attach_nic(NicSpec(mac="52:54:00:0a:0b:0c"))
         assert nic.mac == "52:54:00:0a:0b:0c"
@@ -185,7 +188,7 @@ class NicDevices(Kit):
         self, host: Host, domain: Domain, reach: Reach, patience: float, state: PowerState, by: str
     ) -> None:
         needs(host, Capability.ATTACH_NIC, Capability.DETACH_NIC)
-        needs_hotplug(host, state, Capability.HOTPLUG_NIC)
+        needs_hotplug(domain, state, Capability.HOTPLUG_NIC)
         before = {nic.id for nic in reach(domain, state).info.nics}
         nic = domain.attach_nic(NicSpec())
         if by == "mac" and nic.mac is None:

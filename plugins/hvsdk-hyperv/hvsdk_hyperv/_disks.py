@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hvsdk.driver import Deadline, DiskSpec, Task, errors
+from collections.abc import Mapping
+
+from hvsdk.driver import Capability, Deadline, DiskSpec, DomainInfo, Task, Unsupported, errors
 
 from hvsdk_hyperv._drives import disk_wish
 from hvsdk_hyperv._session import HyperVSession
@@ -12,6 +14,13 @@ __all__ = ["DiskVerbs"]
 
 class DiskVerbs(HyperVSession):
     """`attach_disk`, `detach_disk` and `resize_disk`."""
+
+    def domain_limits(self, info: DomainInfo) -> Mapping[Capability, Unsupported]:
+        limits = dict(super().domain_limits(info))
+        if "disks" in info.loaded and not any(disk.device == "disk" and disk.bus == "scsi" for disk in info.disks):
+            reason = "it has no disk on SCSI, and others grow only while it is off"
+            limits[Capability.RESIZE_DISK_RUNNING] = Unsupported(reason)
+        return limits
 
     def attach_disk(self, native_id: str, disk: DiskSpec, *, deadline: Deadline) -> Task[str]:
         """Add a disk or a CD-ROM drive, on SCSI into a running guest too; a controller comes with it where none has room.

@@ -200,14 +200,40 @@ class RealPowerShell(OneConnection):
     round_trips_beside_a_call = 3
 
 
-class TestWindowsServer2012R2(OneConnection):
-    """The older module, which lacks much and tells little of what is wrong. Checked by `make test-full`."""
-
-    options: ClassVar[dict[str, Any]] = {"engine": "python", "version": 2012}
+class Variant(OneConnection):
+    """Another kind of host, for `make test-full` alone."""
 
     @staticmethod
     def left_to_full_runs(name: str) -> bool:
         return True
+
+
+class TestWindowsServer2012R2(Variant):
+    """The older module, which lacks much and tells little of what is wrong."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python", "version": 2012}
+
+
+class TestWindowsServer2025(Variant):
+    """The newest one."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python", "version": 2025}
+
+
+class TestCluster(Variant):
+    """A host of a cluster: other nodes have domains too, and all see its storage."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python", "nodes": 2}
+
+
+class TestGeneration1(Variant):
+    """Domains with a BIOS, whose first disk is on IDE."""
+
+    options: ClassVar[dict[str, Any]] = {"engine": "python"}
+
+    @pytest.fixture
+    def spec(self) -> DomainSpec:
+        return DomainSpec(name="kit", vcpus=1, memory="64MiB", disks=[DiskSpec(size="16MiB")], nics=[NicSpec()])
 
 
 class TestPowerShellOverHttps(RealPowerShell):
