@@ -1,9 +1,10 @@
 """A guest that needs no download: one boot sector, assembled when it is first used.
 
 It writes `hvsdk guest <label> up` to its first serial port and to the first row of its screen, then
-`<label> boot T` and `<label> tick N` about once a second, with N counting from 1 in RAM, and T another number at
-each boot. It switches itself off when the ACPI power button is pressed (`<label> off`), and sleeps in between. It
-needs a BIOS (SeaBIOS), machine type `pc` or `q35`, a disk on virtio, SATA, IDE or virtio-scsi, and 1 MiB of memory.
+`<label> boot T` and `<label> tick N` about once a second, with N counting from 1 in RAM, and T another
+number at each boot. It switches itself off when the ACPI power button is pressed (`<label> off`), and
+sleeps in between. It needs a BIOS (SeaBIOS), machine type `pc` or `q35`, a disk on virtio, SATA, IDE or
+virtio-scsi, and 1 MiB of memory.
 
 The screen is in 80 x 25 text mode, in a screenshot 720 x 400 pixels. The text is light grey on black in the
 first 16 pixel rows from the left edge, 9 pixels a character; all below is black but for the cursor.
