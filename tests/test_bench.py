@@ -51,7 +51,7 @@ def test_every_row_is_one_json_object_with_the_same_fields(lines: list[str]) -> 
 def test_there_is_a_row_for_each_figure(lines: list[str]) -> None:
     names = [json.loads(line)["name"] for line in lines]
     assert len(names) == len(set(names))
-    wanted = ["HTTP requests of one operation", "request lines of domains()"]
+    wanted = ["new connections of one operation", "request lines of domains()"]
     wanted += ["import attrs, pluggy", "in the process", "KiB for each domain", "through the worker"]
     wanted += ["get_all_records / summary", "in a loop over all VMs", "pause() and unpause()"]
     wanted += ["32 at once", "some dead, slow or refusing", "the same in a loop", "domains: KiB for each domain kept"]
