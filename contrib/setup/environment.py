@@ -13,13 +13,14 @@ import go
 
 ROOT = Path(__file__).resolve().parents[2]
 SIMULATORS = ROOT / "contrib" / "simulators"
+HYPERV = ROOT / "plugins" / "hvsdk-hyperv"
 VENV = ROOT / ".venv"
 STAMP = VENV / ".setup-done"
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 CORE = "[cli,testing]"
 """Extras of the core that its own tests and demo use."""
-WITH_GO = "[vcsim]"
-"""Extras of the simulators where the machine has no Go."""
+WITH_GO = "vcsim"
+"""Extra of the simulators where the machine has no Go."""
 
 
 def ensure() -> bool:
@@ -59,16 +60,26 @@ def _install() -> bool:
     return _pip("--group", "dev", *_editable())
 
 
-def _editable(extra: str = "") -> Iterator[str]:
-    extras = {ROOT: CORE, SIMULATORS: extra}
+def _editable(*more: str) -> Iterator[str]:
+    kerberos = ("kerberos",) if _can_build_kerberos() else ()
+    extras = {ROOT: CORE, SIMULATORS: _extras(*kerberos, *more), HYPERV: _extras("credssp", *kerberos)}
     for directory in _distributions():
         yield "--editable"
         yield f"{directory}{extras.get(directory, '')}"
 
 
+def _extras(*names: str) -> str:
+    return f"[{','.join(names)}]" if names else ""
+
+
+def _can_build_kerberos() -> bool:
+    """Whether there are headers for its libraries; without them the tests of logins by Kerberos are skipped."""
+    return shutil.which("krb5-config") is not None
+
+
 def _fingerprint() -> str:
     """Return a digest of all that decides what is in `.venv`."""
-    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n{go.on_path()}\n".encode())
+    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n{go.on_path()}\n{_can_build_kerberos()}\n".encode())
     for path in (*(d / "pyproject.toml" for d in _distributions()), CONSTRAINTS, Path(__file__)):
         total.update(path.read_bytes())
     return total.hexdigest()

@@ -14,7 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BUILD: dict[str, str] = {
     "ca-certificates": "Debian's pip checks servers against them",
-    "gcc": "libvirt-python comes as source",
+    "gcc": "libvirt-python, gssapi, krb5 and pykerberos come as source",
+    "krb5-admin-server": "adds users to a realm for tests",
+    "krb5-kdc": "gives out tickets in tests of logins to Hyper-V",
+    "krb5-user": "kinit gets these tickets",
+    "libkrb5-dev": "the headers that gssapi, krb5 and pykerberos are made from",
     "libvirt-dev": "the headers that libvirt-python is made from",
     "make": "runs the tasks",
     "pkg-config": "finds these headers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 import requests
+from hvsdk_simulators.realm import Realm
 from hvsdk_simulators.winrm.client_certificates import HEADER
 from hvsdk_simulators.wire.authority import Authority, Issued
 from pypsrp.shell import Process, WinRS
 from requests.adapters import HTTPAdapter
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from winrm.exceptions import InvalidCredentialsError
+from winrm.vendor.requests_kerberos.exceptions import KerberosExchangeError
 from winrm_host import PASSWORD, USER, WinrmHost
 
 CREDSSP_ERRORS = (NTStatusException, AuthenticationException)
@@ -214,3 +217,51 @@ def test_requests_with_credentials_and_refusals_are_counted(secure: WinrmHost) -
         requests.post(secure.url, headers={"Authorization": f"Basic {word}"}, verify=secure.certificate, timeout=10)
     counts = secure.counters.calls()
     assert (counts["/authorization"], counts["/logins"], counts["/logins/refused"]) == (2, 1, 1)
+
+
+# ---- Kerberos --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["https", "http"])
+def of_realm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WinrmHost]:
+    lacks = Realm.missing()
+    if lacks and os.environ.get("CI"):
+        pytest.fail(f"Kerberos lacks {', '.join(lacks)}")
+    if lacks:
+        pytest.skip(f"Kerberos lacks {', '.join(lacks)}")
+    with Realm({USER: PASSWORD, "stranger": PASSWORD}) as realm, pytest.MonkeyPatch.context() as surroundings:
+        for name, value in realm.environment.items():
+            surroundings.setenv(name, value)
+        realm.log_in(USER, PASSWORD)
+        folder = tmp_path_factory.mktemp("winrm")
+        with WinrmHost(folder, tls=request.param, name="localhost", kerberos="localhost") as running:
+            yield running
+
+
+@pytest.mark.parametrize("auth", ["kerberos", "negotiate"])
+def test_pypsrp_logs_in_by_kerberos(of_realm: WinrmHost, auth: str) -> None:
+    of_realm.counters.reset()
+    given = {"username": None, "password": None, "negotiate_service": "HTTP"}
+    with of_realm.wsman(auth=auth, **given) as wsman, WinRS(wsman) as shell:
+        assert wsman.transport.session.auth.contexts["localhost"].negotiated_protocol == "kerberos"
+        process = Process(shell, "cat")
+        process.begin_invoke()
+        process.send(LONG.encode(), end=True)
+        process.end_invoke()
+        assert process.stdout.decode() == LONG
+    assert of_realm.counters.calls()["/logins"] == 1
+
+
+def test_pywinrm_logs_in_by_kerberos(of_realm: WinrmHost) -> None:
+    assert run(of_realm, transport="kerberos", user=None, password=None) == b"out\n"
+
+
+def test_a_name_that_is_no_users_is_refused_although_it_has_a_ticket(of_realm: WinrmHost) -> None:
+    with pytest.raises((InvalidCredentialsError, KerberosExchangeError)):
+        run(of_realm, transport="kerberos", user="stranger", password=None)
+
+
+def test_a_host_without_a_keytab_offers_no_kerberos(secure: WinrmHost, of_realm: WinrmHost) -> None:
+    offered = {host: requests.post(host.url, verify=host.certificate, timeout=10) for host in (secure, of_realm)}
+    assert "Kerberos" not in offered[secure].headers["WWW-Authenticate"]
+    assert "Kerberos" in offered[of_realm].headers["WWW-Authenticate"]

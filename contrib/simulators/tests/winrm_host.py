@@ -86,18 +86,26 @@ class WinrmHost:
     """The service on a port of 127.0.0.1, in a `with` statement."""
 
     def __init__(
-        self, directory: Path, *, tls: bool = True, start: Start = LocalProcess, latency: float = 0.0, **quotas: Any
+        self,
+        directory: Path,
+        *,
+        tls: bool = True,
+        start: Start = LocalProcess,
+        latency: float = 0.0,
+        name: str = "127.0.0.1",
+        kerberos: str | None = None,
+        **quotas: Any,
     ) -> None:
-        self.tls = tls
+        self.tls, self._name = tls, name
         self.counters, self.faults = Counters(), Faults()
         self.shells = Shells(start, Quotas(**quotas))
         self.service = Service(self.shells, "HV-1", lambda: self.url)
         self.accounts = Accounts({USER: PASSWORD, "operator": PASSWORD}, directory)
         self.certificates = ClientCertificates(mapped={"admin@hv-1": USER})
-        ways = Ways(secure=tls, credssp=True, certificates=self.certificates)
+        ways = Ways(secure=tls, credssp=True, kerberos=kerberos, certificates=self.certificates)
         connections = Connections(self.accounts, ways, self.counters.call)
         endpoint = Endpoint(self.service, connections, self.counters, self.faults, latency)
-        identity = make_identity("HV-1", ["127.0.0.1"])
+        identity = make_identity("HV-1" if name == "127.0.0.1" else name, ["127.0.0.1"])
         self.certificate = str(directory / "certificate.pem")
         Path(self.certificate).write_text(identity.certificate)
         context = server_context(identity) if tls else None
@@ -119,9 +127,9 @@ class WinrmHost:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server.port}/wsman"
+        return f"{'https' if self.tls else 'http'}://{self._name}:{self.server.port}/wsman"
 
-    def session(self, user: str = USER, password: str = PASSWORD, **more: Any) -> winrm.Session:
+    def session(self, user: str | None = USER, password: str | None = PASSWORD, **more: Any) -> winrm.Session:
         """Return a session of pywinrm: basic over TLS, NTLM with encryption without."""
         transport = "basic" if self.tls else "ntlm"
         wishes = {"transport": transport, "ca_trust_path": self.certificate, "message_encryption": "auto"} | more
@@ -133,10 +141,9 @@ class WinrmHost:
 
     def wsman(self, **more: Any) -> pypsrp.wsman.WSMan:
         """Return a connection of pypsrp: basic over TLS, NTLM with encryption without."""
-        wishes: dict[str, Any] = {"auth": "basic" if self.tls else "ntlm", "cert_validation": self.certificate} | more
-        return pypsrp.wsman.WSMan(
-            "127.0.0.1", port=self.server.port, ssl=self.tls, username=USER, password=PASSWORD, **wishes
-        )
+        wishes: dict[str, Any] = {"auth": "basic" if self.tls else "ntlm", "cert_validation": self.certificate}
+        wishes |= {"username": USER, "password": PASSWORD} | more
+        return pypsrp.wsman.WSMan(self._name, port=self.server.port, ssl=self.tls, **wishes)
 
     def asked(self, work: Callable[[], Any]) -> dict[str, int]:
         """Return what some work asked for, by action."""

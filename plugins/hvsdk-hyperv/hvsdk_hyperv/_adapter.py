@@ -59,9 +59,9 @@ class Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Leave the check to the context; what remains is the client's own certificate."""
+        """Leave the check to the context, which also has the client's own certificate, where there is one."""
         host, kept = super().build_connection_pool_key_attributes(request, verify, cert)
-        for name in ("cert_reqs", "ca_certs", "ca_cert_dir"):
+        for name in ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "key_file"):
             kept.pop(name, None)
         if self._context is not None:
             kept["ssl_context"] = self._context

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import requests
 from hvsdk.driver import Operation, errors
-from winrm.exceptions import (
-    AuthenticationError,
-    WinRMError,
-    WinRMOperationTimeoutError,
-    WinRMTransportError,
-    WSManFaultError,
-)
+from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
+from hvsdk_hyperv._causes import causes
 from hvsdk_hyperv._error_table import CATEGORIES, FAULTS, HRESULTS, IDS, LASTING, SUBCODES
+from hvsdk_hyperv._login_errors import LoginRefusedError, translated
 from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._shell import ShellEndedError
 from hvsdk_hyperv._states import power_state
@@ -42,11 +37,6 @@ _OF_THE_DOMAIN = frozenset(
     )
 )
 """Verbs that name nothing but the domain, so that what is not there is it."""
-_REFUSED_HINT = (
-    "is the password right? Windows says the same of local administrators other than Administrator without "
-    "LocalAccountTokenFilterPolicy, and of a user's domain that is missing (DOMAIN\\user, user@domain)"
-)
-_UNAUTHORIZED = 401
 
 
 def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
@@ -55,10 +45,8 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
         return _of_operation(exc, operation)
     if isinstance(exc, WSManFaultError):
         return _of_fault(exc, operation)
-    if isinstance(exc, (AuthenticationError, PermissionError)):
-        return errors.AuthenticationError(
-            "Windows refused the credentials", hint=_REFUSED_HINT, native_code=_UNAUTHORIZED
-        )
+    if isinstance(exc, LoginRefusedError):
+        return translated(exc)
     if isinstance(exc, (WinRMTransportError, AnswerError, ShellEndedError, WinRMOperationTimeoutError)):
         return _lost(str(exc) or "the host did not answer in time", operation)
     if isinstance(exc, WinRMError):
@@ -139,7 +127,7 @@ def _of_fault(exc: WSManFaultError, operation: Operation) -> errors.HvsdkError:
 
 def _of_requests(exc: requests.RequestException, operation: Operation) -> errors.HvsdkError:
     told = f"the connection to the host broke off ({type(exc).__name__})"
-    for cause in _causes(exc):
+    for cause in causes(exc):
         if isinstance(cause, errors.HvsdkError):
             return cause
         if isinstance(cause, socket.gaierror):
@@ -149,16 +137,3 @@ def _of_requests(exc: requests.RequestException, operation: Operation) -> errors
     if isinstance(exc, requests.Timeout):
         return _lost("the host did not answer in time", operation)
     return _lost(told, operation)
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that it was made of, the outermost first."""
-    waiting, seen = [exc], set()
-    while waiting:
-        at = waiting.pop(0)
-        if id(at) in seen:
-            continue
-        seen.add(id(at))
-        yield at
-        inner = (*at.args, getattr(at, "reason", None), at.__cause__, at.__context__)
-        waiting += [one for one in inner if isinstance(one, BaseException)]

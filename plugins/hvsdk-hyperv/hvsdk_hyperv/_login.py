@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from typing import Literal
+from urllib.parse import quote
 
 import attrs
 from hvsdk.driver import (
@@ -18,17 +19,24 @@ from hvsdk.driver import (
 )
 from winrm import transport as vendor
 
-__all__ = ["Login", "endpoint_of", "is_loopback", "login_of"]
+from hvsdk_hyperv._client_certificate import show_certificate
+
+__all__ = ["Login", "endpoint_of", "is_loopback", "login_of", "port_of"]
 
 Transport = Literal["basic", "certificate", "credssp", "kerberos", "ntlm"]
 _KINDS: dict[str, tuple[type[Credentials], ...]] = {
     "basic": (PasswordCredentials,),
     "certificate": (KeyCredentials,),
     "credssp": (PasswordCredentials,),
-    "kerberos": (KerberosCredentials, PasswordCredentials),
+    "kerberos": (KerberosCredentials,),
     "ntlm": (PasswordCredentials,),
 }
-_WORDS = {"basic": "a password", "certificate": "a client certificate", "kerberos": "Kerberos", "ntlm": "a password"}
+_WANTED = {
+    "certificate": "a client certificate: password=KeyCredentials(…)",
+    "kerberos": "a ticket, which kinit gets, and no password: password=KerberosCredentials()",
+}
+_PATH = "wsman"
+"""Where WinRM is, unless its URLPrefix says otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +63,13 @@ def endpoint_of(target: Target) -> str:
     plain = target.scheme.endswith("+http")
     host = target.hostname or "localhost"
     shown = f"[{host}]" if ":" in host else host
-    return f"{'http' if plain else 'https'}://{shown}:{target.port or (5985 if plain else 5986)}/wsman"
+    path = quote(target.path.strip("/")) or _PATH
+    return f"{'http' if plain else 'https'}://{shown}:{port_of(target)}/{path}"
+
+
+def port_of(target: Target) -> int:
+    """Return the port, which WinRM's own is unless the URL has one."""
+    return target.port or (5985 if target.scheme.endswith("+http") else 5986)
 
 
 def is_loopback(hostname: str | None) -> bool:
@@ -87,26 +101,31 @@ def login_of(target: Target) -> Login:
             hint="hyperv:// has TLS; ntlm and kerberos encrypt each message also without it",
         )
     _have(transport)
-    more: dict[str, str | None] = {}
-    if isinstance(found, KeyCredentials):
-        more = {"certificate_file": found.certificate_file or found.key_file, "key_file": found.key_file}
-        if found.passphrase:
-            raise errors.AuthenticationError("the key file must not be encrypted: WinRM's client cannot open it")
-    elif isinstance(found, KerberosCredentials):
-        more = {"username": found.principal or target.username or ""}
-    elif isinstance(found, PasswordCredentials):
-        more = {"username": found.username or target.username, "password": found.password}
-        if not more["username"]:
-            raise errors.AuthenticationError(
-                "Windows wants a user's name, and none was given",
-                hint=r"such as user@domain, DOMAIN\user or a local one",
-            )
     context = None if plain else tls_context(target.tls)
-    return Login(endpoint=endpoint_of(target), transport=transport, context=context, **more)
+    if isinstance(found, KeyCredentials) and context is not None:
+        show_certificate(context, found)
+    return Login(endpoint=endpoint_of(target), transport=transport, context=context, **_of(found, target))
+
+
+def _of(found: Credentials | None, target: Target) -> dict[str, str | None]:
+    """Return what a `Login` has of the credentials."""
+    if isinstance(found, KeyCredentials):
+        return {"certificate_file": found.certificate_file or found.key_file, "key_file": found.key_file}
+    if not isinstance(found, PasswordCredentials):
+        principal = found.principal if isinstance(found, KerberosCredentials) else None
+        return {"username": principal or target.username or ""}
+    username = found.username or target.username
+    if not username:
+        raise errors.AuthenticationError(
+            "Windows wants a user's name, and none was given", hint=r"such as user@domain, DOMAIN\user or a local one"
+        )
+    return {"username": username, "password": found.password}
 
 
 def _transport(wanted: str, found: Credentials | None) -> Transport:
     """Return the protocol for these credentials: NTLM for a password, unless another one is asked for."""
+    if found is None and wanted == "kerberos":
+        return "kerberos"  # with the ticket of the process
     if found is None:
         raise errors.AuthenticationError("no credentials were given", hint="connect(…, password=…)")
     if wanted == "auto":
@@ -116,7 +135,7 @@ def _transport(wanted: str, found: Credentials | None) -> Transport:
     if not isinstance(found, _KINDS[wanted]):
         raise errors.AuthenticationError(
             f"transport={wanted!r} cannot log in with {found.kind} credentials",
-            hint=f"it takes {_WORDS.get(wanted, 'a password')}",
+            hint=f"it takes {_WANTED.get(wanted, 'a password')}",
         )
     return wanted  # type: ignore[return-value]
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hvsdk.driver import Deadline, without_frames
-from requests import Response
+from requests import Response, Session
 from requests.exceptions import RequestException
-from winrm.exceptions import InvalidCredentialsError
 from winrm.protocol import Protocol
 
 from hvsdk_hyperv._adapter import Adapter
+from hvsdk_hyperv._causes import causes
 from hvsdk_hyperv._login import Login
+from hvsdk_hyperv._login_errors import REFUSALS, LoginRefusedError, of_certificate, refusal
 
 __all__ = ["AnswerError", "Wsman"]
 
@@ -21,6 +23,7 @@ T = TypeVar("T")
 _NO_ANSWER = (StopIteration, KeyError, IndexError, ValueError, AssertionError, AttributeError, ElementTree.ParseError)
 """What pywinrm raises for answers that are not what it expects."""
 _REDIRECTS = 300
+_UNAUTHORIZED = 401
 LONGEST_WAIT = 20
 """Seconds that the server may hold back its answer while there is none."""
 
@@ -41,6 +44,7 @@ class Wsman:
         self._protocol: Protocol | None = None
         self._adapter: Adapter | None = None
         self._encrypted = False
+        self._transport = ""
 
     @property
     def protocol(self) -> Protocol:
@@ -55,6 +59,7 @@ class Wsman:
 
         Raises:
             AnswerError: The answer cannot be read.
+            LoginRefusedError: The host does not let the user in. That was tried once.
             TimeoutError: There was no time left for it.
             Exception: pywinrm's errors and those of `requests` pass unchanged.
         """
@@ -63,10 +68,9 @@ class Wsman:
         fresh = self._adapter is None
         try:
             return self._ask(call, deadline)
-        except InvalidCredentialsError:
+        except LoginRefusedError:
             if fresh:
                 raise
-        self.end()
         return self._ask(call, deadline)
 
     def _ask(self, call: Callable[[Protocol], T], deadline: Deadline) -> T:
@@ -80,7 +84,14 @@ class Wsman:
             protocol.transport.read_timeout_sec = seconds  # type: ignore[assignment]
             self._log_in(protocol)
             return call(protocol)
+        except REFUSALS as exc:
+            self.end()
+            raise refusal(exc, self._transport) from without_frames(exc)
         except RequestException as exc:
+            if any(of_certificate(cause) for cause in causes(exc)):
+                self.end()
+                told = "the host refused the client's certificate"
+                raise LoginRefusedError(told, transport=self._transport) from without_frames(exc)
             raise without_frames(exc)  # noqa: B904
         except _NO_ANSWER as exc:
             raise AnswerError(f"the server's answer is none of WinRM's ({type(exc).__name__})") from without_frames(exc)
@@ -89,6 +100,7 @@ class Wsman:
 
     def _begin(self) -> None:
         login = self._login()
+        self._transport = login.transport
         self._encrypted = login.encryption == "always"
         self._adapter = Adapter(login.context)
         self._protocol = Protocol(
@@ -102,6 +114,8 @@ class Wsman:
             proxy=None,
             message_encryption=login.encryption,
         )
+        # By itself the library would try a wrong password twice, where there is a library for Kerberos: by that and by NTLM.
+        self._protocol.transport.credssp_auth_mechanism = "ntlm"
 
     def _log_in(self, protocol: Protocol) -> None:
         """Make the session: with message encryption that is a handshake; else credentials come with the first request."""
@@ -116,28 +130,65 @@ class Wsman:
         session.max_redirects = 0  # WinRM sends nobody elsewhere, and what is sent is for this host alone
         session.mount("https://", adapter)
         session.mount("http://", adapter)
+        _log_in_once(session.auth)
         if self._encrypted:
             try:
                 setup(session)
             except BaseException:
                 self.end()
                 raise
-            # The keys go with this connection: another log-in needs another session, see `ask`.
-            session.auth.response_hook = lambda response, **more: response  # type: ignore[union-attr]
+            if self._transport == "credssp":
+                _measure_trailers(transport.encryption, session)
             session.hooks["response"].append(_only_encrypted)
 
     def end(self) -> None:
         """Close the connection; the next request logs in."""
         protocol, self._protocol = self._protocol, None
-        self._adapter = None
+        adapter, self._adapter = self._adapter, None
         if protocol is not None:
             protocol.transport.close_session()
+        if adapter is not None:
+            adapter.cut()  # what a login that failed has left open
 
     def cut(self) -> None:
         """Close the socket without a word."""
         adapter, self._adapter, self._protocol = self._adapter, None, None
         if adapter is not None:
             adapter.cut()
+
+
+def _log_in_once(auth: Any) -> None:
+    """Keep the library from logging in again by itself: with a password that has changed meanwhile, or is wrong.
+
+    The keys of encrypted messages go with one login as well. `Wsman.ask` logs in anew, on another connection.
+    """
+    kerberos = hasattr(auth, "auth_done")
+    name = "handle_response" if kerberos else "response_hook"
+    hook = getattr(auth, name, None)
+    if hook is None:
+        return  # basic and certificates go with each request
+    done = False
+
+    def once(response: Response, **more: Any) -> Response:
+        nonlocal done
+        if done:
+            return response
+        done = not kerberos and response.status_code == _UNAUTHORIZED
+        answer: Response = hook(response, **more)
+        done = auth.auth_done if kerberos else done
+        return answer
+
+    setattr(auth, name, once)
+
+
+def _measure_trailers(encryption: Any, session: Session) -> None:
+    """Let the library of CredSSP say how long a message's trailer is: pywinrm's own table does not know TLS 1.3."""
+
+    def build(message: bytes, host: str) -> bytes:
+        header, data, _ = session.auth.contexts[host].wrap_winrm(message)  # type: ignore[union-attr]
+        return struct.pack("<i", len(header)) + bytes(header + data)
+
+    encryption._build_message = build
 
 
 def _only_encrypted(response: Response, **more: object) -> None:

@@ -11,6 +11,7 @@ from hvsdk.driver import Operation, PowerState, errors
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
 from hvsdk_hyperv._errors import translate
+from hvsdk_hyperv._login_errors import refusal
 from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._shell import ShellEndedError
 from hvsdk_hyperv._wsman import AnswerError
@@ -81,8 +82,8 @@ def fault(number: int | None = None, subcode: str | None = None) -> WSManFaultEr
         (fault(995), errors.ConnectionLostError),
         (fault(None, "w:AccessDenied"), errors.PermissionDeniedError),
         (fault(4711), errors.OperationFailedError),
-        (InvalidCredentialsError("no"), errors.AuthenticationError),
-        (PermissionError("Server did not respond with NTLM challenge token"), errors.AuthenticationError),
+        (refusal(InvalidCredentialsError("no"), "ntlm"), errors.AuthenticationError),
+        (refusal(PermissionError("no challenge token"), "ntlm"), errors.AuthenticationError),
         (WinRMTransportError("http", 500, "x"), errors.ConnectionLostError),
         (WinRMOperationTimeoutError(), errors.ConnectionLostError),
         (ShellEndedError("gone"), errors.ConnectionLostError),

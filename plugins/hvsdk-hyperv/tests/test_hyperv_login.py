@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import ssl
+import subprocess
+import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hvsdk.driver import (
     Credentials,
@@ -14,6 +21,7 @@ from hvsdk.driver import (
     TokenCredentials,
     errors,
 )
+from hvsdk_simulators.wire.authority import Authority
 from winrm import transport as vendor
 
 from hvsdk_hyperv._login import endpoint_of, login_of
@@ -41,6 +49,11 @@ def test_the_endpoint_is_made_of_the_url(scheme: str, hostname: str, port: int |
     assert endpoint_of(target(scheme, hostname, port=port)) == url
 
 
+@pytest.mark.parametrize(("path", "found"), [("/", "wsman"), ("/behind/wsman/", "behind/wsman"), ("/a b?", "a%20b%3F")])
+def test_a_path_in_the_url_is_winrms_prefix(path: str, found: str) -> None:
+    assert endpoint_of(target(path=path)) == f"https://hv-3:5986/{found}"
+
+
 def test_a_password_means_ntlm(monkeypatch: pytest.MonkeyPatch) -> None:
     login = login_of(target())
     assert (login.transport, login.username, login.encryption) == ("ntlm", "admin", "never")
@@ -57,16 +70,89 @@ def test_a_ticket_means_kerberos(monkeypatch: pytest.MonkeyPatch) -> None:
     assert login_of(target("hyperv+http", credentials=KerberosCredentials())).encryption == "always"
 
 
-def test_a_key_means_a_certificate() -> None:
-    login = login_of(target(credentials=KeyCredentials(key_file="/k.pem", certificate_file="/c.pem")))
-    assert (login.transport, login.certificate_file, login.key_file) == ("certificate", "/c.pem", "/k.pem")
+def test_kerberos_takes_the_ticket_of_the_process_where_nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendor, "HAVE_KERBEROS", True)
+    nothing = Target(url="", scheme="hyperv", hostname="hv-3", options={"transport": "kerberos"})
+    assert login_of(nothing).transport == "kerberos"
+    with pytest.raises(errors.AuthenticationError, match="no credentials"):
+        login_of(attrs.evolve(nothing, options={"transport": "auto"}))
+
+
+def test_kerberos_has_no_use_for_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendor, "HAVE_KERBEROS", True)
+    with pytest.raises(errors.AuthenticationError, match="kinit"):
+        login_of(target(transport="kerberos"))
 
 
 @pytest.mark.parametrize("name", ["kerberos", "credssp"])
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(vendor, f"HAVE_{name.upper()}", False)
+    given = KerberosCredentials() if name == "kerberos" else None
     with pytest.raises(errors.UnsupportedError, match=rf"hvsdk-hyperv\[{name}\]"):
-        login_of(target(transport=name))
+        login_of(target(transport=name, credentials=given))
+
+
+def test_without_the_libraries_of_kerberos_and_credssp_the_others_work() -> None:
+    code = (
+        "import sys; sys.modules['kerberos'] = sys.modules['winkerberos'] = sys.modules['requests_credssp'] = None;"
+        "from hvsdk_hyperv import _driver, _login_errors;"
+        "from winrm import transport; assert not transport.HAVE_KERBEROS and not transport.HAVE_CREDSSP;"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# ---- certificates ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def issued(tmp_path: Path) -> KeyCredentials:
+    made = Authority("Clients").issue("admin@hv-3", passphrase=PASSWORD)
+    (tmp_path / "client.pem").write_text(made.certificate)
+    (tmp_path / "client.key").write_text(made.key)
+    (tmp_path / "both.pem").write_text(made.certificate + made.key)
+    return KeyCredentials(
+        key_file=str(tmp_path / "client.key"), certificate_file=str(tmp_path / "client.pem"), passphrase=PASSWORD
+    )
+
+
+def test_a_key_means_a_certificate(issued: KeyCredentials) -> None:
+    login = login_of(target(credentials=issued))
+    assert (login.transport, login.certificate_file, login.key_file) == (
+        "certificate",
+        issued.certificate_file,
+        issued.key_file,
+    )
+    assert PASSWORD not in repr(login)
+
+
+def test_certificate_and_key_may_be_in_one_file(issued: KeyCredentials) -> None:
+    both = issued.key_file.replace("client.key", "both.pem")
+    login = login_of(target(credentials=attrs.evolve(issued, key_file=both, certificate_file=None)))
+    assert login.certificate_file == login.key_file == both
+
+
+def test_with_a_certificate_tls_is_no_newer_than_windows_can_do_that_with(issued: KeyCredentials) -> None:
+    context = login_of(target(credentials=issued)).context
+    assert context is not None
+    assert context.maximum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"passphrase": None}, "encrypted.*passphrase="),
+        ({"passphrase": "another one"}, "passphrase is not that"),
+        ({"key_file": "/nowhere/client.key"}, "/nowhere/client.key cannot be read: No such file"),
+        ({"key_file": __file__}, "no certificate and its private key"),
+    ],
+)
+def test_a_key_that_cannot_be_opened_is_told(issued: KeyCredentials, more: dict[str, Any], told: str) -> None:
+    with pytest.raises(errors.AuthenticationError) as caught:
+        login_of(target(credentials=attrs.evolve(issued, **more)))
+    assert re.search(told, f"{caught.value} {caught.value.hint}")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert PASSWORD not in "".join(line for line in shown.format() if "hvsdk_hyperv" in line)
+    assert "another one" not in str(caught.value)
 
 
 def test_basic_is_refused_without_tls() -> None:

@@ -79,15 +79,15 @@ class Accounts:
             raise Refusal(state.status)
         return proper
 
-    def change(self, name: str, *, state: str | None = None, password: str | None = None) -> None:
+    def change(self, user: str, *, state: str | None = None, password: str | None = None) -> None:
         """Close or open an account, or give it another password; who is logged in stays so.
 
         Raises:
             ValueError: There is no such user or state.
         """
-        proper = self._find(name)
+        proper = self._find(user)
         if proper is None:
-            raise ValueError(f"there is no user {name}")
+            raise ValueError(f"there is no user {user}")
         if state is not None:
             known = {one.word: one for one in AccountState}
             if state not in known:

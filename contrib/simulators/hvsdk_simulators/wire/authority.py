@@ -32,7 +32,7 @@ class Authority:
     """
 
     def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key: ec.EllipticCurvePrivateKey = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         basic = x509.BasicConstraints(ca=True, path_length=None)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -40,6 +40,22 @@ class Authority:
         made = builder.add_extension(basic, critical=True).add_extension(usage, critical=True)
         self.certificate = _text(made.sign(self._key, hashes.SHA256()))
         """In PEM."""
+
+    @classmethod
+    def read(cls, certificate: str, key: str) -> Authority:
+        """Return the authority of a certificate and its key, both in PEM.
+
+        Raises:
+            ValueError: They are none.
+        """
+        found = serialization.load_pem_private_key(key.encode(), None)
+        if not isinstance(found, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is none of an authority's")
+        made = cls.__new__(cls)
+        made._key = found
+        made._name = x509.load_pem_x509_certificate(certificate.encode()).subject
+        made.certificate = certificate
+        return made
 
     @property
     def key(self) -> str:
