@@ -29,6 +29,9 @@ if typing.TYPE_CHECKING:
     from hvsdk._fleet.result import Failure, FleetDomains, FleetList, FleetValue
     from hvsdk._fleet.watch import FleetWatch
     from hvsdk._host import Host
+    from hvsdk._inventory.inventory import Inventory
+    from hvsdk._inventory.lists import DomainChanges, InventoryDiff, RecordedDomains
+    from hvsdk._inventory.records import DomainChange, HostOutcome, InventorySnapshot, RecordedDomain
     from hvsdk._outcome import Outcome
     from hvsdk._registry import backends, register, unregister
     from hvsdk._schema import json_schema
@@ -87,6 +90,8 @@ __all__ = [
     "Disk",
     "DiskSpec",
     "Domain",
+    "DomainChange",
+    "DomainChanges",
     "DomainInfo",
     "DomainList",
     "DomainSpec",
@@ -104,6 +109,10 @@ __all__ = [
     "FleetWatch",
     "Host",
     "HostInfo",
+    "HostOutcome",
+    "Inventory",
+    "InventoryDiff",
+    "InventorySnapshot",
     "KerberosCredentials",
     "KeyCredentials",
     "Lineage",
@@ -115,6 +124,8 @@ __all__ = [
     "Outcome",
     "PasswordCredentials",
     "PowerState",
+    "RecordedDomain",
+    "RecordedDomains",
     "SecretRef",
     "Snapshot",
     "SnapshotInfo",
@@ -152,6 +163,9 @@ __getattr__, __dir__ = _lazy.attach(
         "hvsdk._fleet.result": ("Failure", "FleetDomains", "FleetList", "FleetValue"),
         "hvsdk._fleet.watch": ("FleetWatch",),
         "hvsdk._host": ("Host",),
+        "hvsdk._inventory.inventory": ("Inventory",),
+        "hvsdk._inventory.lists": ("DomainChanges", "InventoryDiff", "RecordedDomains"),
+        "hvsdk._inventory.records": ("DomainChange", "HostOutcome", "InventorySnapshot", "RecordedDomain"),
         "hvsdk._outcome": ("Outcome",),
         "hvsdk._registry": ("backends", "register", "unregister"),
         "hvsdk._schema": ("json_schema",),

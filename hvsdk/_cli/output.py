@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from hvsdk._csv import csv_cell
 from hvsdk._display import neutralise
 from hvsdk._fleet.result import Failure
 
 __all__ = ["Format", "Output", "csv_cell"]
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -24,13 +23,6 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
-
-
-def csv_cell(value: Any) -> str:
-    """Return a value for a CSV file: what a spreadsheet would take for a formula begins with an apostrophe."""
-    text = "" if value is None else json.dumps(value) if isinstance(value, (list, dict)) else str(value)
-    plain_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return f"'{text}" if text.startswith(_FORMULA) and not plain_number else text
 
 
 class Output:

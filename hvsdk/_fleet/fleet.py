@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hvsdk._fleet.result import FleetValue
     from hvsdk._fleet.watch import FleetWatch
     from hvsdk._host import Host
+    from hvsdk._inventory.records import InventorySnapshot
     from hvsdk.models import DomainStats, Network, StoragePoolInfo
 
 __all__ = ["Fleet"]
@@ -305,6 +306,55 @@ class Fleet:
         if domains is not None:
             return run_on_domains(self, function, list(domains), strict=strict, progress=progress)
         return run_on_hosts(self, function, hosts, strict=strict, progress=progress)
+
+    def record(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        hosts: Iterable[str] | str | None = None,
+        host_tags: Iterable[str] | str | None = None,
+        include: Iterable[str] = ("config",),
+        full: bool = False,
+        strict: bool = False,
+        progress: Progress | None = None,
+        lock_timeout: float = 60.0,
+    ) -> InventorySnapshot:
+        """Ask the hosts for their domains, and write these down as one more snapshot of an inventory; return that.
+
+        The file is one of SQLite, made when it is not there, for its owner only; `Inventory.open` reads it. A snapshot is
+        in it as a whole or not at all, however this process ends. How it went with each host is written down as well:
+        domains of one that did not answer stay as they were last known. Keep the file on a local disk.
+
+        Args:
+            path: The file.
+            hosts: Names or patterns of hosts; all without.
+            host_tags: Only hosts with all these tags.
+            include: Field groups, as `Host.domains` takes them. Always ask for the same ones: snapshots compare by
+                what both have.
+            full: All groups.
+            strict: Raise what went wrong, and write nothing.
+            progress: Called with how many hosts are done, how many there are, and the last answer.
+            lock_timeout: Seconds to wait for another process that writes to the file.
+
+        Raises:
+            InvalidSpecError: An argument makes no sense, or the file is something else; it is as it was.
+            BusyError: Another process did not end in time; nothing was written.
+            ExceptionGroup: Only with `strict`: the errors of the hosts that did not answer.
+            OSError: The file cannot be made.
+        """
+        from hvsdk._fleet.record import record
+        from hvsdk._listing import groups
+
+        return record(
+            self,
+            path,
+            hosts=hosts,
+            host_tags=host_tags,
+            include=groups(include, full=full, tag=None),
+            strict=strict,
+            progress=progress,
+            lock_timeout=lock_timeout,
+        )
 
     def watch(self, *, interval: float = 2.0, limit: int = 10_000, overflow: str = "coalesce") -> FleetWatch:
         """Follow what happens to all domains, as one stream; hosts that cannot be reached come in when they can.
