@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import pickle
 import re
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import winrm
 from hvsdk_simulators import ControlError, Running, start
 from hvsdk_simulators.hyperv.actions import ACTIONS
@@ -143,3 +145,69 @@ def test_the_readme_tells_of_all_options_faults_and_actions() -> None:
     wanted = set(re.findall(r"--[a-z-]+", told)) - {"--help"} | set(ERRORS)
     wanted |= {action.value for action in set(Action) - of_pools} | (set(ACTIONS) - {"arrive"})
     assert {name for name in wanted if name not in SECTION} == set()
+
+
+def test_the_readmes_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "web-1" in capsys.readouterr().out
+
+
+def test_the_start_line_is_as_the_readme_shows_it() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", SECTION, re.DOTALL)
+    command = [sys.executable, "-m", "hvsdk_simulators", "hyperv"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, example = json.loads(process.stdout.readline()), json.loads(shown)
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert list(told) == list(example)
+    assert {name for name in told if told[name] == example[name]} >= {"username", "password", "members", "certificates"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--client-certificates", "--no-tls"], b"needs TLS"),
+        (["--keytab", "/nowhere/http.keytab"], b"no keytab at /nowhere/http.keytab"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: list[str], told: bytes) -> None:
+    command = [sys.executable, "-m", "hvsdk_simulators", "hyperv", *options]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert told in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_account_is_closed_opened_and_given_another_password() -> None:
+    with start("hyperv", tls=False) as server:
+        server.act("account", user="operator", state="locked")
+        server.act("account", user="operator", state="normal", password="another")
+        with pytest.raises(ControlError, match="no user"):
+            server.act("account", user="nobody", state="locked")
+        with pytest.raises(ControlError, match="locked"):
+            server.act("account", user="operator", state="asleep")
+
+
+@pytest.mark.parametrize("version", [2019, 2022])
+def test_windows_resets_a_login_by_certificate_that_has_tls_1_3(version: int) -> None:
+    with start("hyperv", client_certificates=True, version=version) as server:
+        folder = Path(str(server.certificates))
+        found = winrm.Session(
+            f"https://{server.url.partition('@')[2]}",
+            auth=("", ""),
+            transport="certificate",
+            cert_pem=str(folder / "client.pem"),
+            cert_key_pem=str(folder / "client.key"),
+            server_cert_validation="ignore",
+        )
+        try:
+            if version < 2022:
+                found.protocol.close_shell(found.protocol.open_shell(), close_session=False)
+            else:
+                with pytest.raises(requests.ConnectionError):
+                    found.protocol.open_shell()
+        finally:
+            found.protocol.transport.close_session()
