@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
-from hvsdk.driver import Extent, errors
+from hvsdk.driver import DiskReader, Extent, errors
 
 from hvsdk_hyperv._host_files import DamagedDiskError, HostFile, HostFiles, Range, take
 from hvsdk_hyperv._layers import PARENT, Layer, ParentLink, Piece
@@ -14,7 +14,7 @@ from hvsdk_hyperv._vhd import read_vhd
 from hvsdk_hyperv._vhdx import MAGIC as VHDX
 from hvsdk_hyperv._vhdx import VhdxLayer
 
-__all__ = ["DiskChain", "extents_of", "open_chain", "same_file"]
+__all__ = ["ChainReader", "DiskChain", "extents_of", "open_chain", "same_file"]
 
 _DEEPEST = 128
 """Files upon each other; Hyper-V makes fifty checkpoints."""
@@ -83,6 +83,23 @@ class DiskChain:
     def close(self) -> None:
         """Close all files; twice is harmless."""
         self.files.close([layer.file for layer in self.layers])
+
+
+class ChainReader(DiskReader):
+    """A chain that is read as one disk."""
+
+    def __init__(self, chain: DiskChain) -> None:
+        self._chain = chain
+        self.size = chain.size
+
+    def extents(self) -> Iterable[Extent]:
+        return self._chain.extents()
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._chain.read(offset, length)
+
+    def close(self) -> None:
+        self._chain.close()
 
 
 def extents_of(size: int, window: int, stored: Callable[[int, int], list[tuple[int, int]]]) -> Iterator[Extent]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hvsdk.driver import Capability, Deadline, DiskReader, Extent, errors
 
-from hvsdk_hyperv._disk_chain import DiskChain, extents_of, open_chain
+from hvsdk_hyperv._disk_chain import ChainReader, extents_of, open_chain
 from hvsdk_hyperv._layers import PARENT, Layer
 from hvsdk_hyperv._session import HyperVSession
 from hvsdk_hyperv._winrm_files import WinRmFiles
@@ -19,7 +19,7 @@ class DiskIoReads(HyperVSession):
 
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
         """Open a disk with all that it lies on, at any place. Nothing on the host is held open or locked."""
-        return _ChainReader(open_chain(WinRmFiles(self), self._path_of(native_id, disk_id, snapshot_id, deadline)))
+        return ChainReader(open_chain(WinRmFiles(self), self._path_of(native_id, disk_id, snapshot_id, deadline)))
 
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline
@@ -42,21 +42,6 @@ class DiskIoReads(HyperVSession):
     def _path_of(self, native_id: str, disk_id: str, snapshot_id: str | None, deadline: Deadline) -> str:
         arguments = {"id": native_id, "disk": disk_id, "snapshot": snapshot_id}
         return str(self.call("disk_io.find", arguments, deadline=deadline)["path"])
-
-
-class _ChainReader(DiskReader):
-    def __init__(self, chain: DiskChain) -> None:
-        self._chain = chain
-        self.size = chain.size
-
-    def extents(self) -> Iterable[Extent]:
-        return self._chain.extents()
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self._chain.read(offset, length)
-
-    def close(self) -> None:
-        self._chain.close()
 
 
 def _written(layers: list[Layer], size: int) -> Iterator[Extent]:
