@@ -16,6 +16,7 @@ from hvsdk_simulators.winrm.client_certificates import HEADER
 from hvsdk_simulators.wire.authority import Authority, Issued
 from pypsrp.shell import Process, WinRS
 from requests.adapters import HTTPAdapter
+from requests_credssp.credssp import CredSSPContext
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from winrm.exceptions import InvalidCredentialsError
 from winrm.vendor.requests_kerberos.exceptions import KerberosExchangeError
@@ -135,6 +136,20 @@ def test_credssp_tells_why_a_right_password_is_refused(host: WinrmHost, state: s
     with pytest.raises(CREDSSP_ERRORS) as caught:
         run(host, transport="credssp")
     assert status_of(caught.value) == status
+
+
+def test_a_password_that_is_handed_over_is_checked_too(host: WinrmHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = CredSSPContext.__init__
+
+    def forged(context: Any, *given: Any, **more: Any) -> None:
+        make(context, *given, **more)
+        context._context._ts_credential.credentials.password = "another"
+
+    monkeypatch.setattr(CredSSPContext, "__init__", forged)
+    host.counters.reset()
+    with pytest.raises(AuthenticationException, match="Credential exchange"):
+        run(host, transport="credssp")
+    assert host.counters.calls()["/logins/refused"] == 1
 
 
 def test_ntlm_and_basic_tell_nothing_of_that(host: WinrmHost) -> None:

@@ -11,7 +11,7 @@ from winrm.exceptions import AuthenticationError, InvalidCredentialsError
 
 _TICKET: tuple[type[Exception], ...] = ()
 _MUTUAL: tuple[type[Exception], ...] = ()
-_CREDSSP: tuple[type[Exception], ...] = ()
+_OF_CREDSSP: tuple[type[Exception], ...] = ()
 with suppress(ImportError):  # Kerberos is an extra, which this imports
     from winrm.vendor.requests_kerberos.exceptions import KerberosExchangeError, MutualAuthenticationError
 
@@ -19,7 +19,7 @@ with suppress(ImportError):  # Kerberos is an extra, which this imports
 with suppress(ImportError):  # CredSSP is another one
     from requests_credssp.exceptions import AuthenticationException, NTStatusException
 
-    _CREDSSP = (AuthenticationException, NTStatusException)
+    _OF_CREDSSP = (AuthenticationException, NTStatusException)
 
 __all__ = ["REFUSALS", "LoginRefusedError", "of_certificate", "refusal", "translated"]
 
@@ -27,7 +27,7 @@ REFUSALS: tuple[type[Exception], ...] = (
     *(InvalidCredentialsError, AuthenticationError, PermissionError),
     *_TICKET,
     *_MUTUAL,
-    *_CREDSSP,
+    *_OF_CREDSSP,
 )
 """What the client's libraries raise where a login is refused."""
 _UNAUTHORIZED = 401
@@ -54,8 +54,17 @@ _HINTS = {
     "kerberos": "klist shows whether there is a ticket, kinit gets one; the URL needs the host's full name, which the "
     "domain knows as HTTP/name or HOST/name; locked, disabled and expired accounts get no ticket, and the clocks must agree",
 }
-_CREDSSP_OFF = "on the host, as an administrator: Enable-WSManCredSSP -Role Server; or another transport="
-_NO_CREDSSP = "being an available authentication method"
+_CREDSSP = {
+    "being an available authentication method": (
+        "CredSSP is not enabled on the host",
+        "on the host, as an administrator: Enable-WSManCredSSP -Role Server; or another transport=",
+    ),
+    "did not meet the minimum": (
+        "the host's CredSSP is from before May 2018, and lets others use the login where there is no TLS (CVE-2018-0886)",
+        "update the host, or use hyperv://",
+    ),
+}
+"""What its library says of it, and what that means."""
 
 
 class LoginRefusedError(Exception):
@@ -64,24 +73,26 @@ class LoginRefusedError(Exception):
     Attributes:
         transport: How that was tried.
         status: The NTSTATUS that the host gave as its reason, where it gave one.
+        hint: What to look at.
     """
 
-    def __init__(self, message: str, *, transport: str, status: int | None = None) -> None:
+    def __init__(self, message: str, *, transport: str, status: int | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.transport = transport
         self.status = status
+        self.hint = hint or _HINTS.get(transport, _PASSWORD)
 
 
 def refusal(exc: BaseException, transport: str) -> LoginRefusedError:
     """Return what one of `REFUSALS` says."""
-    told = "Windows refused the credentials"
+    told, hint = "Windows refused the credentials", None
     if isinstance(exc, _MUTUAL):
         told = "the host did not prove who it is"
     elif isinstance(exc, _TICKET):
         told = f"Kerberos gave no ticket for the host: {exc}"
-    elif isinstance(exc, _CREDSSP) and _NO_CREDSSP in str(exc):
-        told = "CredSSP is not enabled on the host"
-    return LoginRefusedError(told, transport=transport, status=_status(exc))
+    elif isinstance(exc, _OF_CREDSSP):
+        told, hint = next((meant for said, meant in _CREDSSP.items() if said in str(exc)), (told, None))
+    return LoginRefusedError(told, transport=transport, status=_status(exc), hint=hint)
 
 
 def of_certificate(exc: BaseException) -> bool:
@@ -99,10 +110,7 @@ def _status(exc: BaseException) -> int | None:
 
 def translated(exc: LoginRefusedError) -> errors.AuthenticationError:
     """Return hvsdk's error for it."""
-    told, closed = str(exc), _CLOSED.get(exc.status or 0)
-    hint = _HINTS.get(exc.transport, _PASSWORD)
+    told, hint, closed = str(exc), exc.hint, _CLOSED.get(exc.status or 0)
     if closed is not None:
         told, hint = f"Windows refused the credentials: the account {closed}", "ask who looks after the accounts"
-    elif "CredSSP" in told:
-        hint = _CREDSSP_OFF
     return errors.AuthenticationError(told, hint=hint, native_code=exc.status or _UNAUTHORIZED)

@@ -14,10 +14,10 @@ from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransp
 
 from hvsdk_hyperv._errors import translate
 from hvsdk_hyperv._frames import encode
-from hvsdk_hyperv._login import login_of, port_of
+from hvsdk_hyperv._login import login_of
 from hvsdk_hyperv._login_errors import LoginRefusedError
 from hvsdk_hyperv._long import DoneTask, LongOperation
-from hvsdk_hyperv._other_port import explain, with_tls
+from hvsdk_hyperv._other_port import right_port
 from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._shell import OPERATIONS_QUOTA, Shell, ShellEndedError
 from hvsdk_hyperv._wsman import AnswerError, Wsman
@@ -65,23 +65,10 @@ class HyperVSession(Driver):
             else:
                 self._wsman.end()  # called again, to log in anew
             if self._shell is None:
-                self._start_first(deadline)
+                with right_port(self.target, deadline):
+                    self._start(deadline)
             self.about = self._result(self._exchange("host.about", {}, deadline=deadline))
         self._check()
-
-    def _start_first(self, deadline: Deadline) -> None:
-        """Make the first shell, and tell of a port that was meant for the other scheme."""
-        try:
-            self._start(deadline)
-        except errors.ConnectError as exc:
-            explain(exc)
-            raise
-        except (requests.RequestException, WinRMTransportError, AnswerError) as exc:
-            plain = self.target.scheme.endswith("+http")
-            error = with_tls(self.target, port_of(self.target), deadline) if plain else None
-            if error is None:
-                raise
-            raise error from exc
 
     def _check(self) -> None:
         """Fail where nothing can be done at all."""

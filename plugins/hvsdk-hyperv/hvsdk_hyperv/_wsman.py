@@ -24,6 +24,8 @@ _NO_ANSWER = (StopIteration, KeyError, IndexError, ValueError, AssertionError, A
 """What pywinrm raises for answers that are not what it expects."""
 _REDIRECTS = 300
 _UNAUTHORIZED = 401
+SAFE_CREDSSP = 5
+"""The version of CredSSP from which on nobody in between can use a login (CVE-2018-0886); TLS keeps them out, too."""
 LONGEST_WAIT = 20
 """Seconds that the server may hold back its answer while there is none."""
 
@@ -114,8 +116,11 @@ class Wsman:
             proxy=None,
             message_encryption=login.encryption,
         )
+        transport = self._protocol.transport
         # By itself the library would try a wrong password twice, where there is a library for Kerberos: by that and by NTLM.
-        self._protocol.transport.credssp_auth_mechanism = "ntlm"
+        transport.credssp_auth_mechanism = "ntlm"
+        if self._encrypted:
+            transport.credssp_minimum_version = SAFE_CREDSSP
 
     def _log_in(self, protocol: Protocol) -> None:
         """Make the session: with message encryption that is a handshake; else credentials come with the first request."""

@@ -126,6 +126,19 @@ def test_messages_of_credssp_are_read_whatever_version_of_tls_is_within(
         assert len(domain.notes or "") == 40_000
 
 
+def test_without_tls_a_credssp_that_others_can_abuse_is_refused(
+    make_server: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = make_server(credssp=True, tls=False)
+    monkeypatch.setattr("hvsdk_hyperv._wsman.SAFE_CREDSSP", 7)  # none is newer than 6
+    told = refused(lambda: connect(plain, transport="credssp"))
+    assert "CVE-2018-0886" in told
+    assert "hyperv://" in told
+    assert plain.counts().get("/logins", 0) == 0
+    with connect(make_server(credssp=True), transport="credssp") as host:
+        assert host.domains()
+
+
 # ---- Kerberos --------------------------------------------------------------------------------------------
 
 

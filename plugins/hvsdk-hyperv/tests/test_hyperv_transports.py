@@ -113,6 +113,15 @@ def test_a_connection_that_broke_is_made_anew(way: Way) -> None:
         assert host.networks()
 
 
+def test_a_connection_that_was_idle_for_too_long_is_made_anew(way: Way) -> None:
+    with way.connect() as host:
+        host.networks()
+        session = host.native().transport.session
+        session.adapters["https://" if way.secure else "http://"].cut()
+        assert host.networks()
+        assert refusals(way) == 0
+
+
 def test_a_password_that_was_changed_meanwhile_is_tried_once_for_each_login(way: Way) -> None:
     with way.connect() as host:
         host.networks()
