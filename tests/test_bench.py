@@ -31,7 +31,7 @@ def has_go() -> bool:
 def lines() -> list[str]:
     pytest.importorskip("libcloud")
     small = ["--runs", "1", "--over-socket", "20", "--in-process", "20", "--vmware", "20", "--hyperv", "20"]
-    small += ["--fleet", "45", "5"]
+    small += ["--fleet", "45", "5", "--inventory", "300"]
     command = [sys.executable, "-m", "hvsdk_bench", "--json", *small]
     environment = os.environ | {"PYTHONPATH": str(BENCH)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -55,6 +55,7 @@ def test_there_is_a_row_for_each_figure(lines: list[str]) -> None:
     wanted += ["import attrs, pluggy", "in the process", "KiB for each domain", "through the worker"]
     wanted += ["get_all_records / summary", "in a loop over all VMs", "pause() and unpause()"]
     wanted += ["32 at once", "some dead, slow or refusing", "the same in a loop", "domains: KiB for each domain kept"]
+    wanted += ["an unchanged snapshot / the listing", "diff() with 1 % changed", "bytes a domain, with a disk"]
     if has_go():
         wanted += ["pyvmomi, the same properties in bulk", "list_nodes() / summary", "suspend() and resume()"]
     if os.geteuid() == 0:

@@ -9,6 +9,7 @@ import typer
 
 from hvsdk._cli.doctor import add_doctor
 from hvsdk._cli.exits import Exit
+from hvsdk._cli.inventory import add_inventory
 from hvsdk._cli.listing import add_listing
 from hvsdk._cli.power import add_power
 from hvsdk._cli.snapshots import add_snapshots
@@ -34,6 +35,7 @@ def make_app() -> typer.Typer:
     add_listing(app)
     add_power(app)
     add_snapshots(app)
+    add_inventory(app)
     add_top(app)
     add_doctor(app)
     return app

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -28,12 +29,25 @@ _HASH_BYTES = 16
 
 def _default(value: Any) -> Any:
     """Return what JSON has no form for as something that it has."""
-    if isinstance(value, Disk):
-        return {**value.to_dict(), "allocated_bytes": None}
-    found = plain(value)
-    return str(found) if found is value else found
+    if isinstance(value, Record):
+        names, get = _fields(type(value))
+        found = dict(zip(names, get(value), strict=True))
+        if isinstance(value, Disk):
+            found["allocated_bytes"] = None
+        return found
+    simple = plain(value)
+    return str(simple) if simple is value else simple
 
 
+def _fields(cls: type[Any]) -> tuple[list[str], Callable[[Any], tuple[Any, ...]]]:
+    """Return the fields of a class, and what reads them all: `to_dict()` would look into each, as JSON does itself."""
+    if cls not in _FIELDS:
+        names = [field.name for field in attrs.fields(cls)]
+        _FIELDS[cls] = names, attrgetter(*names)
+    return _FIELDS[cls]
+
+
+_FIELDS: dict[type[Any], tuple[list[str], Callable[[Any], tuple[Any, ...]]]] = {}
 _ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_default)
 
 

@@ -30,6 +30,9 @@ class _Version(NamedTuple):
 
 
 _PLACES = "SELECT host, native_id, uuid FROM domain WHERE"
+_BY_ID = """
+    SELECT d.host, d.native_id, d.uuid FROM host h CROSS JOIN domain d ON d.host = h.id AND d.native_id = ?"""
+"""A cross join goes host by host, which the index of places is made for."""
 _VERSIONS = """
     SELECT h.name, d.native_id, d.first, d.since, d.until, d.uuid, c.json
     FROM domain d JOIN content c ON c.hash = d.hash JOIN host h ON h.id = d.host
@@ -64,9 +67,7 @@ def _versions(connection: sqlite3.Connection, key: str) -> tuple[Collection[str]
     if not found:
         text = kept(key)
         rows = connection.execute(f"{_PLACES} name = ?", (text,)).fetchall()
-        rows += connection.execute(
-            "SELECT d.host, d.native_id, d.uuid FROM host h JOIN domain d ON d.host = h.id AND d.native_id = ?", (text,)
-        ).fetchall()
+        rows += connection.execute(_BY_ID, (text,)).fetchall()
         found = dict.fromkeys((host, native_id) for host, native_id, _ in rows)
         for uuid in {told(uuid) for _, _, uuid in rows if uuid is not None}:
             found |= _by_uuid(connection, uuid_spellings(uuid) or {uuid})

@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 
-from hvsdk_bench import _calls, _fleet, _hyperv, _imports, _listing, _memory, _vmware, _xen
+from hvsdk_bench import _calls, _fleet, _hyperv, _imports, _listing, _memory, _recorded, _vmware, _xen
 from hvsdk_bench._measure import Row
 
-PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware", "hyperv", "fleet")
+PARTS = ("imports", "listing", "memory", "calls", "xen", "vmware", "hyperv", "fleet", "inventory")
 VMWARE = (200, 2_000, 10_000)
 
 
@@ -27,6 +27,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         "vmware": lambda: _vmware.rows(arguments.runs, arguments.vmware or VMWARE),
         "hyperv": lambda: _hyperv.rows(arguments.runs, arguments.hyperv),
         "fleet": lambda: _fleet.rows(arguments.runs, *arguments.fleet),
+        "inventory": lambda: _recorded.rows(arguments.inventory),
     }
     for part in arguments.only or PARTS:
         yield from parts[part]()
@@ -66,6 +67,9 @@ def main() -> int:
         default=(200, 500),
         metavar=("HOSTS", "DOMAINS"),
         help="size of the fleet, and of each of its hosts %(default)s",
+    )
+    parser.add_argument(
+        "--inventory", type=int, default=1_000_000, metavar="DOMAINS", help="size of the inventory (%(default)s)"
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given several times")
     arguments = parser.parse_args()
