@@ -105,6 +105,29 @@ def test_what_cannot_be_written_leaves_nothing_behind_and_what_was_there(invento
     assert (tmp_path / "out.parquet").read_text() == "kept"
 
 
+def test_an_export_never_takes_the_inventorys_own_place(inventory, tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "inventory.db")
+    for target in (inventory.path, tmp_path / "link.db"):
+        with pytest.raises(errors.InvalidSpecError, match="inventory itself"):
+            inventory.export(target, format="json")
+    assert len(inventory.snapshots()) == 2
+
+
+def test_what_lists_tell_as_json_is_what_their_schemas_say(inventory, fleet):
+    control(fleet.host("a")).remove("=HYPERLINK(1)")
+    fleet.record(inventory.path)
+    for cls, rows in (
+        (hvsdk.InventorySnapshot, inventory.snapshots().to_dicts()),
+        (hvsdk.HostOutcome, [one.to_dict() for one in inventory.outcomes()]),
+        (hvsdk.DomainChange, [*inventory.diff(1, 3).to_dicts(), *inventory.history("db-1").to_dicts()]),
+        (hvsdk.RecordedDomain, inventory.at().to_dicts()),
+        (hvsdk.DomainInfo, inventory.at().to_dicts()),
+    ):
+        assert rows
+        for row in rows:
+            Draft202012Validator(hvsdk.json_schema(cls)).validate(json.loads(json.dumps(row)))
+
+
 def test_an_export_is_for_its_owner_and_takes_the_place_of_an_older_one(inventory, tmp_path):
     for _ in range(2):
         inventory.export(tmp_path / "out.csv")

@@ -201,6 +201,36 @@ def test_a_wait_that_is_no_time_is_refused(fleet, path, nonsense):
         fleet.record(path, lock_timeout=nonsense)
 
 
+def test_a_disk_without_room_is_told_and_nothing_is_lost(path):
+    (number, _), code = finished(start(path, "first"))
+    assert code == 0
+    before = {1: hvsdk.Inventory.open(path).at(int(number)).to_dicts()}
+    program = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({os.path.getsize(path) + 8192},) * 2)\n"
+    )
+    command = [sys.executable, "-c", program + RECORD, str(path), "second", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "OperationFailedError" in done.stderr.splitlines()[-1]
+    assert sound(path, before) == 1
+    (number, _), code = finished(start(path, "second"))
+    assert (number, code) == ("2", 0)
+    assert sound(path, before) == 2
+
+
+def test_a_link_that_leads_to_nothing_makes_a_file_for_its_owner_only(fleet, path, tmp_path):
+    path.symlink_to(tmp_path / "elsewhere.db")
+    old = os.umask(0)
+    try:
+        fleet.record(path, lock_timeout=float("inf"))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "elsewhere.db").stat().st_mode & 0o777 == 0o600
+    assert len(hvsdk.Inventory.open(path).at()) == 5
+
+
 def other_database(path):
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE theirs (a)")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hvsdk import models
 from hvsdk._event import Event
+from hvsdk._inventory.records import DomainChange, HostOutcome, InventorySnapshot
 from hvsdk._schema import json_schema
 from hvsdk.models._base import Record
 
@@ -18,7 +19,13 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schema"
 def record_classes() -> list[type[Record]]:
     """Return the public record classes."""
     public = [getattr(models, name) for name in models.__all__]
-    return [*(cls for cls in public if isinstance(cls, type) and issubclass(cls, Record)), Event]
+    return [
+        *(cls for cls in public if isinstance(cls, type) and issubclass(cls, Record)),
+        Event,
+        DomainChange,
+        HostOutcome,
+        InventorySnapshot,
+    ]
 
 
 def schemas() -> dict[str, str]:

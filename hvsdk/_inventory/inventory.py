@@ -47,7 +47,7 @@ class Inventory:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Name the file; `open` looks whether it is one."""
-        self._place = os.path.abspath(path)
+        self._place = os.path.realpath(path)
         self._closed = False
 
     @classmethod
@@ -171,7 +171,7 @@ class Inventory:
             format: `"json"`, `"csv"` or `"parquet"`; by the ending of the path without. Parquet needs the extra `parquet`.
 
         Raises:
-            InvalidSpecError: There is no such format, or `pyarrow` is missing.
+            InvalidSpecError: There is no such format, `pyarrow` is missing, or the target is the inventory itself.
             NotFoundError: There is no such snapshot.
             OSError: It cannot be written.
         """
@@ -179,6 +179,8 @@ class Inventory:
 
         with self._reading() as connection:
             snapshot = resolved(connection, when)
+            if not hasattr(target, "write") and os.path.realpath(target) == self._place:
+                raise InvalidSpecError(f"{self._place} is the inventory itself", hint="export to another file")
             export(connection, snapshot, target, format)
             return snapshot
 

@@ -61,7 +61,7 @@ class Recording:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, wait: float) -> None:
-        self._place = os.path.abspath(path)
+        self._place = os.path.realpath(path)
         self._wait = wait
         self.began = datetime.now(UTC)
         self._base = 0
@@ -81,13 +81,12 @@ class Recording:
         Raises:
             BusyError: Another process did not end in time; nothing was written.
         """
-        ended = datetime.now(UTC)
         rows = [_rows(answer) for answer in answers]  # what takes time comes before the transaction
         with guarded(self._place):
             connection = open_writer(self._place, self._wait)
             try:
                 with transaction(connection):
-                    return _Writing(connection, self._base).snapshot(self.began, ended, answers, rows)
+                    return _Writing(connection, self._base).snapshot(self.began, answers, rows)
             finally:
                 connection.close()
 
@@ -121,8 +120,9 @@ class _Writing:
         self._counts = _Counts()
 
     def snapshot(
-        self, began: datetime, ended: datetime, answers: Sequence[HostAnswer], rows: Sequence[list[_Row] | None]
+        self, began: datetime, answers: Sequence[HostAnswer], rows: Sequence[list[_Row] | None]
     ) -> InventorySnapshot:
+        ended = datetime.now(UTC)  # snapshots that wait for each other have times in the order of their numbers
         ((before,),) = self._execute("SELECT coalesce((SELECT domains FROM snapshot ORDER BY id DESC LIMIT 1), 0)")
         number = self._execute(
             "INSERT INTO snapshot (began, ended, domains, added, changed, removed) VALUES (?, ?, 0, 0, 0, 0)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -49,7 +49,7 @@ class InventorySnapshot(Record):
     Attributes:
         id: Its number: later ones are higher.
         began: When the first host was asked.
-        ended: When the last one had answered or been given up.
+        ended: When it was written down, after the last one had answered or been given up.
         domains: How many domains are known as of then, those of hosts that did not answer included.
         added: How many of them were not known before.
         changed: How many had changed.
@@ -92,8 +92,11 @@ class RecordedDomain(Record):
         stale: Whether its host did not answer for this snapshot, or was not asked: it is shown as last known.
     """
 
+    _left_out: ClassVar[frozenset[str]] = frozenset({"info"})
+
     host: str
     info: DomainInfo
+    """In `to_dict()` its fields, beside the others."""
     first_seen: datetime
     last_seen: datetime
     stale: bool = False

@@ -20,6 +20,10 @@ APPLICATION: Final = int.from_bytes(b"hvsd")
 READ_WAIT_SECONDS: Final = 30.0
 """How long a reader waits where the file has to be put in order after a crash; otherwise it never waits."""
 AGAIN_SECONDS: Final = 0.02
+LONGEST_WAIT_SECONDS: Final = 1_000_000.0
+"""SQLite counts milliseconds in 32 bits."""
+LOG_BYTES: Final = 64 * 2**20
+"""What the write-ahead log keeps of the disk after a large snapshot."""
 
 _FIRST: Final = (
     """CREATE TABLE snapshot (
@@ -56,17 +60,20 @@ def open_writer(path: str | os.PathLike[str], wait: float) -> sqlite3.Connection
         InvalidSpecError: It is something else, or of a later version; it is as it was.
         BusyError: Another process did not end in time.
     """
-    place = os.path.abspath(path)
+    place = os.path.realpath(path)  # where a link leads to nothing yet, that is what is made, for its owner only
     with contextlib.suppress(FileExistsError):
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with guarded(place):
-        connection = sqlite3.connect(place, timeout=wait, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            place, timeout=min(wait, LONGEST_WAIT_SECONDS), isolation_level=None, check_same_thread=False
+        )
         try:
             if _version(connection, place) < VERSION:
                 _migrate(connection, place)
             _write_ahead(connection, place, time.monotonic() + wait)
             connection.execute("PRAGMA synchronous = FULL")  # what is recorded outlives the power, too
             connection.execute("PRAGMA cache_size = -65536")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES:d}")
         except BaseException:
             connection.close()
             raise
@@ -80,7 +87,7 @@ def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
         NotFoundError: It is not there, or nothing was recorded in it.
         InvalidSpecError: It is something else, or of another version.
     """
-    place = os.path.abspath(path)
+    place = os.path.realpath(path)
     if not os.path.exists(place):
         raise NotFoundError(f"there is no inventory {place}", hint="Fleet.record() makes one")
     with guarded(place):
