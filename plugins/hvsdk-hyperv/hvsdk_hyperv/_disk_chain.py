@@ -89,17 +89,17 @@ class ChainReader(DiskReader):
     """A chain that is read as one disk."""
 
     def __init__(self, chain: DiskChain) -> None:
-        self._chain = chain
+        self.chain = chain
         self.size = chain.size
 
     def extents(self) -> Iterable[Extent]:
-        return self._chain.extents()
+        return self.chain.extents()
 
     def read(self, offset: int, length: int) -> bytes:
-        return self._chain.read(offset, length)
+        return self.chain.read(offset, length)
 
     def close(self) -> None:
-        self._chain.close()
+        self.chain.close()
 
 
 def extents_of(size: int, window: int, stored: Callable[[int, int], list[tuple[int, int]]]) -> Iterator[Extent]:

@@ -25,6 +25,7 @@ from hvsdk_hyperv._revert import RevertVerbs
 from hvsdk_hyperv._screenshot import ScreenshotReads
 from hvsdk_hyperv._snapshots import SnapshotVerbs
 from hvsdk_hyperv._stats import StatsReads
+from hvsdk_hyperv._volume_io import VolumeIo
 from hvsdk_hyperv._volumes import VolumeVerbs
 
 __all__ = ["HyperVDriver"]
@@ -44,6 +45,7 @@ class HyperVDriver(
     MediaVerbs,
     PoolReads,
     VolumeVerbs,
+    VolumeIo,
     AdapterVerbs,
     ConsoleReads,
     ScreenshotReads,

@@ -22,7 +22,7 @@ from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._shell import OPERATIONS_QUOTA, Shell, ShellEndedError
 from hvsdk_hyperv._wsman import AnswerError, Wsman
 
-__all__ = ["FAILURES", "HyperVSession"]
+__all__ = ["FAILURES", "NO_ANSWER", "HyperVSession"]
 
 T = TypeVar("T")
 CLOSE_SECONDS = 5.0
@@ -41,6 +41,10 @@ FAILURES = (
     *(requests.RequestException, OSError, errors.HvsdkError),
 )
 """All that a call may raise, for the steps that undo others."""
+
+
+NO_ANSWER = (ShellEndedError, AnswerError, requests.RequestException)
+"""What a call raises that got no answer."""
 
 
 class HyperVSession(Driver):
@@ -140,6 +144,20 @@ class HyperVSession(Driver):
             RefusedError: The operation failed on the host.
         """
         with self._alone(deadline):
+            return self._result(self._exchange(operation, arguments or {}, deadline=deadline))
+
+    def repeatable(self, operation: str, arguments: Mapping[str, Any] | None = None, *, deadline: Deadline) -> Any:
+        """Do as `call` does, with an operation that does no harm twice: once more in a new shell when there is no answer.
+
+        Long operations that are under way in the old shell would end with it: then it is not repeated.
+        """
+        with self._alone(deadline):
+            try:
+                return self._result(self._exchange(operation, arguments or {}, deadline=deadline))
+            except NO_ANSWER:
+                if self._under_way:
+                    raise
+            self._drop_shell()
             return self._result(self._exchange(operation, arguments or {}, deadline=deadline))
 
     def begin(

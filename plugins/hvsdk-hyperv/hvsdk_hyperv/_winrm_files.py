@@ -57,7 +57,7 @@ class WinRmFiles(HostFiles):
         pass
 
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
-        return self._session.call(operation, arguments, deadline=Deadline(self._session.target.timeout))
+        return self._session.repeatable(operation, arguments, deadline=Deadline(self._session.target.timeout))
 
 
 def _requests(ranges: Sequence[Range]) -> Iterator[list[tuple[int, Range]]]:

@@ -183,8 +183,10 @@ def move_item(world: World, p: Bound) -> Iterator[Record]:
         if there is not None and there != source and not p.flag("Force"):
             text = "Cannot create a file when that file already exists."
             raise _io("MoveFileInfoItemIOError", text, path, 0x800700B7)
+        if there is not None:
+            _refuse_held(world, there.name, "MoveFileInfoItemIOError")
         files.make_folder(ntpath.dirname(source.name))
-        source.replace(world.root / normal(target))
+        source.replace(there or world.root / normal(target))
         if p.flag("PassThru"):
             yield file_record(files, target)
 

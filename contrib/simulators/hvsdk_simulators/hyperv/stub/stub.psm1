@@ -57,6 +57,12 @@ $OpenFile = {
     , [System.IO.File]::Open($real, $Mode, $Access, $Share)
 }
 
+$ReplaceFile = {
+    # FileInfo.Replace: the file takes the place of another one, of which nothing is kept.
+    param($Destination)
+    try { Move-Item -LiteralPath $this.FullName -Destination $Destination -Force -ErrorAction Stop } catch { throw $_.Exception }
+}
+
 function ConvertFrom-Stub {
     # One value of the output.
     param($Value)
@@ -83,7 +89,10 @@ function ConvertFrom-Stub {
             $all.Properties.Add([psnoteproperty]::new($one.Name, (ConvertFrom-Stub $one.Value)))
         }
         foreach ($name in $Value.names) { $all.TypeNames.Insert(0, $name) }
-        if ($all.TypeNames -contains 'System.IO.FileInfo') { $all.Methods.Add([psscriptmethod]::new('Open', $OpenFile)) }
+        if ($all.TypeNames -contains 'System.IO.FileInfo') {
+            $all.Methods.Add([psscriptmethod]::new('Open', $OpenFile))
+            $all.Methods.Add([psscriptmethod]::new('Replace', $ReplaceFile))
+        }
         return $object
     }
     $special = @($Value.PSObject.Properties)[0]
