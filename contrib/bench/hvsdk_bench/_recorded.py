@@ -50,12 +50,12 @@ def _writing(where: str, work: Path, listing: Listing) -> Iterator[Row]:
 
 def _reading(where: str, work: Path) -> Iterator[Row]:
     inventory = hvsdk.Inventory.open(work / "inventory.db")
-    theirs = _seconds(lambda: _load(work / "1.json"))
+    theirs = _seconds(lambda: list(_load(work / "1.json")))
     newest, first = (_seconds(partial(inventory.at, when)) for when in (None, 1))
     yield _row(f"{where}: at() of the newest snapshot / reading the JSON", newest, theirs, 3.0)
     yield _row(f"{where}: at() of the first snapshot / reading the JSON", first, theirs, 3.0)
     ours = _seconds(lambda: inventory.diff(1, 3))
-    both = _seconds(lambda: _difference(_load(work / "1.json"), _load(work / "2.json")))
+    both = _seconds(lambda: _difference(work / "1.json", work / "2.json"))
     yield _row(f"{where}: diff() with 1 % changed / comparing two of JSON", ours, both, 0.2)
     ours = _seconds(lambda: inventory.history("vm-0000000"))
     yield _row(f"{where}: history() of one / reading one of JSON", ours, theirs, 0.01)
@@ -116,20 +116,26 @@ def _record(path: Path, listing: Listing) -> None:
 
 
 def _dump(path: Path, listing: Listing) -> None:
-    items = [{"host": host, **info.to_dict()} for host, infos in listing.items() for info in infos]
+    """Write a line of JSON for each host, so that not all has to be in memory once more."""
     with path.open("w") as file:
-        file.write(json.dumps(items))
+        for host, infos in listing.items():
+            file.write(json.dumps([{"host": host, **info.to_dict()} for info in infos]) + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def _load(path: Path) -> Any:
-    return json.loads(path.read_text())
+def _load(path: Path) -> Iterator[Any]:
+    with path.open() as file:
+        for line in file:
+            yield json.loads(line)
 
 
-def _difference(before: Any, after: Any) -> list[Any]:
-    known = {(item["host"], item["native_id"]): item for item in before}
-    return [item for item in after if _steady(known[item["host"], item["native_id"]]) != _steady(item)]
+def _difference(before: Path, after: Path) -> list[Any]:
+    found: list[Any] = []
+    for old, new in zip(_load(before), _load(after), strict=True):
+        known = {item["native_id"]: item for item in old}
+        found += [item for item in new if _steady(known[item["native_id"]]) != _steady(item)]
+    return found
 
 
 def _steady(item: dict[str, Any]) -> dict[str, Any]:
