@@ -75,17 +75,17 @@ def decode(text: str, seen_at: datetime) -> DomainInfo:
         ValueError: The text is damaged.
     """
     values = json.loads(text)
-    readers = _readers()
-    for name in readers.keys() & values.keys():
-        if values[name] is not None:
-            values[name] = readers[name](values[name])
+    for name, read in _readers():
+        value = values.get(name)
+        if value is not None:
+            values[name] = read(value)
     values["seen_at"] = seen_at
     return _restore(values)
 
 
 @cache
-def _readers() -> dict[str, Read]:
-    return _readers_of(DomainInfo)
+def _readers() -> tuple[tuple[str, Read], ...]:
+    return tuple(_readers_of(DomainInfo).items())
 
 
 def _readers_of(cls: type[Record]) -> dict[str, Read]:
@@ -123,16 +123,16 @@ def _all_of(read: Read | None) -> Read:
 
 
 def _record_reader(cls: type[Record]) -> Read:
-    readers = _readers_of(cls)
+    readers = tuple(_readers_of(cls).items())
     known = {field.name for field in attrs.fields(cls)}  # type: ignore[arg-type]
 
     def read(values: dict[str, Any]) -> Record:
-        return cls(
-            **{
-                name: readers[name](value) if name in readers and value is not None else value
-                for name, value in values.items()
-                if name in known
-            }
-        )
+        for name, read_value in readers:
+            value = values.get(name)
+            if value is not None:
+                values[name] = read_value(value)
+        if not values.keys() <= known:
+            values = {name: value for name, value in values.items() if name in known}
+        return cls(**values)
 
     return read
