@@ -7,6 +7,7 @@ import pickle
 import sqlite3
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -238,6 +239,13 @@ def test_progress_tells_each_answer_and_only_chosen_hosts_are_asked(fleet, path)
     )
     assert told == [(1, 1, "a")]
     assert (snapshot.answered, snapshot.domains) == (1, 4)
+
+
+def test_an_executor_asks_the_hosts_too(path):
+    with ThreadPoolExecutor(2) as pool, hvsdk.Fleet({"a": "fake://a?domains=2", "dead": DEAD}, executor=pool) as fleet:
+        snapshot = fleet.record(path)
+    assert (snapshot.domains, snapshot.answered, len(snapshot.failures)) == (2, 1, 1)
+    assert hvsdk.Inventory.open(path).at()[0].last_seen <= snapshot.ended
 
 
 def test_the_file_is_for_its_owner_only(fleet, path):
