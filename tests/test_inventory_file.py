@@ -155,10 +155,12 @@ def test_processes_that_record_at_once_all_land(path):
     sound(path, {})
 
 
-def test_threads_that_record_at_once_all_land(fleet, path):
+def test_threads_that_record_at_once_all_land_in_a_file_that_one_of_them_makes(fleet, tmp_path):
     with ThreadPoolExecutor(6) as pool:
-        numbers = [done.id for done in pool.map(lambda _: fleet.record(path), range(12))]
-    assert sorted(numbers) == list(range(1, 13))
+        for turn in range(20):
+            path = tmp_path / f"inventory-{turn}.db"
+            numbers = [done.id for done in pool.map(lambda _, path=path: fleet.record(path), range(6))]
+            assert sorted(numbers) == list(range(1, 7))
 
 
 def test_what_another_recording_saw_later_stands(path):

@@ -68,7 +68,7 @@ def open_writer(path: str | os.PathLike[str], wait: float) -> sqlite3.Connection
             place, timeout=min(wait, LONGEST_WAIT_SECONDS), isolation_level=None, check_same_thread=False
         )
         try:
-            if _version(connection, place) < VERSION:
+            if _looked_at(connection, place) < VERSION:
                 _migrate(connection, place)
             _write_ahead(connection, place, time.monotonic() + wait)
             connection.execute("PRAGMA synchronous = FULL")  # what is recorded outlives the power, too
@@ -96,7 +96,7 @@ def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
             uri, uri=True, timeout=READ_WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            version = _version(connection, place)
+            version = _looked_at(connection, place)
             if version == 0:
                 raise NotFoundError(f"nothing has been recorded in {place} yet", hint="Fleet.record() does")
             if version < VERSION:
@@ -109,6 +109,12 @@ def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _looked_at(connection: sqlite3.Connection, place: str) -> int:
+    """Return the version of a file, all of it read at one moment: another process may be making it just now."""
+    with transaction(connection, "DEFERRED"):
+        return _version(connection, place)
 
 
 def _version(connection: sqlite3.Connection, place: str) -> int:
