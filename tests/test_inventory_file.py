@@ -125,9 +125,29 @@ def test_a_process_killed_while_it_makes_the_file_leaves_one_that_can_be_gone_on
     for kill_at in range(1, 12):
         _, code = finished(start(path, f"turn-{kill_at}", kill_at))
         assert code == -signal.SIGKILL
+        with pytest.raises(errors.NotFoundError):
+            hvsdk.Inventory.open(path).at()
     (number, _), code = finished(start(path, "last"))
     assert (number, code) == ("1", 0)
     assert sound(path, {}) == 1
+
+
+def test_a_file_that_was_left_half_made_is_told_to_be_so_and_can_be_gone_on_with(fleet, path):
+    program = (
+        "import os, signal, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "for statement in ('PRAGMA cache_size = 1', 'BEGIN IMMEDIATE', 'CREATE TABLE snapshot (a)',\n"
+        "                  *['INSERT INTO snapshot VALUES (zeroblob(1000000))'] * 3):\n"
+        "    connection.execute(statement)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.with_name("inventory.db-journal").exists()
+    with pytest.raises(errors.NotFoundError, match="half made"):
+        hvsdk.Inventory.open(path)
+    fleet.record(path)
+    assert len(hvsdk.Inventory.open(path).at()) == 5
 
 
 def test_an_empty_file_is_an_inventory_in_which_nothing_was_recorded(fleet, path):

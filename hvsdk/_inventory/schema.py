@@ -208,6 +208,10 @@ def _translated(exc: sqlite3.Error, place: str) -> Exception | None:
     code = _code(exc)
     if _is_busy(exc):
         return BusyError(f"another process is writing to {place}; nothing was written", hint="try again later")
+    if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return NotFoundError(
+            f"{place} was left half made by a process that ended", hint="Fleet.record() goes on with it"
+        )
     if code == sqlite3.SQLITE_NOTADB:
         return InvalidSpecError(f"{place} is no inventory, and no database at all", hint="name another file")
     if code == sqlite3.SQLITE_CORRUPT:
