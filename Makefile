@@ -19,7 +19,8 @@ demo: setup ## drive two real QEMU guests, and simulated hosts beside them, in u
 test: setup ## everything that is checked before a change goes in
 	@$(PYTHON) contrib/checks/run.py
 
-test-full: setup ## the same, with the long matrices
+test-full: ## the same, with the long matrices
+	@contrib/setup/setup.sh --full
 	@$(PYTHON) contrib/checks/run.py --full
 
 bench: setup ## compare with the client libraries; BENCH=--json for one object a line

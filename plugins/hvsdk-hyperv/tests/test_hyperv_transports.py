@@ -16,7 +16,10 @@ CLOSED = {"locked": "locked out", "disabled": "disabled", "expired": "expired", 
 """States of an account, and CredSSP's word for each."""
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.full if name in KERBEROS else ()) for name in WAYS],
+)
 def shared_way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
     with started(request.param, tmp_path_factory.mktemp("login")) as way:
         yield way
