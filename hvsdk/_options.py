@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hvsdk._names import did_you_mean
+
 if TYPE_CHECKING:
     from hvsdk._driver.backend import Backend
 
@@ -64,7 +66,9 @@ def _converted(backend: Backend, name: str, value: Any) -> Any:
         plain = option.type is not str and isinstance(value, (bool, int, float))
         raise TypeError(f"{words} is {_called(option.type)}, not {value if plain else _called(type(value))}")
     if option.choices is not None and value not in option.choices:
-        raise ValueError(f"{words} is one of {', '.join(map(repr, option.choices))}")
+        near = did_you_mean(value, [one for one in option.choices if isinstance(one, str)])
+        meant = f" ({near})" if near else ""
+        raise ValueError(f"{words} is one of {', '.join(map(repr, option.choices))}{meant}")
     return value
 
 
@@ -96,4 +100,6 @@ def _called(kind: type) -> str:
 def _unknown(backend: Backend, name: str) -> TypeError:
     known = ", ".join(sorted(backend.options)) or "none"
     more = "; parameters of its client library go into the URL" if backend.pass_query else ""
-    return TypeError(f"{backend.name} has no option {name!r}; it has: {known}{more}")
+    near = did_you_mean(name, {*backend.options, *_ARGUMENTS, "username", "password"})
+    meant = f" ({near})" if near else ""
+    return TypeError(f"{backend.name} has no option {name!r}{meant}; it has: {known}{more}")

@@ -146,15 +146,22 @@ class Snapshot:
             cancel=cancel,
         )
 
-    def changed_blocks(self, since: Snapshot, disk: Disk | str) -> list[Extent]:
+    def changed_blocks(self, since: Snapshot | str, disk: Disk | str) -> list[Extent]:
         """Return what differs on a disk between an earlier snapshot and this one, for a copy of `since` to become one of this.
 
         Where no times are told and neither was made on the other, which one is earlier is for the caller to know.
 
+        Args:
+            since: The earlier snapshot of the same domain, or its id or name.
+            disk: One of the domain's disks, or its id.
+
         Raises:
             InvalidSpecError: `since` is this snapshot, a later one, or one of another domain.
+            SnapshotNotFoundError: The domain has none of that name.
         """
         domain = self._domain
+        if isinstance(since, str):
+            since = domain.snapshot(since)
         if not isinstance(since, Snapshot) or since._domain != domain:
             raise InvalidSpecError(
                 f"changed_blocks compares with an earlier snapshot of {domain!r}, not with {since!r}"

@@ -60,7 +60,8 @@ def test_whole_numbers_will_do_for_numbers(toy_backend):
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"sise": 1}, TypeError, "no option 'sise'; it has: color, loud, ratio, size"),
+        ({"sise": 1}, TypeError, r"no option 'sise' \(did you mean 'size'\?\); it has: color, loud, ratio, size"),
+        ({"verfy": False}, TypeError, r"no option 'verfy' \(did you mean 'verify'\?\); it has: color"),
         ({"size": "many"}, TypeError, "the option size of toy:// is a whole number, not 'many'"),
         ({"size": True}, TypeError, "size of toy:// is a whole number, not True"),
         ({"size": 1.5}, TypeError, "size of toy:// is a whole number, not 1.5"),
@@ -72,6 +73,7 @@ def test_whole_numbers_will_do_for_numbers(toy_backend):
         ({"size": "9" * 50 + "x"}, TypeError, "not '9{40}…'"),
         ({"color": 4}, TypeError, "color of toy:// is a text"),
         ({"color": "blue"}, ValueError, "'red', 'green'"),
+        ({"color": "gren"}, ValueError, r"'red', 'green' \(did you mean 'green'\?\)"),
         ({"port": 0}, ValueError, "1 to 65535"),
         ({"port": "x"}, TypeError, "port= is a number"),
         ({"timeout": 0}, ValueError, "above 0"),

@@ -259,6 +259,9 @@ class SnapshotTree(Kit):
         disk = domain.info.disks[0]
         old = domain.create_snapshot(names("old"))
         new = domain.create_snapshot(names("new"))
+        assert new.changed_blocks(old.id, disk.id) == new.changed_blocks(old, disk)
+        with pytest.raises(errors.SnapshotNotFoundError):
+            new.changed_blocks(names("no-such-snapshot"), disk)
         position = 0
         for extent in new.changed_blocks(old, disk):
             assert extent.offset >= position

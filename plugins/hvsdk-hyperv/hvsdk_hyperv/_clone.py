@@ -13,6 +13,7 @@ from __future__ import annotations
 import attrs
 from hvsdk.driver import FENCE_KEY, Deadline, DomainInfo, Task
 
+from hvsdk_hyperv._labels import refuse_name
 from hvsdk_hyperv._listing import ListingReads
 from hvsdk_hyperv._notes import read_notes
 
@@ -27,6 +28,7 @@ class CloneVerbs(ListingReads):
 
     def clone(self, native_id: str, name: str, *, linked: bool, deadline: Deadline) -> Task[DomainInfo]:
         """Copy a domain. What fails, or is cancelled, leaves no file and no machine, and the original as it was."""
+        refuse_name(name)
         record = self.call("domains.get", {"id": native_id, "include": ["config"]}, deadline=deadline)
         arguments = {"id": native_id, "name": name, "linked": linked, "notes": _for_a_copy(record["config"]["notes"])}
         return self.begin("clone.make", arguments, deadline=deadline, result=self.domain_info)

@@ -12,7 +12,7 @@ from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Hint, NicSp
 
 from hvsdk_hyperv._adapters import nic_arguments
 from hvsdk_hyperv._drives import disk_wish
-from hvsdk_hyperv._labels import LabelVerbs
+from hvsdk_hyperv._labels import LabelVerbs, wrong_name
 from hvsdk_hyperv._notes import Notes
 from hvsdk_hyperv._paths import pool_path
 
@@ -34,7 +34,6 @@ DOMAIN_HINTS: Final[Mapping[str, Hint]] = {
 """`DomainSpec.hints`."""
 _STEP: Final = 2 << 20
 _LEAST_MEMORY: Final = 32 << 20
-_LONGEST_NAME: Final = 100
 _FAMILIES: Final = {"windows": "MicrosoftWindows", "linux": "MicrosoftUEFICertificateAuthority"}
 
 
@@ -76,7 +75,7 @@ def _refuse(spec: DomainSpec) -> None:
         "machine": spec.machine is not None and "there is no choice of boards: firmware decides the generation",
         "smbios": bool(spec.smbios) and "what the guest reads there is made by the host",
         "guest_os": spec.guest_os not in (None, *_FAMILIES) and "it knows windows and linux",
-        "name": len(spec.name) > _LONGEST_NAME and f"names have {_LONGEST_NAME} characters at most",
+        "name": wrong_name(spec.name),
     }
     for name, why in wrong.items():
         if why:

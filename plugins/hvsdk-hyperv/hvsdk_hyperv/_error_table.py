@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hvsdk.driver import errors
 
-__all__ = ["CATEGORIES", "FAULTS", "HRESULTS", "IDS", "LASTING", "SUBCODES"]
+__all__ = ["CATEGORIES", "FAULTS", "HINTS", "HRESULTS", "IDS", "LASTING", "SUBCODES"]
 
 Kind = type[errors.HvsdkError]
 
@@ -98,3 +98,19 @@ SUBCODES: dict[str, Kind] = {
     "UnsupportedFeature": errors.UnsupportedError,
 }
 """Faults without a number, by the name that WS-Management gives them."""
+
+_LIMITS = (
+    "how many processors and how much memory a domain may have follows from this host, its Windows and the generation"
+)
+_VOLUMES = "host.storage_pool(…).volumes() lists them"
+HINTS: dict[tuple[Kind, str], str] = {
+    (errors.PowerStateError, "clone"): "shut it down first, or make a full clone",
+    (errors.PowerStateError, "create_snapshot"): "start() it first, or leave quiesce and memory out",
+    (errors.PowerStateError, "migrate"): "shut it down first, or migrate it live",
+    (errors.InvalidSpecError, "create_domain"): _LIMITS,
+    (errors.InvalidSpecError, "reconfigure"): _LIMITS,
+    (errors.VolumeNotFoundError, "create_domain"): _VOLUMES,
+    (errors.VolumeNotFoundError, "attach_disk"): _VOLUMES,
+    (errors.VolumeNotFoundError, "insert_media"): _VOLUMES,
+}
+"""What to do, by error and verb: where a script refused without saying it, and where Windows refused a specification."""

@@ -11,7 +11,7 @@ from hvsdk.driver import Operation, errors
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
 from hvsdk_hyperv._causes import causes
-from hvsdk_hyperv._error_table import CATEGORIES, FAULTS, HRESULTS, IDS, LASTING, SUBCODES
+from hvsdk_hyperv._error_table import CATEGORIES, FAULTS, HINTS, HRESULTS, IDS, LASTING, SUBCODES
 from hvsdk_hyperv._login_errors import LoginRefusedError, translated
 from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._shell import ShellEndedError
@@ -42,7 +42,12 @@ _OF_THE_DOMAIN = frozenset(
 def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
     """Return hvsdk's error for what a call raised; `None` for a bug of ours."""
     if isinstance(exc, RefusedError):
-        return _of_operation(exc, operation)
+        error = _of_operation(exc, operation)
+        if error.hint is None and (exc.kind is None) == isinstance(error, errors.InvalidSpecError):
+            error.hint = HINTS.get((type(error), operation.verb))
+        if isinstance(error, errors.BusyError) and error.hint and operation.arguments.get("disks") == "delete":
+            error.hint += '; disks="keep" removes the domain alone'
+        return error
     if isinstance(exc, WSManFaultError):
         return _of_fault(exc, operation)
     if isinstance(exc, LoginRefusedError):

@@ -6,6 +6,7 @@ Hyper-V has a name, one field of notes, and what a host does with a machine at i
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,10 +16,13 @@ from hvsdk.driver import Deadline, DomainInfo, Target, errors
 from hvsdk_hyperv._listing import ListingReads
 from hvsdk_hyperv._notes import Notes, read_notes
 
-__all__ = ["LabelVerbs"]
+__all__ = ["LabelVerbs", "refuse_name", "wrong_name"]
 
 _TRIES = 20
 _MOST_REMEMBERED = 256
+_LONGEST_NAME = 100
+_NO_CHARACTERS = frozenset({"Cc", "Zl", "Zp"})
+"""Categories of Unicode: controls, and what ends lines and paragraphs."""
 _NOTHING, _START, _IF_IT_RAN = "Nothing", "Start", "StartIfRunning"
 
 
@@ -39,6 +43,7 @@ class LabelVerbs(ListingReads):
 
     def rename(self, native_id: str, name: str, *, deadline: Deadline) -> DomainInfo:
         """Give it another name, in any state; its files keep theirs."""
+        refuse_name(name)
         record = self.call("labels.rename", {"id": native_id, "name": name}, deadline=deadline)
         return self.domain_info(record)
 
@@ -109,3 +114,23 @@ class LabelVerbs(ListingReads):
             if answer["done"]:
                 return
         raise errors.BusyError("the notes of the domain are being changed all the time", hint="try again later")
+
+
+def wrong_name(name: str) -> str | None:
+    """Return why a domain cannot be called so."""
+    if len(name) > _LONGEST_NAME:
+        return f"names have {_LONGEST_NAME} characters at most"
+    if any(unicodedata.category(one) in _NO_CHARACTERS for one in name):
+        return "names have no line breaks and no other control characters"
+    return None
+
+
+def refuse_name(name: str) -> None:
+    """Refuse a name that Hyper-V has for no domain.
+
+    Raises:
+        InvalidSpecError: It is one.
+    """
+    why = wrong_name(name)
+    if why is not None:
+        raise errors.InvalidSpecError(f"Hyper-V cannot call a domain {name!r}: {why}")

@@ -116,3 +116,30 @@ def test_a_bug_of_ours_stays_one() -> None:
 def test_a_host_that_cannot_be_reached_is_told_with_the_reason(url: str, told: str) -> None:
     with pytest.raises(errors.ConnectError, match=told):
         hvsdk.connect(url, password="x", timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "hint"),
+    [
+        ("clone", {"kind": "PowerState", "details": {"state": "Running"}}, "full clone"),
+        ("create_snapshot", {"kind": "PowerState", "details": {"state": "Off"}}, "leave quiesce"),
+        ("attach_disk", {"kind": "VolumeNotFound"}, "lists them"),
+        ("create_domain", {"id": "InvalidParameter,Set-VMProcessor", "category": "InvalidArgument"}, "processors"),
+    ],
+)
+def test_what_says_nothing_of_what_to_do_is_given_a_hint(verb: str, answer: dict[str, Any], hint: str) -> None:
+    error = translate(refused(**answer), Operation(id="1", verb=verb, backend="hyperv", host="h"))
+    assert hint in (error.hint or "")  # type: ignore[union-attr]
+
+
+def test_a_hint_about_limits_is_not_given_where_something_else_was_refused() -> None:
+    error = translate(refused(kind="InvalidSpec"), Operation(id="1", verb="create_domain", backend="hyperv", host="h"))
+    assert error is not None
+    assert error.hint is None
+
+
+def test_a_disk_that_another_domain_has_does_not_keep_a_domain_from_going() -> None:
+    deletion = Operation(id="1", verb="delete", backend="hyperv", host="h", arguments={"disks": "delete"})
+    error = translate(refused(kind="Busy", details={"lasting": True, "hint": "detach it there first"}), deletion)
+    assert error is not None
+    assert error.hint == 'detach it there first; disks="keep" removes the domain alone'

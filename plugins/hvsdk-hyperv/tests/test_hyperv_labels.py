@@ -73,8 +73,9 @@ def test_labels_round_trip(domain: hvsdk.Domain) -> None:
 
 def test_a_name_that_the_host_does_not_take_changes_nothing(domain: hvsdk.Domain) -> None:
     before = domain.name
-    with pytest.raises(hvsdk.errors.InvalidSpecError):
-        domain.rename("two\nlines")
+    for name, why in (("two\nlines", "no line breaks"), ("x" * 101, "100 characters at most")):
+        with pytest.raises(hvsdk.errors.InvalidSpecError, match=why):
+            domain.rename(name)
     domain.refresh()
     assert domain.name == before
 
