@@ -66,7 +66,7 @@ def _install(full: bool) -> bool:
 
 def _editable(full: bool, *more: str) -> Iterator[str]:
     kerberos = ("kerberos",) if full and _can_build_kerberos() else ()
-    extras = {ROOT: CORE, SIMULATORS: _extras(*kerberos, *more), HYPERV: _extras("credssp", *kerberos)}
+    extras = {ROOT: CORE, SIMULATORS: _extras(*kerberos, *more), HYPERV: _extras("credssp", "smb", *kerberos)}
     for directory in _distributions():
         yield "--editable"
         yield f"{directory}{extras.get(directory, '')}"

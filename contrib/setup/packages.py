@@ -18,6 +18,7 @@ BUILD: dict[str, str] = {
     "libvirt-dev": "the headers that libvirt-python is made from",
     "make": "runs the tasks",
     "pkg-config": "finds these headers",
+    "samba": "shares the files of a simulated Hyper-V host in tests",
 }
 KERBEROS: dict[str, str] = {
     "krb5-admin-server": "adds users to a realm for tests",

@@ -14,6 +14,12 @@ OPTIONS = {
         default="auto",
         choices=("auto", "ntlm", "kerberos", "credssp", "certificate", "basic"),
     ),
+    "disk_io": Option(
+        help="how disks are read: winrm, which works everywhere, or smb, which is faster and wants an administrator",
+        default="winrm",
+        choices=("winrm", "smb"),
+    ),
+    "smb_port": Option(help="port of SMB, for disk_io='smb'", type=int, default=445),
 }
 """Options of the backend."""
 

@@ -7,26 +7,25 @@ from collections.abc import Iterable, Iterator
 from hvsdk.driver import Capability, Deadline, DiskReader, Extent, errors
 
 from hvsdk_hyperv._disk_chain import ChainReader, extents_of, open_chain
+from hvsdk_hyperv._file_ways import FileWays
 from hvsdk_hyperv._layers import PARENT, Layer
-from hvsdk_hyperv._session import HyperVSession
-from hvsdk_hyperv._winrm_files import WinRmFiles
 
 __all__ = ["DiskIoReads"]
 
 
-class DiskIoReads(HyperVSession):
+class DiskIoReads(FileWays):
     """`open_disk` and `changed_blocks`."""
 
     def open_disk(self, native_id: str, disk_id: str, *, snapshot_id: str | None, deadline: Deadline) -> DiskReader:
-        """Open a disk with all that it lies on, at any place. Nothing on the host is held open or locked."""
-        return ChainReader(open_chain(WinRmFiles(self), self._path_of(native_id, disk_id, snapshot_id, deadline)))
+        """Open a disk with all that it lies on, at any place. By SMB its files are held open for it, by WinRM none is."""
+        return ChainReader(open_chain(self.host_files(), self._path_of(native_id, disk_id, snapshot_id, deadline)))
 
     def changed_blocks(
         self, native_id: str, disk_id: str, snapshot_id: str, since_id: str, *, deadline: Deadline
     ) -> Iterable[Extent]:
         """Return what is written in the files between two snapshots; `zero` is never told, for they may be read as well."""
         since = self._path_of(native_id, disk_id, since_id, deadline)
-        chain = open_chain(WinRmFiles(self), self._path_of(native_id, disk_id, snapshot_id, deadline))
+        chain = open_chain(self.host_files(), self._path_of(native_id, disk_id, snapshot_id, deadline))
         try:
             layers = chain.above(since)
             if layers is None:

@@ -29,7 +29,7 @@ WRONG = "not the password 4711"
 def test_the_backend_is_found_without_a_vendors_library() -> None:
     code = (
         "import hvsdk, sys, hvsdk_hyperv; assert 'hyperv' in [b.name for b in hvsdk.backends()];"
-        "assert not {'winrm', 'requests', 'spnego', 'pycdlib'} & set(sys.modules)"
+        "assert not {'winrm', 'requests', 'spnego', 'smbprotocol', 'pycdlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -37,7 +37,7 @@ def test_the_backend_is_found_without_a_vendors_library() -> None:
 def test_the_backend_names_its_schemes() -> None:
     (backend,) = hvsdk_backends()
     assert backend.schemes == ("hyperv", "hyperv+http")
-    assert set(backend.options) == {"transport"}
+    assert set(backend.options) == {"disk_io", "smb_port", "transport"}
 
 
 @pytest.mark.parametrize("transport", ["auto", "basic", "ntlm"])
