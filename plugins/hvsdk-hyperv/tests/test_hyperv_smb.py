@@ -41,8 +41,8 @@ PATH = "C:\\disks\\here.vhdx"
 
 
 @pytest.fixture(scope="module")
-def shared_samba(shared_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    with samba(tmp_path_factory.mktemp("samba"), shared_server) as running:
+def shared_samba(shared_server: Running) -> Iterator[Samba]:
+    with samba(shared_server) as running:
         yield running
 
 
@@ -53,10 +53,10 @@ def share(server: Running, shared_samba: Samba) -> Samba:
 
 
 @pytest.fixture
-def make_samba(server: Running, tmp_path: Path) -> Iterator[Callable[..., Samba]]:
+def make_samba(server: Running) -> Iterator[Callable[..., Samba]]:
     """Starts servers for one test: `make_samba(map_to_guest="bad user")`."""
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(samba(tmp_path / "samba", server, **settings))
+        yield lambda **settings: stack.enter_context(samba(server, **settings))
 
 
 @pytest.fixture
