@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hvsdk_simulators
 import pytest
+from hvsdk_simulators.samba import Samba
 
 pytestmark = pytest.mark.timeout(400)
 """All benchmarks, if small ones, run in the fixture: beside everything else that takes minutes."""
@@ -58,6 +59,8 @@ def test_there_is_a_row_for_each_figure(lines: list[str]) -> None:
     wanted += ["an unchanged snapshot / the listing", "diff() with 1 % changed", "bytes a domain, with a disk"]
     if has_go():
         wanted += ["pyvmomi, the same properties in bulk", "list_nodes() / summary", "suspend() and resume()"]
+    if os.environ.get("CI") or not Samba.missing():
+        wanted += ["by SMB / through WinRM"]
     if os.geteuid() == 0:
         wanted += ["over a socket", "Libcloud", "without its ARP look-up", "XMLDesc"]
     assert all(any(word in name for name in names) for word in wanted)

@@ -9,16 +9,20 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import hvsdk_simulators
 import winrm
+from hvsdk_simulators.samba import Samba
 
 import hvsdk
 from hvsdk_bench._measure import Row, compare
 
 LATENCY = 0.02
 RUNS = 5
+DISK_BYTES = 64 << 20
+PIECE_BYTES = 4 << 20
 ONE = "Get-VM -Id {} | Select-Object Id, Name, State | ConvertTo-Json"
 ALL = "ConvertTo-Json @(Get-VM | Select-Object Id, Name, State, ProcessorCount, MemoryStartup) -Compress"
 _TOOL = Path(__file__).resolve().parents[4] / "shared" / "tools" / "powershell"
@@ -45,6 +49,7 @@ def rows(runs: int, many: int) -> Iterator[Row]:
             )
         else:
             print("left out: Session.run_ps, which needs a PowerShell (HVSDK_POWERSHELL)", file=sys.stderr)
+    yield from _by_smb(few)
     with hvsdk_simulators.start("hyperv", domains=many, engine=engine) as server, _connect(server) as host:
         where = f"Hyper-V, {many:,} domains"
         yield _sends(f"{where}: request lines of domains()", server, host.domains)
@@ -59,14 +64,39 @@ def rows(runs: int, many: int) -> Iterator[Row]:
             )
 
 
+def _by_smb(runs: int) -> Iterator[Row]:
+    """Measure reading of a disk by SMB, where there is a Samba for it."""
+    if lacks := Samba.missing():
+        print(f"left out: reading disks by SMB, which needs {' and '.join(lacks)} (Debian: samba)", file=sys.stderr)
+        return
+    with hvsdk_simulators.start("hyperv", domains=0, engine="python") as server, _connect(server) as host:
+        disk = hvsdk.DiskSpec(size=DISK_BYTES, hints={"hyperv.provisioning": "fixed"})
+        spec = hvsdk.DomainSpec(name="read", vcpus=1, memory="512MiB", disks=[disk])
+        domain = host.create_domain(spec)
+        with Samba(server) as samba, _connect(server, disk_io="smb", smb_port=samba.port) as other:
+            by_smb = other.domain(domain.native_id)
+            yield compare(
+                f"Hyper-V: reading {DISK_BYTES >> 20} MiB of a disk by SMB / through WinRM",
+                lambda: _read(by_smb),
+                lambda: _read(domain),
+                target=0.5,
+                runs=runs,
+            )
+
+
+def _read(domain: hvsdk.Domain) -> None:
+    with domain.open_disk(domain.info.disks[0]) as reader:
+        for offset in range(0, reader.size, PIECE_BYTES):
+            reader.read(offset, PIECE_BYTES)
+
+
 def _powershell() -> str | None:
     return os.environ.get("HVSDK_POWERSHELL") or (str(_TOOL) if _TOOL.exists() else shutil.which("pwsh"))
 
 
-def _connect(server: hvsdk_simulators.Running) -> hvsdk.Host:
-    return hvsdk.connect(
-        server.url, password=server.password, verify=server.fingerprint or True, transport="basic", timeout=120.0
-    )
+def _connect(server: hvsdk_simulators.Running, **options: Any) -> hvsdk.Host:
+    wishes = {"password": server.password, "verify": server.fingerprint or True, "transport": "basic", "timeout": 120.0}
+    return hvsdk.connect(server.url, **wishes | options)
 
 
 def _run_ps(server: hvsdk_simulators.Running) -> Callable[[str], str]:

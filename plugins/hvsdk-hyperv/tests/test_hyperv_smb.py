@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -259,6 +260,20 @@ def test_closing_the_connection_closes_what_was_opened_on_it(server: Running, sh
         assert eventually(lambda: is_writable(write))
         with pytest.raises(errors.ConnectError, match="open the disk again"):
             files.read([Range(file, 0, 512)])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_leaves_the_connection_to_its_parent(server: Running, share: Samba) -> None:
+    content = put(share)
+    files = files_of(server, share)
+    file = files.open(PATH)
+    child = os.fork()
+    if not child:
+        files.cut()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert files.read([Range(file, 0, 512)]) == [content[:512]]
+    files.close([file])
 
 
 # ---- logins ----------------------------------------------------------------------------------------------
