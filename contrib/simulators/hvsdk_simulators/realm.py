@@ -18,14 +18,14 @@ _MODULES = ("k5test", "gssapi", "krb5")
 
 
 class Realm:
-    """A realm with the service `HTTP/localhost`, until the end of the `with` statement.
+    """A realm with the services `HTTP/localhost` and `cifs/localhost`, until the end of the `with` statement.
 
     Args:
         users: Passwords by name.
         name: Of the realm.
 
     Attributes:
-        keytab: File with the keys of the service.
+        keytab: File with the keys of the services.
         environment: What finds the realm, and its tickets, in the environment of a process.
     """
 
@@ -33,7 +33,14 @@ class Realm:
         k5test: Any = import_module("k5test")  # which has no types
         port = _free_port()
         here = f"127.0.0.1:{port}"
-        ports = {"kdc_ports": None, "kdc_tcp_ports": None, "kdc_listen": here, "kdc_tcp_listen": here}
+        # Samba that is in no domain lets in no ticket with a PAC, and WinRM's stand-in looks at none.
+        wishes = {
+            "disable_pac": "true",
+            "kdc_ports": None,
+            "kdc_tcp_ports": None,
+            "kdc_listen": here,
+            "kdc_tcp_listen": here,
+        }
         self._realm: Any = k5test.K5Realm(
             realm=name,
             portbase=port,
@@ -44,14 +51,15 @@ class Realm:
                 "libdefaults": {"dns_canonicalize_hostname": "false", "rdns": "false"},
                 "realms": {"$realm": {"kdc": here}},
             },
-            kdc_conf={"realms": {"$realm": ports}},
+            kdc_conf={"realms": {"$realm": wishes}},
         )
         self.keytab: str = self._realm.keytab
         self.environment: dict[str, str] = dict(self._realm.env)
         for user, password in users.items():
             self._realm.addprinc(user, password)
-        self._realm.addprinc("HTTP/localhost")
-        self._realm.extract_keytab("HTTP/localhost", self.keytab)
+        for service in ("HTTP/localhost", "cifs/localhost"):
+            self._realm.addprinc(service)
+            self._realm.extract_keytab(service, self.keytab)
 
     @staticmethod
     def missing() -> list[str]:

@@ -148,7 +148,8 @@ class Samba:
     def _add_user(self, name: str, password: str) -> None:
         """Let a user in as the account that this runs as, the only one that there is on every machine."""
         owner = pwd.getpwuid(os.getuid()).pw_name
-        (self._folder / "users").write_text(f"{owner} = {name}\n")
+        # The second form is what a ticket's name is taken for.
+        (self._folder / "users").write_text(f"{owner} = {name} TESTS\\{name}\n")
         command = [_path("pdbedit") or "pdbedit", "-s", str(self._config), "-a", "-t", "-u", owner]
         done = subprocess.run(command, input=f"{password}\n" * 2, capture_output=True, text=True, check=False)
         if done.returncode:

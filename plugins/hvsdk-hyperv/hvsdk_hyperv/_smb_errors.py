@@ -36,6 +36,10 @@ _RIGHTS: Final = (
     "C$ and its like are for administrators of the host: Hyper-V Administrators alone are none, nor are local accounts "
     "other than Administrator without LocalAccountTokenFilterPolicy; or " + OTHER_WAY
 )
+_TICKETS: Final = (
+    "klist shows whether there is a ticket, kinit gets one; the URL needs the host's full name, which the domain knows as "
+    "cifs/name or HOST/name, and the clocks must agree"
+)
 
 
 def no_line(told: str, hostname: str, port: int) -> errors.ConnectError:
@@ -54,15 +58,14 @@ def of_logins(transport: str, hostname: str, port: int) -> Iterator[None]:
     except SMBResponseException as exc:
         if exc.status in _FULL:
             raise errors.ConnectError("the host takes no more SMB sessions now", native_code=exc.status) from exc
-        told = "Windows refused the credentials, on SMB"
-        raise translated(LoginRefusedError(told, transport=transport, status=exc.status)) from exc
+        told, hint = "Windows refused the credentials, on SMB", _TICKETS if transport == "kerberos" else None
+        raise translated(LoginRefusedError(told, transport=transport, status=exc.status, hint=hint)) from exc
     except SMBAuthenticationError as exc:
-        told = (
-            "SMB could not log in: Kerberos gave no ticket for cifs/"
-            if transport == "kerberos"
-            else "SMB: no login to "
-        )
-        raise translated(LoginRefusedError(f"{told}{hostname}", transport=transport)) from exc
+        if transport == "kerberos":
+            raise errors.AuthenticationError(
+                f"Kerberos gave no ticket for cifs/{hostname}, which SMB wants", hint=_TICKETS
+            ) from exc
+        raise errors.AuthenticationError(f"SMB did not log in to {hostname}: {exc}") from exc
     except errors.HvsdkError:
         raise
     except Exception as exc:  # the library lets through what it stumbles over in an answer

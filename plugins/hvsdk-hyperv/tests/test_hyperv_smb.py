@@ -20,9 +20,10 @@ from typing import Any
 import hvsdk
 import pytest
 from hvsdk import errors
-from hvsdk.driver import KeyCredentials
+from hvsdk.driver import KerberosCredentials, KeyCredentials
 from hvsdk_simulators import Running
 from hyperv_disks import path_of, poke, spare_domain
+from hyperv_logins import PASSWORD, USER, kerberos_realm
 from hyperv_samba import Samba, samba
 from hyperv_support import connect, eventually, opened, target_of
 from smbprotocol.connection import Connection
@@ -331,6 +332,26 @@ def test_certificates_log_in_by_winrm_alone(make_server: Callable[..., Running],
     key = KeyCredentials(key_file=str(folder / "client.key"), certificate_file=str(folder / "client.pem"))
     with pytest.raises(errors.AuthenticationError, match="SMB logs nobody in"):
         files_of(server, share, credentials=lambda: key).open(PATH)
+
+
+def test_a_ticket_logs_in(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    with kerberos_realm() as realm:
+        for name, value in realm.environment.items():
+            monkeypatch.setenv(name, value)
+        keytab = {"kerberos_method": "dedicated keytab", "dedicated_keytab_file": f"FILE:{realm.keytab}"}
+        with samba(server, realm="HVSDK.TEST", **keytab) as running:
+            content = put(running)
+            wishes: dict[str, Any] = {"hostname": "localhost", "credentials": KerberosCredentials}
+            with pytest.raises(errors.AuthenticationError, match="no ticket for cifs/localhost"):
+                files_of(server, running, **wishes).open(PATH)
+            realm.log_in(USER, PASSWORD)
+            files = files_of(server, running, **wishes)
+            file = files.open(PATH)
+            assert files.read([Range(file, 0, 512)]) == [content[:512]]
+            files.close([file])
+            realm.log_in("stranger", PASSWORD)
+            with pytest.raises(errors.AuthenticationError):
+                files_of(server, running, username=None, **wishes).open(PATH)
 
 
 # ---- what is not there, or not allowed -------------------------------------------------------------------
