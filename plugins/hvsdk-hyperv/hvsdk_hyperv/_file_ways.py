@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from hvsdk.driver import Deadline, Target, errors
 
 from hvsdk_hyperv._host_files import HostFiles
+from hvsdk_hyperv._records import moment
 from hvsdk_hyperv._session import HyperVSession
 from hvsdk_hyperv._winrm_files import WinRmFiles
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from hvsdk_hyperv._smb_files import SmbFiles
 
 __all__ = ["FileWays"]
+
+_SAME_TIME: Final = timedelta(seconds=2)
+"""File systems keep times more or less exactly."""
 
 
 class FileWays(HyperVSession):
@@ -40,9 +45,24 @@ class FileWays(HyperVSession):
             return WinRmFiles(self)
         from hvsdk_hyperv._smb_files import SmbFiles  # with the library, which is an extra
 
-        files = SmbFiles(self.target)
+        files = SmbFiles(self.target, self._confirm)
         self._by_smb.add(files)
         return files
+
+    def _confirm(self, path: str, size: int, written: datetime) -> None:
+        """Ask through WinRM for a file that was found by SMB: a proxy or a tunnel may lead to another machine than SMB.
+
+        Raises:
+            ConnectError: It is another file.
+        """
+        seen = self.repeatable("disk_io.stat", {"path": path}, deadline=self.soon())
+        at = moment(seen["written"])
+        if seen["size"] == size and at is not None and abs(at - written.astimezone(UTC)) <= _SAME_TIME:
+            return
+        raise errors.ConnectError(
+            f"by SMB {path} is another file than through WinRM: another machine answers there, or it was just replaced",
+            hint="name the host itself in the URL, no proxy and no end of a tunnel; or connect(…, disk_io='winrm')",
+        )
 
     def close(self) -> None:
         self._cut_files()

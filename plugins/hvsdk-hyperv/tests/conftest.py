@@ -10,6 +10,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 from hvsdk_simulators import Running
+from hyperv_samba import Samba, samba
 from hyperv_support import connect, opened, powershell
 
 from hvsdk_hyperv._driver import HyperVDriver
@@ -77,6 +78,27 @@ def make_server() -> Iterator[Callable[..., Running]]:
             return stack.enter_context(hvsdk_simulators.start("hyperv", **wishes))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def shared_samba(shared_server: Running) -> Iterator[Samba]:
+    """A file server with the files of the host that tests share. Use `share`."""
+    with samba(shared_server) as running:
+        yield running
+
+
+@pytest.fixture
+def share(shared_samba: Samba) -> Samba:
+    """The file server that tests share, with the files that there are now."""
+    shared_samba.publish()
+    return shared_samba
+
+
+@pytest.fixture
+def make_samba(server: Running) -> Iterator[Callable[..., Samba]]:
+    """Starts file servers for one test: `make_samba(map_to_guest="bad user")`."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(samba(server, **settings))
 
 
 @pytest.fixture

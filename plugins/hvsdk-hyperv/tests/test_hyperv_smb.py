@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -11,54 +10,24 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hvsdk
 import pytest
 from hvsdk import errors
-from hvsdk.driver import KerberosCredentials, KeyCredentials
 from hvsdk_simulators import Running
 from hyperv_disks import path_of, poke, spare_domain
-from hyperv_logins import PASSWORD, USER, kerberos_realm
-from hyperv_samba import Samba, samba
+from hyperv_samba import PATH, Samba, another_client, files_of, is_writable, put, workers
 from hyperv_support import connect, eventually, opened, target_of
-from smbprotocol.connection import Connection
-from smbprotocol.exceptions import SharingViolation
-from smbprotocol.open import CreateDisposition, FilePipePrinterAccessMask, ImpersonationLevel, Open, ShareAccess
-from smbprotocol.session import Session
-from smbprotocol.tree import TreeConnect
 from test_hyperv_disk_io import MIB, head, made_by_qemu
 
 from hvsdk_hyperv._disk_chain import ChainReader, open_chain
 from hvsdk_hyperv._host_files import Range
 from hvsdk_hyperv._smb_files import SmbFiles
-from hvsdk_hyperv._smb_paths import share_of
 
 a_domain = contextmanager(spare_domain)
-PATH = "C:\\disks\\here.vhdx"
-
-
-@pytest.fixture(scope="module")
-def shared_samba(shared_server: Running) -> Iterator[Samba]:
-    with samba(shared_server) as running:
-        yield running
-
-
-@pytest.fixture
-def share(server: Running, shared_samba: Samba) -> Samba:
-    shared_samba.publish()
-    return shared_samba
-
-
-@pytest.fixture
-def make_samba(server: Running) -> Iterator[Callable[..., Samba]]:
-    """Starts servers for one test: `make_samba(map_to_guest="bad user")`."""
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(samba(server, **settings))
 
 
 @pytest.fixture
@@ -72,55 +41,7 @@ def spare(server: Running, by_smb: hvsdk.Host) -> Iterator[hvsdk.Domain]:
     yield from spare_domain(by_smb, "shared")
 
 
-def files_of(server: Running, running: Samba, **more: Any) -> SmbFiles:
-    options = {"disk_io": "smb", "smb_port": running.port} | more.pop("options", {})
-    return SmbFiles(target_of(server, options=options, **more))
-
-
-def put(running: Samba, size: int = 2 * MIB, path: str = PATH) -> bytes:
-    """Put a file among the host's, and return what is in it."""
-    content = bytes(number * 7 % 251 for number in range(4096)) * (size // 4096)
-    running.place(path).write_bytes(content)
-    return content
-
-
-@contextmanager
-def another_client(server: Running, running: Samba, path: str = PATH) -> Iterator[Callable[[], Any]]:
-    """Log in once more; what is given opens the file for writing."""
-    connection = Connection(uuid.uuid4(), "127.0.0.1", running.port)
-    connection.connect(timeout=20)
-    try:
-        session = Session(connection, server.username, server.password, auth_protocol="ntlm")
-        session.connect()
-        tree = TreeConnect(session, r"\\127.0.0.1\C$")
-        tree.connect()
-
-        def write() -> Any:
-            file = Open(tree, path.removeprefix("C:\\"))
-            everybody = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE
-            access = FilePipePrinterAccessMask.FILE_WRITE_DATA
-            file.create(ImpersonationLevel.Impersonation, access, 0, everybody, CreateDisposition.FILE_OPEN, 0)
-            return file
-
-        yield write
-    finally:
-        connection.disconnect(close=True, timeout=10)
-
-
-def is_writable(write: Callable[[], Any]) -> bool:
-    try:
-        write().close()
-    except SharingViolation:
-        return False
-    return True
-
-
-def workers() -> int:
-    """Return how many threads the library has."""
-    return sum(one.name.startswith("msg_worker") for one in threading.enumerate())
-
-
-# ---- bytes -----------------------------------------------------------------------------------------------
+# ---- bytes ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("subformat", ["dynamic", "fixed"])
@@ -204,7 +125,7 @@ def test_linked_clones_are_read_with_what_they_lie_on(server: Running, share: Sa
         copy.delete(disks="delete")
 
 
-# ---- nobody writes meanwhile -----------------------------------------------------------------------------
+# ---- nobody writes meanwhile ----------------------------------------------------------------------------
 
 
 def test_a_file_that_somebody_writes_is_busy(server: Running, share: Samba) -> None:
@@ -251,12 +172,15 @@ def test_a_disk_that_was_forgotten_is_let_go(server: Running, share: Samba) -> N
     assert eventually(lambda: not workers())
 
 
-def test_closing_the_connection_closes_what_was_opened_on_it(server: Running, share: Samba) -> None:
-    put(share)
-    with another_client(server, share) as write:
+def test_closing_the_connection_closes_what_was_opened_on_it(
+    server: Running, share: Samba, spare: hvsdk.Domain
+) -> None:
+    share.publish()
+    path = path_of(spare)
+    with another_client(server, share, path) as write:
         with opened(server, options={"disk_io": "smb", "smb_port": share.port}) as driver:
             files = driver.host_files()
-            file = files.open(PATH)
+            file = files.open(path)
             assert not is_writable(write)
         assert eventually(lambda: is_writable(write))
         with pytest.raises(errors.ConnectError, match="open the disk again"):
@@ -277,149 +201,22 @@ def test_a_forked_child_leaves_the_connection_to_its_parent(server: Running, sha
     files.close([file])
 
 
-# ---- logins ----------------------------------------------------------------------------------------------
-
-
-def test_a_wrong_password_is_told_and_shown_nowhere(
-    server: Running, share: Samba, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    files = files_of(server, share, password="wrong-secret-word")
-    with pytest.raises(errors.AuthenticationError, match="refused the credentials") as caught:
-        files.open(PATH)
-    assert "secret-word" not in caplog.text + str(caught.value) + repr(files)
+def test_the_file_of_another_machine_is_not_read(server: Running, share: Samba, spare: hvsdk.Domain) -> None:
+    share.publish()
+    place = share.place(path_of(spare))
+    content = place.read_bytes()
+    place.unlink()
+    place.write_bytes(content + bytes(512))
+    with pytest.raises(errors.ConnectError, match="another file than through WinRM"):
+        spare.open_disk(spare.info.disks[0])
+    place.write_bytes(content)
+    os.utime(place, (1_000_000_000, 1_000_000_000))
+    with pytest.raises(errors.ConnectError, match="another file than through WinRM"):
+        spare.open_disk(spare.info.disks[0])
     assert eventually(lambda: not workers())
 
 
-def test_a_login_leaves_no_password_in_the_log(server: Running, share: Samba, caplog: pytest.LogCaptureFixture) -> None:
-    put(share)
-    caplog.set_level(logging.DEBUG)
-    files = files_of(server, share)
-    files.close([files.open(PATH)])
-    assert server.username in caplog.text
-    assert server.password not in caplog.text
-
-
-def test_a_guest_is_refused(server: Running, make_samba: Callable[..., Samba]) -> None:
-    running = make_samba(map_to_guest="bad password")
-    put(running)
-    with pytest.raises(errors.AuthenticationError, match="guest"):
-        files_of(server, running, password="wrong").open(PATH)
-
-
-@pytest.mark.parametrize("settings", [{"server_smb_encrypt": "off"}, {"server_max_protocol": "SMB2_10"}], ids=str)
-def test_a_server_that_does_not_encrypt_gets_no_login(
-    server: Running, make_samba: Callable[..., Samba], settings: dict[str, str]
-) -> None:
-    running = make_samba(log_level="3", **settings)
-    with pytest.raises(errors.ConnectError, match="no SMB 3 with encryption"):
-        files_of(server, running).open(PATH)
-    assert server.username not in running.log().split("smbd version")[-1]
-
-
-def test_a_server_that_insists_on_encryption_is_read(server: Running, make_samba: Callable[..., Samba]) -> None:
-    running = make_samba(server_smb_encrypt="required")
-    content = put(running)
-    files = files_of(server, running)
-    file = files.open(PATH)
-    assert files.read([Range(file, 0, len(content))]) == [content]
-    files.close([file])
-
-
-def test_certificates_log_in_by_winrm_alone(make_server: Callable[..., Running], share: Samba) -> None:
-    server = make_server(client_certificates=True)
-    folder = Path(str(server.certificates))
-    key = KeyCredentials(key_file=str(folder / "client.key"), certificate_file=str(folder / "client.pem"))
-    with pytest.raises(errors.AuthenticationError, match="SMB logs nobody in"):
-        files_of(server, share, credentials=lambda: key).open(PATH)
-
-
-def test_a_ticket_logs_in(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    with kerberos_realm() as realm:
-        for name, value in realm.environment.items():
-            monkeypatch.setenv(name, value)
-        keytab = {"kerberos_method": "dedicated keytab", "dedicated_keytab_file": f"FILE:{realm.keytab}"}
-        with samba(server, realm="HVSDK.TEST", **keytab) as running:
-            content = put(running)
-            wishes: dict[str, Any] = {"hostname": "localhost", "credentials": KerberosCredentials}
-            with pytest.raises(errors.AuthenticationError, match="no ticket for cifs/localhost"):
-                files_of(server, running, **wishes).open(PATH)
-            realm.log_in(USER, PASSWORD)
-            files = files_of(server, running, **wishes)
-            file = files.open(PATH)
-            assert files.read([Range(file, 0, 512)]) == [content[:512]]
-            files.close([file])
-            realm.log_in("stranger", PASSWORD)
-            with pytest.raises(errors.AuthenticationError):
-                files_of(server, running, username=None, **wishes).open(PATH)
-
-
-# ---- what is not there, or not allowed -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", ["C:\\disks\\none.vhdx", "C:\\none\\a.vhdx", "C:\\disks", "C:\\disks\\a\nb.vhdx"])
-def test_no_such_file(server: Running, share: Samba, path: str) -> None:
-    put(share)
-    with pytest.raises(errors.NotFoundError, match="there is no file"):
-        files_of(server, share).open(path)
-    assert eventually(lambda: not workers())
-
-
-def test_no_such_share(server: Running, share: Samba) -> None:
-    with pytest.raises(errors.NotFoundError, match="has no share") as caught:
-        files_of(server, share).open("E:\\disks\\here.vhdx")
-    assert "winrm" in (caught.value.hint or "")
-
-
-def test_a_share_that_the_user_may_not_use(server: Running, share: Samba) -> None:
-    with pytest.raises(errors.PermissionDeniedError, match="may not read") as caught:
-        files_of(server, share).open("D:\\disks\\here.vhdx")
-    assert "Hyper-V Administrators" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("path", "place"),
-    [
-        ("C:\\VMs\\a.vhdx", ("C$", "VMs\\a.vhdx")),
-        ("c:/VMs/../other/a.vhdx", ("C$", "other\\a.vhdx")),
-        ("\\\\?\\C:\\VMs\\a.vhdx", ("C$", "VMs\\a.vhdx")),
-        ("C:\\ClusterStorage\\Volume1\\a.vhdx", ("C$", "ClusterStorage\\Volume1\\a.vhdx")),
-        ("\\\\HV-1.example\\vms\\a.vhdx", ("vms", "a.vhdx")),
-    ],
-)
-def test_paths_are_found_among_the_shares(path: str, place: tuple[str, str]) -> None:
-    assert share_of(path, "hv-1.example") == place
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "\\\\evil.example\\vms\\a.vhdx",
-        "//evil.example/vms/a.vhdx",
-        "\\\\hv-1.example@8080\\vms\\a.vhdx",
-        "\\\\hv-1\\vms\\a.vhdx",
-    ],
-)
-def test_the_login_goes_to_no_other_server(path: str) -> None:
-    with pytest.raises(errors.UnsupportedError, match=r"for hv-1\.example alone"):
-        share_of(path, "hv-1.example")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("", "a.vhdx", "C:a.vhdx", "C:\\", "\\VMs\\a.vhdx", "\\\\.\\PhysicalDrive0", "\\\\.\\C:\\a.vhdx"),
-        *("\\\\?\\Volume{9d5e0a5c-0000-0000-0000-100000000000}\\a.vhdx", "\\\\?\\UNC\\evil\\share\\a.vhdx"),
-        *("\\\\?\\GLOBALROOT\\Device\\x\\y", "C:\\a.vhdx:stream", "C:\\a\0.vhdx", "C:\\*.vhdx", "C:\\a\ud800.vhdx"),
-        "\\\\hv-1.example\\a:b\\a.vhdx",
-    ],
-)
-def test_hostile_names_are_of_no_file(path: str) -> None:
-    with pytest.raises(errors.NotFoundError):
-        share_of(path, "hv-1.example")
-
-
-# ---- a server that goes away -----------------------------------------------------------------------------
+# ---- a server that goes away ----------------------------------------------------------------------------
 
 
 def test_nobody_listens(server: Running) -> None:
@@ -483,7 +280,7 @@ def test_a_server_that_freezes_is_left_when_a_disk_is_closed(server: Running, ma
     assert eventually(lambda: not workers())
 
 
-# ---- the option ------------------------------------------------------------------------------------------
+# ---- the option -----------------------------------------------------------------------------------------
 
 
 def test_it_is_asked_for_in_the_url_as_well(server: Running, share: Samba) -> None:
