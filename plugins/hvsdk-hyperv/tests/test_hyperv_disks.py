@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hvsdk import DiskSpec, PowerState, errors
 from hvsdk_simulators import Running
+from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+from hvsdk_simulators.hyperv.world import World
+from hyperv_engines import OFF, Engine
 from hyperv_making import FOLDER, MIB, Lab, lab_on
+from hyperv_support import powershell
+
+from hvsdk_hyperv._drives import disk_wish
 
 
 @pytest.fixture
@@ -144,3 +154,24 @@ def test_a_disk_of_another_domain_is_not_attached(lab: Lab) -> None:
     with pytest.raises(errors.BusyError, match=first.name):
         second.attach_disk(DiskSpec(source=disk.source))
     assert second.refresh().disks == ()
+
+
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_a_controller_that_came_although_it_failed_goes_again(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "powershell":
+        powershell()
+    with Engine(engine, tmp_path) as host:
+        make, hardware = registry.CMDLETS["Add-VMScsiController"], host.world.vms[UUID(OFF)].hardware
+        hardware.scsi_controllers = 0
+
+        def cut_off(world: World, bound: registry.Bound) -> Any:
+            list(make(world, bound) or ())
+            raise CmdletError("OperationStopped", "OperationStopped", "The pipeline has been stopped.")
+
+        monkeypatch.setitem(registry.CMDLETS, "Add-VMScsiController", cut_off)
+        answer = host.ask("disks.attach", {"id": OFF, "wish": disk_wish(DiskSpec(size="4MiB", bus="scsi"))})
+        assert "stopped" in answer["error"]["message"]
+        assert hardware.scsi_controllers == 0
+        assert len(list(tmp_path.iterdir())) == 2

@@ -219,7 +219,10 @@ function Move-Original($VM, $Drives, $Made, $Moved) {
 function Undo-Copy($VM, $New, $Moved, $Made) {
     # Takes back what was made for a copy that failed, as far as nobody has used it: an original that was started meanwhile
     # keeps its new disks, on which it has written.
-    if ($null -ne $New) { Remove-VM -VM $New -Force }
+    if ($null -ne $New) {
+        # One that stays keeps its disks, and the first error is what is told.
+        try { Remove-VM -VM $New -Force } catch { return }
+    }
     $kept = @{}
     foreach ($one in $Moved) {
         $kept[$one.own] = $true

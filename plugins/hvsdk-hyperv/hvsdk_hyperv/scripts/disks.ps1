@@ -109,6 +109,14 @@ function Confirm-NotThere($VM, $Path) {
     }
 }
 
+function Remove-NewController($VM, $Count) {
+    # Removes a SCSI controller that came to so many, unless it is in use: also where it came and nobody was told.
+    foreach ($one in @(Get-VMScsiController -VM $VM)) {
+        if ($one.ControllerNumber -lt $Count -or @($one.Drives | Where-Object { $_ }).Count) { continue }
+        try { Remove-VMScsiController -VMScsiController $one } catch { $null = $_ }
+    }
+}
+
 function Add-WishedDrive($VM, $Wish) {
     # Adds a disk or drive with all that belongs to it, and returns it; what fails leaves nothing behind.
     $bus = Get-Bus $VM $Wish.bus ($Wish.device -eq 'cdrom')
@@ -128,7 +136,7 @@ function Add-WishedDrive($VM, $Wish) {
         $needsController = $true
     }
     $file = @{ path = $null; made = $false }
-    $added = $null
+    $controllers = @(Get-VMScsiController -VM $VM).Count
     $done = $false
     try {
         $file = Get-DiskFile $VM $Wish
@@ -137,12 +145,12 @@ function Add-WishedDrive($VM, $Wish) {
             if ($Wish.shared) { Confirm-NoGround @($file.path) 'attached' @(Get-UsedFiles) }
             else { Confirm-Unused @($file.path) "$($VM.Id)".ToLowerInvariant() 'attached' }
         }
-        if ($needsController) { $added = Add-VMScsiController -VM $VM -Passthru; $place = Get-FreePlace $VM $bus }
+        if ($needsController) { Add-VMScsiController -VM $VM; $place = Get-FreePlace $VM $bus }
         $drive = Add-Drive $VM $Wish $place $bus $file.path
         $done = $true
     } finally {
         if (-not $done) {
-            if ($added) { try { Remove-VMScsiController -VMScsiController $added } catch { $null = $_ } }
+            if ($needsController) { Remove-NewController $VM $controllers }
             if ($file.made) { Remove-IfThere $file.path }
         }
     }

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from hvsdk_simulators.hyperv.cmdlets.chains import file_at
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
 from .domains import adapter_id, domain_record, drive_id
@@ -338,7 +339,10 @@ def _move_original(host: Host, vm: Any, drives: list[Any], made: list[str], move
 
 def _undo(host: Host, vm: Any, new: Any, moved: list[dict[str, Any]], made: list[str]) -> None:
     if new is not None:
-        host.run("Remove-VM", VM=[new], Force=True)
+        try:
+            host.run("Remove-VM", VM=[new], Force=True)
+        except CmdletError:
+            return
     kept = set()
     for one in moved:
         own = one["own"]

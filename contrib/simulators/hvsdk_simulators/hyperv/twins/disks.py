@@ -137,6 +137,13 @@ def _needs_controller(host: Host, vm: Any, bus: str) -> None:
         raise RefusalError("PowerState", text, state=vm["State"], hint="shut it down first")
 
 
+def _remove_new_controller(host: Host, vm: Any, count: int) -> None:
+    for one in host.run("Get-VMScsiController", VM=[vm]):
+        if one["ControllerNumber"] >= count and not one["Drives"]:
+            with contextlib.suppress(CmdletError):
+                host.run("Remove-VMScsiController", VMScsiController=[one])
+
+
 def add_wished_drive(host: Host, vm: Any, wish: dict[str, Any]) -> Any:
     """Add a disk or drive with all that belongs to it: the twin of `Add-WishedDrive`."""
     bus = _bus(vm, wish.get("bus"), wish["device"] == "cdrom")
@@ -144,7 +151,9 @@ def add_wished_drive(host: Host, vm: Any, wish: dict[str, Any]) -> Any:
     place = _free_place(host, vm, bus)
     if place is None:
         _needs_controller(host, vm, bus)
-    path, made, added, done = None, False, None, False
+    path, made, done = None, False, False
+    controllers = len(host.run("Get-VMScsiController", VM=[vm]))
+    needs_controller = place is None
     try:
         path, made = _disk_file(host, vm, wish)
         if path and not made and wish["device"] != "cdrom":
@@ -154,16 +163,15 @@ def add_wished_drive(host: Host, vm: Any, wish: dict[str, Any]) -> Any:
             else:
                 confirm_unused(host, [path], str(vm["Id"]).lower(), "attached")
         if place is None:
-            added = host.one("Add-VMScsiController", VM=[vm], Passthru=True)
+            host.run("Add-VMScsiController", VM=[vm])
             place = _free_place(host, vm, bus)
         assert place is not None, "a new controller has room"
         drive = _add(host, vm, wish, place, bus, path)
         done = True
     finally:
         if not done:
-            if added is not None:
-                with contextlib.suppress(CmdletError):
-                    host.run("Remove-VMScsiController", VMScsiController=[added])
+            if needs_controller:
+                _remove_new_controller(host, vm, controllers)
             if made and path:
                 remove_if_there(host, path)
     return drive
