@@ -20,7 +20,7 @@ PROGRAM = """
 import json, sys, time
 import hvsdk
 
-fleet = hvsdk.Fleet(json.loads(sys.stdin.read()), deadline=3)
+fleet = hvsdk.Fleet(json.loads(sys.stdin.read()), deadline=10)
 began = time.monotonic()
 found = fleet.domains(include=["config"])
 kinds = {failure.host: failure.kind for failure in found.failures}
@@ -71,4 +71,4 @@ def test_the_process_leaves_soon_whatever_trickles_or_stands_still(servers: dict
             program.kill()
     assert told["answered"] == ["xen"]
     assert told["kinds"] == dict.fromkeys(sorted(servers.keys() - {"xen"}), "OperationTimeout")
-    assert told["seconds"] < 3 * 1.3 + 5
+    assert told["seconds"] < 1.3 * 10 + 5
