@@ -86,7 +86,7 @@ class RecordedDomain(Record):
 
     Attributes:
         host: What the fleet calls the host that it is on.
-        info: Its record; `seen_at` is `last_seen`.
+        info: Its record; `seen_at` is `last_seen`. In `to_dict()` its fields are beside the others.
         first_seen: When it was first recorded there, without a gap since.
         last_seen: When its host last answered, up to this snapshot.
         stale: Whether its host did not answer for this snapshot, or was not asked: it is shown as last known.
@@ -96,7 +96,6 @@ class RecordedDomain(Record):
 
     host: str
     info: DomainInfo
-    """In `to_dict()` its fields, beside the others."""
     first_seen: datetime
     last_seen: datetime
     stale: bool = False
