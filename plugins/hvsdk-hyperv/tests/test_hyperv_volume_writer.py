@@ -210,7 +210,7 @@ def test_zeros_do_not_travel(server: Running, host: hvsdk.Host) -> None:
 
 @pytest.fixture
 def filled(server: Running, host: hvsdk.Host) -> Iterator[hvsdk.Volume]:
-    volume = host.storage_pools()[0].create_volume(VolumeSpec(name="filled", size="16MiB"))
+    volume = host.storage_pools()[0].create_volume(VolumeSpec(name="filled", size="8MiB"))
     poke(server, volume.id, b"before")
     yield volume
     server.clear_faults()
@@ -219,7 +219,7 @@ def filled(server: Running, host: hvsdk.Host) -> Iterator[hvsdk.Volume]:
 
 def closing(volume: hvsdk.Volume) -> hvsdk.VolumeWriter:
     writer = volume.open_writer()
-    for at in range(0, 16 * MIB, MIB):
+    for at in range(0, 6 * MIB, MIB):
         writer.write(at, os.urandom(MIB))
     return writer
 
@@ -227,7 +227,7 @@ def closing(volume: hvsdk.Volume) -> hvsdk.VolumeWriter:
 @pytest.mark.parametrize(
     "fault", ["Send:drop-before:1", "Receive:drop-after:1", "Send:shell-gone:1", "Send:process-gone:1"]
 )
-@pytest.mark.parametrize("after", [0, 5, 30])
+@pytest.mark.parametrize("after", [0, 5, 12])
 def test_what_breaks_once_does_not_break_the_writing(
     server: Running, filled: hvsdk.Volume, fault: str, after: int
 ) -> None:
@@ -291,7 +291,7 @@ def test_giving_up_in_the_middle_leaves_the_volume_as_it_was(server: Running, fi
 
 
 def test_a_volume_that_is_gone_when_it_is_to_be_replaced(server: Running, host: hvsdk.Host) -> None:
-    volume = host.storage_pools()[0].create_volume(VolumeSpec(name="vanishes", size="16MiB"))
+    volume = host.storage_pools()[0].create_volume(VolumeSpec(name="vanishes", size="8MiB"))
     writer = closing(volume)
     server.act("file", path=volume.id, gone=True)
     with pytest.raises(errors.VolumeNotFoundError):
@@ -302,11 +302,11 @@ def test_a_volume_that_is_gone_when_it_is_to_be_replaced(server: Running, host: 
 
 def test_one_request_a_mebibyte(server: Running) -> None:
     with connect(server) as host:
-        volume = host.storage_pools()[0].create_volume(VolumeSpec(name="counted", size="16MiB"))
+        volume = host.storage_pools()[0].create_volume(VolumeSpec(name="counted", size="8MiB"))
         writer = closing(volume)
         server.reset_counts()
         writer.close()
-        assert server.counts()["Receive"] <= 16 + 8
+        assert server.counts()["Receive"] <= 6 + 8
         volume.delete()
 
 
