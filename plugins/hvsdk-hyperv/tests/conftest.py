@@ -10,6 +10,7 @@ import hvsdk
 import hvsdk_simulators
 import pytest
 from hvsdk_simulators import Running
+from hyperv_making import Lab
 from hyperv_samba import Samba, samba
 from hyperv_support import connect, opened, powershell
 
@@ -64,6 +65,19 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]
     server: Running = request.getfixturevalue(request.param)
     with connect(server) as host:
         yield server, host
+
+
+@pytest.fixture
+def lab(place: tuple[Running, hvsdk.Host]) -> Iterator[Lab]:
+    """The same, with what a test makes there, which is taken away."""
+    server, host = place
+    server.clear_faults()
+    lab = Lab(server, host)
+    try:
+        yield lab
+    finally:
+        server.clear_faults()
+        lab.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,12 +17,6 @@ from hvsdk_simulators.hyperv.world import World
 from hyperv_engines import OFF, RUNNING, Engine
 from hyperv_making import FOLDER, Lab, lab_on
 from hyperv_support import powershell
-
-
-@pytest.fixture
-def lab(either: Running) -> Iterator[Lab]:
-    with lab_on(either) as lab:
-        yield lab
 
 
 def test_disks_that_stay_are_whole_and_named_as_before(lab: Lab) -> None:

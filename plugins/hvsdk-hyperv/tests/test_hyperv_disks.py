@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,6 @@ from hyperv_making import FOLDER, MIB, Lab, lab_on
 from hyperv_support import powershell
 
 from hvsdk_hyperv._drives import disk_wish
-
-
-@pytest.fixture
-def lab(either: Running) -> Iterator[Lab]:
-    with lab_on(either) as lab:
-        yield lab
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["off", "running"])

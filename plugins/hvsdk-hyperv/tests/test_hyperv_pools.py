@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hvsdk import DiskSpec, errors
-from hvsdk_simulators import Running
-from hyperv_making import FOLDER, Lab, lab_on
-
-
-@pytest.fixture
-def lab(either: Running) -> Iterator[Lab]:
-    with lab_on(either) as lab:
-        yield lab
+from hyperv_making import FOLDER, Lab
 
 
 def test_the_hosts_own_folder_is_a_pool(lab: Lab) -> None:

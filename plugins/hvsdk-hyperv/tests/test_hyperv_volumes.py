@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hvsdk import DiskSpec, errors
-from hvsdk_simulators import Running
 from hvsdk_simulators.hyperv.cmdlets.clusters import node_states
 from hyperv_engines import Engine
-from hyperv_making import FOLDER, MIB, Lab, lab_on
+from hyperv_making import FOLDER, MIB, Lab
 from hyperv_support import powershell
-
-
-@pytest.fixture
-def lab(either: Running) -> Iterator[Lab]:
-    with lab_on(either) as lab:
-        yield lab
 
 
 def test_a_new_volume_is_a_dynamic_vhdx(lab: Lab) -> None:
