@@ -21,8 +21,9 @@ __all__ = ["Samba"]
 _PROGRAMS = ("smbd", "pdbedit")
 _FOLDERS = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 _START_SECONDS = 30.0
-_STOP_SECONDS = 10.0
 _DIRECTORIES = ("private", "lock", "state", "cache", "pid", "ncalrpc")
+_GUARD = '("$@"; kill -KILL 0) & read -r _; kill -KILL 0'
+"""Ends the whole group with the server, and when whoever started it is gone, which its standard input tells."""
 _CONFIG = """
 [global]
 server role = standalone server
@@ -136,12 +137,8 @@ class Samba:
         """End it, and remove its files. Twice is harmless."""
         process = self._process
         if process is not None:
-            self.send(signal.SIGCONT)
-            self.send(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_SECONDS)
-            self.send(signal.SIGKILL)  # those that it left
-            process.wait()
+            self.send(signal.SIGKILL)
+            process.communicate()
             self._process = None
         self._directory.cleanup()
 
@@ -158,7 +155,13 @@ class Samba:
     def _start(self) -> None:
         command = [_path("smbd") or "smbd", "--foreground", "--no-process-group", "-s", str(self._config)]
         silent = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, start_new_session=True)
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=silent,
+            stderr=silent,
+            start_new_session=True,
+        )
         until = time.monotonic() + _START_SECONDS
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > until:
