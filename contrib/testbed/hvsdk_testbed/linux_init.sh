@@ -33,9 +33,9 @@ done
 if [ "$power" = answer ]; then
     for event in /sys/class/input/event*; do
         if [ "$(cat "$event/device/name")" = "Power Button" ]; then
-            # stty returns when all of the line has left the serial port: what is still in it is lost with the power.
+            # What is still on its way to the serial port is lost with the power: stty waits for what the driver knows of it.
             (head -c 24 "/dev/input/${event##*/}" > /run/button && echo "$label off" &&
-                { stty -echo < /dev/console; poweroff -f; }) &
+                { stty -echo < /dev/console; sleep 1; poweroff -f; }) &
         fi
     done
 fi
