@@ -229,7 +229,12 @@ def _unknown(scheme: str, name: str | None, known: list[Backend]) -> UnknownBack
     if same_base:
         return UnknownBackendError(f"no backend for {scheme}://; close to it are {_schemes(same_base)}")
     extra = EXTRAS.get(_base(scheme))
-    hint = f"try: pip install 'hvsdk[{extra}]'" if extra else "python -m hvsdk lists the backends and their schemes"
+    from hvsdk._names import did_you_mean
+
+    near = did_you_mean(scheme, {one for backend in known for one in backend.schemes} | set(EXTRAS))
+    hint = near or "hvsdk backends, or python -m hvsdk, lists them with their schemes"
+    if extra:
+        hint = f"try: pip install 'hvsdk[{extra}]'"
     return UnknownBackendError(f"no backend for {scheme}://; {installed}", hint=hint)
 
 

@@ -102,8 +102,17 @@ def read_secret(reference: SecretRef) -> str:
         service, _, user = rest.partition("/")
         found = _ask_keyring(service, user, required=True)
     if found is None:
-        raise AuthenticationError(f"there is no secret at {reference.reference}")
+        raise AuthenticationError(f"there is no secret at {reference.reference}", hint=_missing(kind, rest))
     return found
+
+
+def _missing(kind: str, rest: str) -> str | None:
+    """Return what to do where nothing is."""
+    if kind == "env":
+        return f"set the environment variable {rest} where this process is started; the host was not asked"
+    if kind == "keyring":
+        return f"keyring set {rest.replace('/', ' ', 1)}; the host was not asked"
+    return None
 
 
 def _read_file(path: str) -> str:

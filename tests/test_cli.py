@@ -97,7 +97,7 @@ def test_without_a_terminal_nothing_is_done_unless_told_so(capsys):
 
 
 def test_a_dry_run_tells_what_could_be_done(capsys):
-    assert main(["pause", "--url", FAKE, "--name", "*", "--dry-run", "--json"]) == 0
+    assert main(["pause", "--url", FAKE, "--name", "*", "--dry-run", "--json"]) == 3
     rows = json.loads(capsys.readouterr().out)["items"]
     assert {(row["state"], row["why_not"] is None) for row in rows} == {("running", True), ("shutoff", False)}
 
@@ -116,7 +116,7 @@ def test_what_failed_on_some_is_a_partial_answer(capsys):
 
 
 def test_a_readonly_host_is_not_changed(capsys):
-    assert main(["power-off", "--url", FAKE, "--readonly", "web-1", "-y"]) == 1
+    assert main(["power-off", "--url", FAKE, "--readonly", "web-1", "-y"]) == 5
     assert "PermissionDenied" in capsys.readouterr().err
 
 
@@ -203,3 +203,31 @@ def test_the_command_line_imports_nothing_before_it_is_asked_for():
     program = "import hvsdk.__main__, sys; print([name for name in ('typer', 'rich', 'click') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_find_asks_the_hosts_that_are_meant_alone(capsys, fleet):
+    assert main(["find", "nope", "--fleet", fleet, "--host", "a"]) == 4
+    capsys.readouterr()
+    assert main(["find", "web-*", "--fleet", fleet, "--host", "a", "--json"]) == 0
+    assert {row["host"] for row in json.loads(capsys.readouterr().out)["items"]} == {"a"}
+
+
+def test_a_tag_that_no_host_has_is_told(capsys, fleet):
+    assert main(["ls", "--fleet", fleet, "--host-tag", "nobody"]) == 4
+    assert "no host of the fleet has the tags nobody" in capsys.readouterr().err
+
+
+def test_a_missing_fleet_file_is_told_by_its_name(capsys, tmp_path):
+    assert main(["ls", "--fleet", str(tmp_path / "none.toml")]) == 2
+    assert "the fleet's file" in capsys.readouterr().err
+
+
+def test_a_dry_run_is_a_gate_for_scripts(capsys):
+    url = "fake://gate?domains=3"
+    assert main(["power-off", "--url", url, "--name", "*", "-y"]) == 0
+    assert main(["start", "--url", url, "web-1", "-y"]) == 0
+    capsys.readouterr()
+    assert main(["start", "--url", url, "web-1", "--dry-run"]) == 0
+    assert "is so already" in capsys.readouterr().out
+    assert main(["pause", "--url", url, "web-1", "db-1", "--dry-run"]) == 3
+    assert main(["pause", "--url", url, "db-1", "--dry-run"]) == 1

@@ -180,3 +180,13 @@ def test_the_end_of_a_watch_ends_its_asynchronous_reader(fleet):
         return [event async for event in watch]
 
     assert asyncio.run(main()) == []
+
+
+def test_some_hosts_alone_are_followed():
+    hosts = {"a": {"url": "fake://a?domains=1", "tags": ["x"]}, "b": "fake://b?domains=1"}
+    with hvsdk.Fleet(hosts) as fleet:
+        for chosen in ({"hosts": "a"}, {"host_tags": "x"}):
+            with fleet.watch(**chosen) as watch:
+                assert [info.name for info in watch.domains] == ["web-1"]
+        with pytest.raises(hvsdk.errors.NotFoundError, match="no host of the fleet is named 'c'"):
+            fleet.watch(hosts="c")

@@ -96,7 +96,7 @@ def test_what_cannot_be_written_leaves_nothing_behind_and_what_was_there(invento
         inventory.export(io.BytesIO())
     with pytest.raises(errors.NotFoundError):
         inventory.export(tmp_path / "out.json", when=77)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(errors.NotFoundError, match="there is no directory"):
         inventory.export(tmp_path / "nonsuch" / "out.json")
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
     with pytest.raises(errors.InvalidSpecError, match=r"hvsdk\[parquet\]"):

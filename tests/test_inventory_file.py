@@ -304,7 +304,7 @@ def test_a_directory_is_told_apart_and_one_that_is_missing_too(fleet, tmp_path):
         fleet.record(tmp_path)
     with pytest.raises(errors.OperationFailedError):
         hvsdk.Inventory.open(tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(errors.NotFoundError, match="there is no directory"):
         fleet.record(tmp_path / "nonsuch" / "inventory.db")
     assert control(fleet.host("a")).calls.get("list_domains", 0) == 0
 

@@ -19,7 +19,8 @@ __all__ = ["make_app", "run"]
 
 _EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 3 in part: some hosts or domains did not, "
-    "4 nothing fits, 5 not allowed or not agreed."
+    "4 nothing fits, 5 not allowed or not agreed. There are also: hvsdk backends, which lists what is installed, and "
+    "hvsdk conformance URL, which runs the contract's tests against a host."
 )
 
 

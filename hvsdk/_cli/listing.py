@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from glob import escape
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from hvsdk._cli.command import Keys, Name, State, Tag, command
 from hvsdk._cli.exits import Exit
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
+from hvsdk._fleet.find import meaning
 from hvsdk._fleet.result import FleetList
 
 __all__ = ["add_listing"]
@@ -48,7 +50,8 @@ def _ls(
 
 def _find(session: Session, key: Annotated[str, typer.Argument(help="UUID, MAC, IP, serial, name, pattern.")]) -> Exit:
     """Find domains by whatever is known of them. Exit code 4: none fits."""
-    found = session.fleet.find(key)
+    include, fits = meaning(key)
+    found = session.listed(include=include, where=fits, templates=True, superseded=True, control=True)
     told = _told(session, found, found.to_dicts())
     return told if found or told is not Exit.DONE else Exit.NOT_FOUND
 
@@ -72,7 +75,8 @@ def _stats(session: Session) -> Exit:
 
 def _hosts(session: Session) -> Exit:
     """Say what answers at each host of the fleet."""
-    found = session.fleet.run(_about, hosts=session.hosts)
+    names = session.fleet.select(hosts=session.hosts, tags=session.host_tags)
+    found = session.fleet.run(_about, hosts=[escape(name) for name in names])
     rows = [{"host": one.host, **one.value} for one in found]
     if session.output.format is Format.TABLE:
         for row in rows:
@@ -94,7 +98,7 @@ def _watch(
 ) -> Exit:
     """Print what happens, one event a line, until it is interrupted."""
     seen = 0
-    with session.fleet.watch(interval=interval) as watch:
+    with session.fleet.watch(hosts=session.hosts, host_tags=session.host_tags, interval=interval) as watch:
         for event in watch:
             if session.output.format is Format.JSON:
                 print(json.dumps(event.to_dict(), default=str), flush=True)

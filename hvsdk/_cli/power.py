@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hvsdk._cli.command import Keys, Name, State, Tag, command
-from hvsdk._cli.exits import Exit
+from hvsdk._cli.exits import Exit, exit_for
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
 
@@ -22,6 +22,13 @@ __all__ = ["DryRun", "Yes", "add_power", "carry_out"]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, and whether it could be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_GOALS = {
+    **dict.fromkeys(("start", "unpause", "resume"), "running"),
+    **dict.fromkeys(("shutdown", "power_off"), "shutoff"),
+    "pause": "paused",
+    "suspend": "suspended",
+}
+"""States in which a verb has nothing to do."""
 _PLAIN = {
     "start": "Switch domains on, or bring them back from their saved memory.",
     "reboot": "Ask guests to restart.",
@@ -126,7 +133,10 @@ def carry_out(
         output.complain(failure.to_dict() for failure in result.failures)
     else:
         output.show(None, rows, failures)
-    return Exit.DONE if not failures else Exit.PARTIAL if rows else Exit.FAILED
+    if not failures or rows:
+        return Exit.PARTIAL if failures else Exit.DONE
+    codes = {exit_for(failure.error) for failure in failures}
+    return Exit.REFUSED if codes == {Exit.REFUSED} else Exit.FAILED
 
 
 def _rehearse(session: Session, chosen: FleetDomains, verb: str) -> Exit:
@@ -138,10 +148,15 @@ def _rehearse(session: Session, chosen: FleetDomains, verb: str) -> Exit:
     if session.output.format is Format.TABLE:
         for row in rows:
             can = f"cannot: {row['why_not']}" if row["why_not"] else f"would {verb}"
+            if _GOALS.get(verb) == row["state"]:
+                can = "is so already"
             session.output.line(f"{row['domain']} on {row['host']} ({row['state']}): {can}")
     else:
         session.output.show(None, rows, chosen.failures)
-    return Exit.PARTIAL if chosen.failures else Exit.DONE
+    able = [row for row in rows if not row["why_not"] or _GOALS.get(verb) == row["state"]]
+    if len(able) == len(rows):
+        return Exit.PARTIAL if chosen.failures else Exit.DONE
+    return Exit.PARTIAL if able else Exit.FAILED
 
 
 def _agreed(session: Session, chosen: FleetDomains, verb: str) -> bool:

@@ -65,7 +65,13 @@ class Session:
             raise InvalidSpecError(
                 "no host is named", hint="give --url, or --fleet FILE, or set HVSDK_FLEET or HVSDK_URL"
             )
-        return Fleet.load(self._path)
+        try:
+            return Fleet.load(self._path)
+        except OSError as exc:
+            raise InvalidSpecError(
+                f"the fleet's file {self._path} cannot be read: {exc.strerror or exc}",
+                hint="--fleet names it, or HVSDK_FLEET",
+            ) from exc
 
     def _arguments(self, url: str) -> dict[str, Any]:
         arguments: dict[str, Any] = {"url": url, "readonly": self._readonly}

@@ -140,7 +140,7 @@ class Fleet:
         """Return the names of hosts: those named by patterns such as `"xen-*"`, that have all these tags.
 
         Raises:
-            NotFoundError: A pattern fits none.
+            NotFoundError: A pattern fits none, or no host of the fleet has these tags.
         """
         return [member.name for member in self._selected(hosts, tags)]
 
@@ -158,6 +158,12 @@ class Fleet:
             found = [member for member in found if any(fnmatchcase(member.name, pattern) for pattern in patterns)]
         if tags is not None:
             wanted = frozenset([tags] if isinstance(tags, str) else tags)
+            if not any(wanted <= member.endpoint.tags for member in self._members.values()):
+                known = {tag for member in self._members.values() for tag in member.endpoint.tags}
+                raise NotFoundError(
+                    f"no host of the fleet has the tags {', '.join(sorted(wanted))}",
+                    hint=next((hint for tag in sorted(wanted - known) if (hint := did_you_mean(tag, known))), None),
+                )
             found = [member for member in found if wanted <= member.endpoint.tags]
         return found
 
@@ -340,6 +346,7 @@ class Fleet:
             InvalidSpecError: An argument makes no sense, or the file is something else; it is as it was.
             BusyError: Another process did not end in time; nothing was written.
             ExceptionGroup: Only with `strict`: the errors of the hosts that did not answer.
+            NotFoundError: The file's directory is not there.
             OSError: The file cannot be made.
         """
         from hvsdk._fleet.record import record
@@ -356,10 +363,20 @@ class Fleet:
             lock_timeout=lock_timeout,
         )
 
-    def watch(self, *, interval: float = 2.0, limit: int = 10_000, overflow: str = "coalesce") -> FleetWatch:
+    def watch(
+        self,
+        *,
+        hosts: Iterable[str] | str | None = None,
+        host_tags: Iterable[str] | str | None = None,
+        interval: float = 2.0,
+        limit: int = 10_000,
+        overflow: str = "coalesce",
+    ) -> FleetWatch:
         """Follow what happens to all domains, as one stream; hosts that cannot be reached come in when they can.
 
         Args:
+            hosts: Names or patterns of hosts; all without.
+            host_tags: Only hosts with all these tags.
             interval: Seconds between two listings of a host, where its product cannot push.
             limit: Events that may wait for a slow reader.
             overflow: What happens beyond that: `"coalesce"` folds them into one event for each domain, `"error"` ends
@@ -367,7 +384,8 @@ class Fleet:
         """
         from hvsdk._fleet.watch import FleetWatch
 
-        return FleetWatch(self, interval=interval, limit=limit, overflow=overflow)
+        members = self._selected(hosts, host_tags)
+        return FleetWatch(self, members, interval=interval, limit=limit, overflow=overflow)
 
     # ---- for the other parts -----------------------------------------------------------------------------
 

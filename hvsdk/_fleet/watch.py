@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -47,19 +47,20 @@ class FleetWatch(AsyncEvents):
     def __init__(
         self,
         fleet: Fleet,
+        members: Sequence[Member],
         *,
         interval: float,
         limit: int,
         overflow: str,
         delays: Callable[[], Iterator[float]] = backoff,
     ) -> None:
-        """Begin to follow all hosts; `Fleet.watch()` makes one."""
+        """Begin to follow these hosts; `Fleet.watch()` makes one."""
         overflow_named(overflow)
         self._fleet = fleet
         self._pid = os.getpid()
-        self._members = list(fleet._members.values())
+        self._members = members
         self._make = partial(
-            _watch, interval=interval, limit=max(LEAST, limit // len(self._members)), overflow=overflow
+            _watch, interval=interval, limit=max(LEAST, limit // max(1, len(members))), overflow=overflow
         )
         self._delays = delays
         self._changed = threading.Condition()

@@ -15,7 +15,7 @@ from typing import IO, Any
 from hvsdk._csv import csv_cell
 from hvsdk._inventory.domains import domains_at
 from hvsdk._inventory.records import InventorySnapshot, RecordedDomain
-from hvsdk.errors import InvalidSpecError
+from hvsdk.errors import InvalidSpecError, NotFoundError
 from hvsdk.models._domain import _NAMES
 
 __all__ = ["COLUMNS", "FORMATS", "export"]
@@ -57,7 +57,10 @@ def _writer(format: str) -> Write:
 @contextlib.contextmanager
 def _in_place_of(path: str) -> Iterator[IO[bytes]]:
     """Give a file to write that takes this place when it is whole, and goes when it is not."""
-    handle, made = tempfile.mkstemp(prefix=".hvsdk-", dir=os.path.dirname(path))
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        raise NotFoundError(f"there is no directory {folder} for {path}", hint="make it first")
+    handle, made = tempfile.mkstemp(prefix=".hvsdk-", dir=folder or None)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

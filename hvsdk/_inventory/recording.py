@@ -14,6 +14,7 @@ from hvsdk._inventory.content import digest, encode
 from hvsdk._inventory.records import HostOutcome, InventorySnapshot
 from hvsdk._inventory.schema import guarded, open_writer, transaction
 from hvsdk._inventory.texts import kept, time_of, time_text
+from hvsdk.errors import NotFoundError
 from hvsdk.models._domain import DomainInfo
 
 __all__ = ["HostAnswer", "Recording"]
@@ -57,6 +58,7 @@ class Recording:
     Raises:
         InvalidSpecError: The file is something else, or of a later version.
         BusyError: Another process did not end in time.
+        NotFoundError: Its directory is not there.
         OSError: It cannot be made.
     """
 
@@ -66,7 +68,10 @@ class Recording:
         self.began = datetime.now(UTC)
         self._base = 0
         if not os.path.exists(self._place):  # it is made once there is something to write
-            with os.scandir(os.path.dirname(self._place)):
+            folder = os.path.dirname(self._place)
+            if not os.path.isdir(folder):
+                raise NotFoundError(f"there is no directory {folder} for an inventory", hint="make it first")
+            with os.scandir(folder):
                 return
         connection = open_writer(self._place, wait)
         try:

@@ -50,7 +50,10 @@ def resolved(connection: sqlite3.Connection, when: When) -> InventorySnapshot:
         number = when if isinstance(when, int) else when.id
         rows = connection.execute(f"{query} AND id = ?", (number,))
     else:
-        raise InvalidSpecError(f"a snapshot is named by a time, its number or its record, not by {when!r}")
+        raise InvalidSpecError(
+            f"a snapshot is named by a time, its number or its record, not by {when!r}",
+            hint="datetime.fromisoformat(…).astimezone() makes a time of a text" if isinstance(when, str) else None,
+        )
     found = _snapshots(connection, rows.fetchall(), "WHERE o.snapshot = ?")
     if not found:
         raise _none(connection, when)

@@ -32,6 +32,7 @@ _GONE: Final = frozenset((0xC00000C9, 0xC0000128, 0xC0000203, 0xC000035C))
 """The share, the file's handle, the session went away."""
 _FULL: Final = frozenset((0xC000009A, 0xC00000D0, 0xC0000205))
 """The host has no room for one more session."""
+_SHARES: Final = "see Get-SmbShare there, and AutoShareServer in the registry"
 _RIGHTS: Final = (
     "C$ and its like are for administrators of the host: Hyper-V Administrators alone are none, nor are local accounts "
     "other than Administrator without LocalAccountTokenFilterPolicy; or " + OTHER_WAY
@@ -102,7 +103,7 @@ def _refused(status: int, path: str, hostname: str, port: int) -> errors.HvsdkEr
         return errors.NotFoundError(f"there is no file {path}", native_code=status)
     if status == _NO_SHARE:
         told = f"the host has no share that {path} is in"
-        hint = f"see Get-SmbShare there, and AutoShareServer in the registry; or {OTHER_WAY}"
+        hint = f"{_SHARES}; or {OTHER_WAY}"
         return errors.NotFoundError(told, native_code=status, hint=hint)
     if status in _DENIED:
         return errors.PermissionDeniedError(f"this user may not read {path} by SMB", native_code=status, hint=_RIGHTS)
