@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("typer", reason="the command line is an extra")
 
+import hvsdk
 from hvsdk.__main__ import main
 from hvsdk._cli.output import csv_cell
 
@@ -223,11 +224,9 @@ def test_a_missing_fleet_file_is_told_by_its_name(capsys, tmp_path):
 
 
 def test_a_dry_run_is_a_gate_for_scripts(capsys):
-    url = "fake://gate?domains=3"
-    assert main(["power-off", "--url", url, "--name", "*", "-y"]) == 0
-    assert main(["start", "--url", url, "web-1", "-y"]) == 0
-    capsys.readouterr()
-    assert main(["start", "--url", url, "web-1", "--dry-run"]) == 0
+    with hvsdk.connect(FAKE) as host:  # each connection has a world of its own, and all the same
+        (on, *_), (off, *_) = ([one.name for one in host.domains(state=state)] for state in ("running", "shutoff"))
+    assert main(["start", "--url", FAKE, on, "--dry-run"]) == 0
     assert "is so already" in capsys.readouterr().out
-    assert main(["pause", "--url", url, "web-1", "db-1", "--dry-run"]) == 3
-    assert main(["pause", "--url", url, "db-1", "--dry-run"]) == 1
+    assert main(["pause", "--url", FAKE, on, off, "--dry-run"]) == 3
+    assert main(["pause", "--url", FAKE, off, "--dry-run"]) == 1
