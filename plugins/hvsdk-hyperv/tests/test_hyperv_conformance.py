@@ -205,6 +205,10 @@ class RealPowerShell(OneConnection):
 
     round_trips_beside_a_call = 3
 
+    @pytest.fixture
+    def patience(self) -> float:
+        return 60.0
+
 
 class Variant(OneConnection):
     """Another kind of host, for `make test-full` alone."""
