@@ -150,8 +150,8 @@ def until(condition: Callable[[], bool], *, patience: float, pause: float = 0.02
 
 
 def wait_seconds(patience: float) -> float:
-    """Return how long a wait that is meant to be in vain should take."""
-    return min(1.0, patience / 10)
+    """Return how long a wait in vain should take: longer with slow hosts, whose answers have to come within it."""
+    return min(3.0, max(min(1.0, patience / 10), patience / 20))
 
 
 def own_volume(host: Host, disk: Disk) -> Volume:
