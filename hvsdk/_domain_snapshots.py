@@ -98,10 +98,13 @@ class SnapshotVerbs(Handle):
                 f"{self._host._words(self._info)} has no snapshot {key!r}", hint=f"it has: {names}", **where
             )
         if len(found) > 1:
+            ids = ", ".join(
+                f"{s.id} of {s.info.created_at:%Y-%m-%d %H:%M}" if s.info.created_at else s.id for s in found
+            )
             raise AmbiguousNameError(
                 f"{self._host._words(self._info)} has {len(found)} snapshots {key!r}",
                 candidates=[(s.id, None, None) for s in found],
-                hint="ask by id",
+                hint=f"ask by id: {ids}",
                 **where,
             )
         return found[0]

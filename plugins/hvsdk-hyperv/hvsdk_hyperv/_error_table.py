@@ -65,6 +65,12 @@ CATEGORIES: dict[str, Kind] = {
 LASTING = frozenset({"0x80070020", "0x80070021"})
 """Whatever has a file open may keep it."""
 
+
+def _higher(name: str, where: str, value: int) -> str:
+    """Return how a limit of WinRM's is raised, for a PowerShell there."""
+    return f"raise {name}, as an administrator there: winrm set {where} '@{{{name}=\"{value}\"}}'"
+
+
 FAULTS: dict[int, tuple[Kind, str | None]] = {
     5: (
         errors.PermissionDeniedError,
@@ -74,15 +80,14 @@ FAULTS: dict[int, tuple[Kind, str | None]] = {
     995: (errors.ConnectionLostError, None),
     2150859173: (
         errors.BusyError,
-        "close other sessions of this user, or raise MaxShellsPerUser: "
-        "winrm set winrm/config/winrs @{MaxShellsPerUser=100}",
+        f"close other sessions of this user, or {_higher('MaxShellsPerUser', 'winrm/config/winrs', 100)}",
     ),
-    2150859174: (errors.BusyError, "raise MaxConcurrentOperationsPerUser: winrm set winrm/config/service @{…}"),
-    2150859179: (errors.BusyError, "raise MaxConcurrentUsers: winrm set winrm/config/winrs @{MaxConcurrentUsers=50}"),
-    0x80338111: (errors.InvalidSpecError, "raise MaxEnvelopeSizekb: winrm set winrm/config @{MaxEnvelopeSizekb=500}"),
+    2150859174: (errors.BusyError, _higher("MaxConcurrentOperationsPerUser", "winrm/config/service", 4294967295)),
+    2150859179: (errors.BusyError, _higher("MaxConcurrentUsers", "winrm/config/winrs", 50)),
+    0x80338111: (errors.InvalidSpecError, _higher("MaxEnvelopeSizekb", "winrm/config", 8192)),
     0x8007000E: (
         errors.InsufficientResourcesError,
-        "raise MaxMemoryPerShellMB: winrm set winrm/config/winrs @{MaxMemoryPerShellMB=2048}",
+        _higher("MaxMemoryPerShellMB", "winrm/config/winrs", 2048),
     ),
 }
 """WinRM's own faults by number: what they are, and what to do."""

@@ -20,6 +20,7 @@ from hvsdk_hyperv._wsman import AnswerError
 
 __all__ = ["translate"]
 
+_NOT_FOUND = 404
 _OF_THE_DOMAIN = frozenset(
     (
         *("start", "shutdown", "power_off", "reboot", "reset", "pause", "unpause", "suspend", "resume", "get_domain"),
@@ -52,6 +53,11 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
         return _of_fault(exc, operation)
     if isinstance(exc, LoginRefusedError):
         return translated(exc)
+    if isinstance(exc, WinRMTransportError) and exc.code == _NOT_FOUND:
+        told = "a server answers there, but no WinRM at that path of the URL"
+        return _lost(
+            told, operation, native_code=exc.code, hint="WinRM is at /wsman, unless its URLPrefix says otherwise"
+        )
     if isinstance(exc, (WinRMTransportError, AnswerError, ShellEndedError, WinRMOperationTimeoutError)):
         return _lost(str(exc) or "the host did not answer in time", operation)
     if isinstance(exc, WinRMError):

@@ -48,6 +48,8 @@ _PASSWORD = (
     "user's domain that is missing (DOMAIN\\user, user@domain)"
 )
 _HINTS = {
+    "basic": "does the host take basic (winrm/config/service/auth: Basic, and AllowUnencrypted where there is no TLS), and "
+    + _PASSWORD,
     "certificate": "on the host the certificate's principal name and issuer must be mapped to a local user (New-Item "
     "WSMan:\\localhost\\ClientCertificate), its issuer be trusted, Certificate be true in winrm/config/service/auth, and "
     "the user's account be neither locked, disabled nor expired",

@@ -25,6 +25,7 @@ _RESERVED: Final = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE
 )
 _LONGEST_NAME: Final = 200
+_ENDING: Final = re.compile(r"\.(a?vhdx?|vhds|iso)$", re.IGNORECASE)
 """Units of UTF-16 of a file's name: Windows takes 255, with all that checkpoints add to it."""
 
 
@@ -90,6 +91,11 @@ def file_name(name: str, ending: str) -> str:
         InvalidSpecError: Windows has no such files.
     """
     check_file_name(name)
+    if _ENDING.search(name):
+        raise errors.InvalidSpecError(
+            f"the name {name!r} has a file's ending, and a volume's name has none",
+            hint="format= says what kind of disk it is",
+        )
     return f"{name}.{ending}"
 
 

@@ -143,3 +143,15 @@ def test_a_disk_that_another_domain_has_does_not_keep_a_domain_from_going() -> N
     error = translate(refused(kind="Busy", details={"lasting": True, "hint": "detach it there first"}), deletion)
     assert error is not None
     assert error.hint == 'detach it there first; disks="keep" removes the domain alone'
+
+
+def test_a_path_without_winrm_is_told_from_a_server_that_is_not_there() -> None:
+    error = translate(WinRMTransportError("http", 404, ""), OPEN)
+    assert error is not None
+    assert "no WinRM at that path" in str(error)
+
+
+def test_a_limit_of_winrm_says_how_it_is_raised() -> None:
+    error = translate(WSManFaultError(500, "m", "<x/>", "too many", "s:Receiver", "", 2150859173), CALL)
+    assert error is not None
+    assert "winrm set winrm/config/winrs '@{MaxShellsPerUser=\"100\"}'" in str(error.hint)

@@ -151,3 +151,9 @@ def test_images_are_meant_by_path_or_by_name() -> None:
     for source in ("iso/a.iso", "*.iso", "a\nb", " "):
         with pytest.raises(errors.VolumeNotFoundError):
             image_place(source)
+
+
+@pytest.mark.parametrize("name", ["data.vhdx", "data.VHD", "setup.iso", "x.avhdx"])
+def test_a_name_with_the_ending_of_a_file_is_not_given_another_one(name: str) -> None:
+    with pytest.raises(errors.InvalidSpecError, match="a volume's name has none"):
+        file_name(name, "vhdx")

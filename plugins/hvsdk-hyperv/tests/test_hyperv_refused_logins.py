@@ -205,7 +205,7 @@ def test_a_path_in_the_url_is_where_winrm_is(make_server: Callable[..., Running]
     assert server.url.endswith("/behind/wsman")
     with connect(server) as host:
         assert host.domains()
-    with pytest.raises(errors.ConnectError, match="404"):
+    with pytest.raises(errors.ConnectError, match="no WinRM at that path"):
         hvsdk.connect(
             server.url.replace("/behind/wsman", "/elsewhere"), password=server.password, verify=server.fingerprint
         )
