@@ -92,7 +92,7 @@ class Servers(BackendConformance):
 
     @pytest.fixture
     def patience(self) -> float:
-        return 20.0
+        return 60.0
 
     @pytest.fixture
     def guest_obeys(self) -> bool:
@@ -204,10 +204,6 @@ class RealPowerShell(OneConnection):
     """A real PowerShell, whose answers may come in pieces: each more is a round trip more."""
 
     round_trips_beside_a_call = 3
-
-    @pytest.fixture
-    def patience(self) -> float:
-        return 60.0
 
 
 class Variant(OneConnection):
