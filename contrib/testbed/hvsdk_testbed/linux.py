@@ -93,7 +93,7 @@ def command_line(label: str, *, answers_power_button: bool = True, address: str 
         raise ValueError(f"label is {label!r}; give 1 to 32 letters, digits, dots and hyphens")
     if address is not None and not re.fullmatch(r"[0-9A-Fa-f.:]+/[0-9]+", address):
         raise ValueError(f"address is {address!r}; give one such as 192.0.2.5/24")
-    # Where the emulated processor has to wait for a real one, the kernel's check of the timer fails, and ends the boot.
+    # On a busy machine the kernel's check of the emulated timer fails, which would end the boot.
     words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check", f"hvsdk.label={label}"]
     if not answers_power_button:
         words.append("hvsdk.power=ignore")
