@@ -43,8 +43,18 @@ def cause_of(silence: NoAnswer) -> HvsdkError:
 class Door(Opening):
     """The way to one endpoint's driver: calls, on the connection that `Opening` keeps."""
 
-    def read(self, operation: Operation, call: Callable[[Driver, Deadline], T], deadline: Deadline) -> T:
+    def read(
+        self,
+        operation: Operation,
+        call: Callable[[Driver, Deadline], T],
+        deadline: Deadline,
+        *,
+        question: str | None = None,
+    ) -> T:
         """Call the driver for something that changes nothing; once more after a lost connection.
+
+        Args:
+            question: What is asked, for messages, where it is not what the operation is called by.
 
         Raises:
             OperationTimeoutError: There was no answer in time; that connection is given up.
@@ -52,7 +62,7 @@ class Door(Opening):
         """
         for last in (False, True):
             try:
-                return self._on_present(operation, call, deadline)[1]
+                return self._on_present(operation, call, deadline, question=question)[1]
             except NoAnswer as silence:
                 cause = cause_of(silence)
             try:
@@ -103,11 +113,12 @@ class Door(Opening):
         call: Callable[[Driver, Deadline], T],
         deadline: Deadline,
         interrupted: Callable[[Connection, _worker.Call[T]], None] | None = None,
+        question: str | None = None,
     ) -> tuple[Connection, T]:
         while True:
             connection = self.open(deadline)
             try:
-                return connection, self._call(connection, operation, call, deadline, interrupted)
+                return connection, self._call(connection, operation, call, deadline, interrupted, question)
             except Gone:
                 continue  # somebody else gave it up before this call was sent
 
@@ -118,18 +129,20 @@ class Door(Opening):
         call: Callable[[Driver, Deadline], T],
         deadline: Deadline,
         interrupted: Callable[[Connection, _worker.Call[T]], None] | None = None,
+        question: str | None = None,
     ) -> T:
         driver = connection.driver
+        what = question or asked(operation)
         for last in (False, True):
             seen = connection.renewals
             limit = deadline.sooner(self.timeout, TIMEOUT)
-            running = self._begin(connection, operation, call, deadline, limit)
+            running = self._begin(connection, operation, call, deadline, limit, what)
             try:
                 return running.result(limit.remaining())
             except _worker.NoAnswerError:
                 self.drop(connection, close=False)
                 close_after(running, driver)
-                raise NoAnswer from self._late(asked(operation), limit)
+                raise NoAnswer from self._late(what, limit)
             except SessionExpiredError as exc:
                 if last:
                     self.drop(connection)
@@ -140,7 +153,7 @@ class Door(Opening):
             except ConnectionLostError as exc:
                 self.drop(connection)
                 if limit.remaining() < AT_ONCE_SECONDS:  # the client library's own limit ran out a moment before ours
-                    raise NoAnswer from self._late(asked(operation), limit, cause=exc)
+                    raise NoAnswer from self._late(what, limit, cause=exc)
                 raise NoAnswer from exc
             except BaseException as exc:
                 if not running.raised(exc):  # Ctrl-C, or what another signal's handler raised
@@ -159,13 +172,12 @@ class Door(Opening):
         call: Callable[[Driver, Deadline], T],
         deadline: Deadline,
         limit: Deadline,
+        what: str,
     ) -> _worker.Call[T]:
         """Wait for a slot and begin the call."""
         if deadline.expired:
-            what = asked(operation)
             raise self._late(what, deadline, f"no time was left for {what}: it was not begun")
         if not connection.slots.acquire(timeout=min(limit.remaining(), threading.TIMEOUT_MAX)):
-            what = asked(operation)
             waited = f"{what} was not begun: the time was up while it waited for others on the connection"
             raise self._late(what, limit, waited)
         try:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["DoorErrors"]
 
 T = TypeVar("T")
+LONGEST_TEXT = 2000
+"""Characters of a product's text that an error keeps; some tell a whole stack or document."""
 
 
 class DoorErrors:
@@ -71,6 +73,9 @@ class DoorErrors:
     def _dress(self, error: HvsdkError) -> HvsdkError:
         error.backend = error.backend or self.backend.name
         error.host = error.host or self.target.shown()
+        more = len(error.message) - LONGEST_TEXT
+        if more > 0:
+            error.message = f"{error.message[:LONGEST_TEXT]}… (and {more} characters more)"
         return error
 
     def _late(

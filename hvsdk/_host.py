@@ -33,6 +33,12 @@ __all__ = ["Host", "unopened_host"]
 T = TypeVar("T")
 
 EVERYTHING = frozenset({"config", "guest"})
+_BESIDE = {
+    Capability.WATCH: "watch() works all the same: it lists the domains every few seconds",
+    Capability.FENCE: "fence() works all the same where domains take metadata: it leaves a mark that hvsdk obeys",
+    Capability.UNFENCE: "unfence() works all the same where domains take metadata: it takes the mark away",
+}
+"""Verbs that the core carries out by itself where a product has nothing for them."""
 
 
 class Host:
@@ -125,7 +131,8 @@ class Host:
         limit = self._door.open(self._deadline()).limits.get(capability)
         if limit is not None and (capability in self._door.offered or capability is Capability.FENCE_MARK):
             return limit.reason
-        return f"the backend {self.backend!r} has no {capability}"
+        beside = _BESIDE.get(capability)
+        return f"the backend {self.backend!r} has no {capability}" + (f" of its own; {beside}" if beside else "")
 
     def _driver_limits(self, info: DomainInfo) -> Any:
         return self._door.open(self._deadline()).driver.domain_limits(info)
@@ -248,14 +255,27 @@ class Host:
         return RecordList([StoragePool(self, info) for info in found])
 
     def storage_pool(self, key: str) -> StoragePool:
-        """Return one storage pool by id or name.
+        """Return one storage pool by id or name; where any folder can be one, also a folder that is not listed.
 
         Raises:
             StoragePoolNotFoundError: There is none.
             AmbiguousNameError: Several have that name.
         """
-        found: StoragePool = self._one(self.storage_pools(), key, "storage pool", StoragePoolNotFoundError)
+        pools = self.storage_pools()
+        if not any(key in (pool.id, pool.name) for pool in pools):
+            unlisted = self._unlisted_pool(key)
+            if unlisted is not None:
+                return unlisted
+        found: StoragePool = self._one(pools, key, "storage pool", StoragePoolNotFoundError)
         return found
+
+    def _unlisted_pool(self, key: str) -> StoragePool | None:
+        from hvsdk._storage import StoragePool
+
+        if self._door.driver_class.find_storage_pool is Driver.find_storage_pool:
+            return None
+        info = self._ask("list_storage_pools", lambda d, limit: d.find_storage_pool(key, deadline=limit))
+        return None if info is None else StoragePool(self, info)
 
     def _one(self, items: Iterable[Any], key: str, what: str, missing: Callable[..., Exception]) -> Any:
         items = list(items)

@@ -74,9 +74,11 @@ class Doing:
         """The words for the domain or host in messages."""
         return self.host._words(self.info)
 
-    def read(self, call: Callable[[Driver, Deadline], T], deadline: Deadline | None = None) -> T:
-        """Make a call that changes nothing."""
-        return self.door.read(self.operation, call, deadline or self.deadline)
+    def read(
+        self, call: Callable[[Driver, Deadline], T], deadline: Deadline | None = None, *, question: str | None = None
+    ) -> T:
+        """Make a call that changes nothing; `question` is what it asks, where that is not the operation itself."""
+        return self.door.read(self.operation, call, deadline or self.deadline, question=question)
 
     def look(self, include: frozenset[str], *, late: bool = False) -> DomainInfo:
         """Read the domain's record again; with `late`, for what must be known at the end, also when time is up."""
@@ -85,8 +87,11 @@ class Doing:
         deadline = self.deadline
         if late and deadline.remaining() < LATE_SECONDS:
             deadline = Deadline(min(LATE_SECONDS, self.door.timeout))
+        question = f"the look at {self.subject} for {self.operation.verb}" if self.operation.changes else None
         try:
-            self.info = info = self.read(lambda d, limit: d.get_domain(native_id, include, deadline=limit), deadline)
+            self.info = info = self.read(
+                lambda d, limit: d.get_domain(native_id, include, deadline=limit), deadline, question=question
+            )
         except HvsdkError as exc:
             if late:
                 exc.message += f"; {self.operation.verb} itself had been accepted before"

@@ -58,6 +58,10 @@ class StoragePool:
             if pool.id == self._info.id:
                 self._info = pool.info
                 return self
+        unlisted = self._host._unlisted_pool(self._info.id)
+        if unlisted is not None:
+            self._info = unlisted.info
+            return self
         raise StoragePoolNotFoundError(
             f"storage pool {self._info.name!r} is gone", backend=self._host.backend, host=self._host.url
         )

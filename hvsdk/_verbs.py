@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
-LAST_CHANCE_SECONDS = 0.1
+LAST_CHANCE_SECONDS = 0.25
 """With less time than this, or than three times what it took before, a refused call is not made again: its outcome would be
 unknown for nothing."""
 LONGEST_LAST_CHANCE_SECONDS = 5.0
@@ -146,7 +146,7 @@ def carry_out(
         chance = min(max(LAST_CHANCE_SECONDS, 3 * took), LONGEST_LAST_CHANCE_SECONDS)
         if bound.remaining() < chance:
             raise _gave_up(doing, first)
-        pauses.sleep(leave=chance / 2)
+        pauses.sleep(leave=chance)
 
 
 class _Wait(Exception):

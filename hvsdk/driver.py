@@ -12,6 +12,7 @@ from hvsdk import _lazy, errors
 from hvsdk._deadline import Deadline
 from hvsdk._driver.backend import Backend, Option
 from hvsdk._driver.base import Change, Driver, Result, Unsupported
+from hvsdk._driver.boot import boot_places
 from hvsdk._driver.disk_io import DiskReader, DiskWriter
 from hvsdk._driver.frames import without_frames
 from hvsdk._driver.hints import Hint, read_hints
@@ -112,6 +113,7 @@ __all__ = [
     "Unsupported",
     "VolumeInfo",
     "VolumeSpec",
+    "boot_places",
     "current_operation",
     "domain_info_maker",
     "errors",

@@ -1,5 +1,6 @@
 import pytest
 
+from hvsdk.driver import boot_places
 from hvsdk.errors import InvalidSpecError
 from hvsdk.models import Changes, CloudInit, CpuTopology, DiskSpec, DomainSpec, NicSpec, VolumeSpec
 from hvsdk.models._checks import check_metadata, check_name, check_tags
@@ -41,6 +42,7 @@ def test_what_no_product_can_store_is_no_name(name):
         {"uuid": "not-a-uuid"},
         {"cpu_topology": CpuTopology(sockets=1, cores=2)},
         {"nics": [NicSpec(mac="52:54:00:00:00:01"), NicSpec(mac="52-54-00-00-00-01")]},
+        {"disks": [DiskSpec(size="1GiB", boot_order=1), DiskSpec(size="1GiB", boot_order=1)]},
         {"metadata": {"a b": "x"}},
         {"metadata": {"k": "a\x00b"}},
         {"metadata": {"k": 7}},
@@ -216,3 +218,13 @@ def test_changes_name_what_is_asked():
     for wrong in ({"vcpus": 0}, {"memory": 0}, {"memory": "1G"}):
         with pytest.raises(InvalidSpecError):
             Changes(**wrong)
+
+
+def test_disks_are_booted_from_first_and_then_drives_with_an_image_where_nothing_else_is_said():
+    disk, empty, image = DiskSpec(size="1GiB"), DiskSpec(device="cdrom"), DiskSpec(device="cdrom", source="a.iso")
+    assert boot_places([image, empty, disk, disk]) == [3, None, 1, 2]
+    assert boot_places([]) == []
+
+
+def test_where_an_order_is_given_nothing_else_is_booted_from():
+    assert boot_places([DiskSpec(size="1GiB"), DiskSpec(size="1GiB", boot_order=4)]) == [None, 4]

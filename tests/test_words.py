@@ -59,6 +59,23 @@ def test_a_look_up_without_an_answer_names_the_key() -> None:
             host.domain("web-1")
 
 
+def test_a_look_without_an_answer_is_not_told_as_an_answer_to_the_change() -> None:
+    with hvsdk.connect("fake://demo", timeout=0.2) as host:
+        domain = host.domain("web-1")
+        control(host).fail("get_domain", "hang")
+        with pytest.raises(
+            errors.OperationTimeoutError, match=r"^no answer to the look at domain 'web-1' for create_snapshot in time"
+        ):
+            domain.create_snapshot("before")
+
+
+def test_a_products_text_has_an_end(host) -> None:
+    with pytest.raises(errors.HvsdkError) as caught:
+        host.storage_pools()[0].create_volume(name="x" * 200, size="1GiB", format="q" * 10_000)
+    assert len(caught.value.message) < 2500
+    assert caught.value.message.endswith("characters more)")
+
+
 def test_waiting_in_vain_speaks_of_no_request(host) -> None:
     with pytest.raises(errors.OperationTimeoutError) as caught:
         host.domain("web-1").wait_for("shutoff", timeout=0.05)

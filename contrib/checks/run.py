@@ -49,6 +49,8 @@ class Result:
     step: Step
     code: int
     seconds: float
+    processor: float
+    """Seconds of a processor that it and what it waited for took."""
     closing: re.Match[str] | None
 
     @property
@@ -102,7 +104,7 @@ def run(step: Step) -> Result:
     """Run one step, and show what it said when it has ended, so that lanes do not mix."""
     print(f"---- {step.name} begins", flush=True)
     began = time.monotonic()
-    done = subprocess.run(
+    with subprocess.Popen(
         step.command,
         cwd=ROOT,
         env=environment(),
@@ -111,12 +113,17 @@ def run(step: Step) -> Result:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - began
-    print(f"\n---- {step.name}: {' '.join(step.command)}\n{done.stdout}", flush=True)
-    closings = [found for line in done.stdout.splitlines() if (found := CLOSING.fullmatch(line.strip()))]
-    return Result(step, done.returncode, seconds, closings[-1] if closings else None)
+    print(f"\n---- {step.name}: {' '.join(step.command)}\n{output}", flush=True)
+    closings = [found for line in output.splitlines() if (found := CLOSING.fullmatch(line.strip()))]
+    return Result(
+        step, process.returncode, seconds, usage.ru_utime + usage.ru_stime, closings[-1] if closings else None
+    )
 
 
 def run_all(work: list[list[Step]]) -> list[Result]:
@@ -137,7 +144,9 @@ def report(results: list[Result], seconds: float) -> None:
             said = "never came to its end"
         else:
             said = f"{'failed' if result.failed else 'ok'} in {result.seconds:.2f}s"
-        print(f"{'FAILED' if result.failed else 'passed'}  {result.step.name:36} {said}")
+        print(
+            f"{'FAILED' if result.failed else 'passed'}  {result.step.name:36} {said}, {result.processor:.0f} s of a processor"
+        )
     total["failed"] += sum(result.failed for result in results if not (result.closing and result.closing["counts"]))
     counts = ", ".join(f"{number} {word}" for word, number in total.items() if number) or "no tests ran"
     print(f"{'=' * 20} {counts} in {seconds:.2f}s {'=' * 20}", flush=True)

@@ -54,7 +54,7 @@ def add_doctor(app: typer.Typer) -> None:
 
 def _doctor(session: Session) -> Exit:
     """Check the way to each host: backend, DNS, port, TLS (with the fingerprint), login, rights, version, clock."""
-    members = session.fleet._selected(session.hosts, session.host_tags)
+    members = session.fleet._members.select(session.hosts, session.host_tags)
     findings = [finding for member in members for finding in _shown(session, member)]
     if session.output.format is not Format.TABLE:
         session.output.show(None, [attrs.asdict(finding) for finding in findings])

@@ -46,6 +46,7 @@ stats                         native_ids | None for all that run                
 open_disk                     native_id, disk_id, snapshot_id | None                      DiskReader
 list_networks, list_nodes                                                                 Iterable[Network | Node]
 list_storage_pools                                                                        Iterable[StoragePoolInfo]
+find_storage_pool             key: an id or a name that is not listed                     StoragePoolInfo | None
 list_volumes                  pool_id                                                     Iterable[VolumeInfo]
 create_volume                 pool_id, spec: VolumeSpec                                   VolumeInfo | Task of it
 delete_volume                 pool_id, volume_id                                          Task | None
@@ -249,6 +250,13 @@ class Driver(ABC):
     def list_storage_pools(self, *, deadline: Deadline) -> Iterable[StoragePoolInfo]:
         """Return the storage pools."""
         raise _absent("list_storage_pools")
+
+    def find_storage_pool(self, key: str, *, deadline: Deadline) -> StoragePoolInfo | None:
+        """Return a pool that `list_storage_pools` leaves out, such as a folder that nothing uses yet; `None` for none.
+
+        For products where anything of a kind can be one. Only what is not listed is asked for.
+        """
+        raise _absent("find_storage_pool")
 
     def list_volumes(self, pool_id: str, *, deadline: Deadline) -> Iterable[VolumeInfo]:
         """Return the volumes of a pool."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hvsdk._fleet import reads
-from hvsdk._fleet.circuit import CredentialCircuit
-from hvsdk._fleet.config import Endpoint, read_file
+from hvsdk._fleet.config import read_file
 from hvsdk._fleet.fan_out import FanOut, Job
-from hvsdk._fleet.member import Member, credential_key
+from hvsdk._fleet.members import Members
 from hvsdk._fleet.result import Answer, FleetDomains, FleetList, raise_all
-from hvsdk._names import did_you_mean
-from hvsdk.errors import HvsdkError, InvalidSpecError, NotFoundError
+from hvsdk.errors import HvsdkError, InvalidSpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from concurrent.futures import Executor
 
     from hvsdk._domain import Domain
+    from hvsdk._fleet.config import Endpoint
     from hvsdk._fleet.duplicates import Duplicate
+    from hvsdk._fleet.member import Member
     from hvsdk._fleet.result import FleetValue
     from hvsdk._fleet.watch import FleetWatch
     from hvsdk._host import Host
@@ -79,19 +78,7 @@ class Fleet:
         """
         if parallel < 1 or per_host < 1:
             raise InvalidSpecError("parallel= and per_host= are whole numbers from 1")
-        endpoints = _endpoints(hosts) if isinstance(hosts, Mapping) else list(hosts)
-        given = {name: one for name, one in hosts.items() if _is_host(one)} if isinstance(hosts, Mapping) else {}
-        credentials: dict[Hashable, CredentialCircuit] = {}
-        self._members: dict[str, Member] = {}
-        for endpoint in endpoints:
-            if endpoint.name in self._members:
-                raise InvalidSpecError(f"the fleet names {endpoint.name!r} twice")
-            key = credential_key(endpoint)
-            circuit = (
-                None if key is None else credentials.setdefault(key, CredentialCircuit(_credential_words(endpoint)))
-            )
-            self._members[endpoint.name] = Member(endpoint, circuit, given.get(endpoint.name))
-        self._credentials = list(credentials.values())
+        self._members = Members(hosts)
         self._parallel = parallel
         self._per_host = per_host
         self._seconds = deadline
@@ -115,11 +102,11 @@ class Fleet:
     @property
     def names(self) -> tuple[str, ...]:
         """What the hosts are called, in the order in which they were named."""
-        return tuple(self._members)
+        return self._members.names
 
     def tags(self, name: str) -> frozenset[str]:
         """Return the tags of a host."""
-        return self._member(name).endpoint.tags
+        return self._members.named(name).endpoint.tags
 
     def host(self, name: str) -> Host:
         """Return one host by its name in the fleet; it is connected to when something is first asked of it.
@@ -128,13 +115,7 @@ class Fleet:
             NotFoundError: The fleet has no such host.
             TypeError, ValueError: What was said of it makes no sense to its backend.
         """
-        return self._member(name).host()
-
-    def _member(self, name: str) -> Member:
-        found = self._members.get(name)
-        if found is None:
-            raise NotFoundError(f"the fleet has no host {name!r}", hint=did_you_mean(name, self._members))
-        return found
+        return self._members.named(name).host()
 
     def select(self, *, hosts: Iterable[str] | str | None = None, tags: Iterable[str] | str | None = None) -> list[str]:
         """Return the names of hosts: those named by patterns such as `"xen-*"`, that have all these tags.
@@ -142,34 +123,11 @@ class Fleet:
         Raises:
             NotFoundError: A pattern fits none, or no host of the fleet has these tags.
         """
-        return [member.name for member in self._selected(hosts, tags)]
-
-    def _selected(self, hosts: Iterable[str] | str | None, tags: Iterable[str] | str | None) -> list[Member]:
-        from fnmatch import fnmatchcase
-
-        found = list(self._members.values())
-        if hosts is not None:
-            patterns = [hosts] if isinstance(hosts, str) else list(hosts)
-            for pattern in patterns:
-                if not any(fnmatchcase(name, pattern) for name in self._members):
-                    raise NotFoundError(
-                        f"no host of the fleet is named {pattern!r}", hint=did_you_mean(pattern, self._members)
-                    )
-            found = [member for member in found if any(fnmatchcase(member.name, pattern) for pattern in patterns)]
-        if tags is not None:
-            wanted = frozenset([tags] if isinstance(tags, str) else tags)
-            if not any(wanted <= member.endpoint.tags for member in self._members.values()):
-                known = {tag for member in self._members.values() for tag in member.endpoint.tags}
-                raise NotFoundError(
-                    f"no host of the fleet has the tags {', '.join(sorted(wanted))}",
-                    hint=next((hint for tag in sorted(wanted - known) if (hint := did_you_mean(tag, known))), None),
-                )
-            found = [member for member in found if wanted <= member.endpoint.tags]
-        return found
+        return [member.name for member in self._members.select(hosts, tags)]
 
     def retry(self, name: str | None = None) -> None:
         """Let a host, or all, be asked again at once, with the credentials that were refused too."""
-        members = self._members.values() if name is None else [self._member(name)]
+        members = self._members if name is None else [self._members.named(name)]
         for member in members:
             member.circuit.close()
             if member.credential is not None:
@@ -384,7 +342,7 @@ class Fleet:
         """
         from hvsdk._fleet.watch import FleetWatch
 
-        members = self._selected(hosts, host_tags)
+        members = self._members.select(hosts, host_tags)
         return FleetWatch(self, members, interval=interval, limit=limit, overflow=overflow)
 
     # ---- for the other parts -----------------------------------------------------------------------------
@@ -407,7 +365,7 @@ class Fleet:
 
             return Job(member, here, self._there(member, function, *arguments), taken)
 
-        return self._round([job(member) for member in self._selected(hosts, tags)], progress, self._seconds)
+        return self._round([job(member) for member in self._members.select(hosts, tags)], progress, self._seconds)
 
     def _there(
         self, member: Member, function: Callable[..., Any], *arguments: Any
@@ -425,11 +383,11 @@ class Fleet:
 
     def close(self) -> None:
         """Close all connections; what is asked afterwards opens them again."""
-        for member in self._members.values():
+        for member in self._members:
             member.close()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
+        return iter(self._members.names)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -459,41 +417,3 @@ def _raise_mistakes(answers: Iterable[Answer[Any]]) -> None:
         known = (HvsdkError, OSError, TypeError, ValueError)  # the latter two: what was said of one host
         if answer.error is not None and not isinstance(answer.error, known):
             raise answer.error
-
-
-def _is_host(value: object) -> TypeGuard[Host]:
-    from hvsdk._host import Host
-
-    return isinstance(value, Host)
-
-
-def _endpoints(hosts: Mapping[str, str | Mapping[str, Any] | Host]) -> list[Endpoint]:
-    found = []
-    for name, given in hosts.items():
-        if not isinstance(given, (str, Mapping)):
-            found.append(_endpoint_of(name, given))
-            continue
-        arguments: dict[str, Any] = {"url": given} if isinstance(given, str) else dict(given)
-        url, tags = arguments.pop("url", None), arguments.pop("tags", ())
-        if not isinstance(url, str):
-            raise InvalidSpecError(f"the host {name!r} has no url")
-        if "secret" in arguments:
-            from hvsdk.credentials import SecretRef
-
-            arguments["password"] = SecretRef(arguments.pop("secret"))
-        found.append(Endpoint(name=name, url=url, arguments=arguments, tags=frozenset(tags)))
-    return found
-
-
-def _endpoint_of(name: str, host: Host) -> Endpoint:
-    """Return how a host that is connected already would be connected to again."""
-    arguments = {key: value for key, value in host._recipe.arguments.items() if key not in ("url", "options")}
-    arguments |= host._recipe.arguments["options"]
-    return Endpoint(name=name, url=host.url, arguments={k: v for k, v in arguments.items() if v is not None})
-
-
-def _credential_words(endpoint: Endpoint) -> str:
-    from hvsdk._url import parse_url
-
-    username = endpoint.arguments.get("username") or parse_url(endpoint.url).username
-    return "the credential" if username is None else f"the credential of {username}"

@@ -54,7 +54,7 @@ def record(
     _raise_mistakes(answers)
     if strict:
         raise_all(failures_of(answers), "record")
-    return recording.write([_host_answer(fleet._member(answer.name), answer) for answer in answers])
+    return recording.write([_host_answer(fleet._members.named(answer.name), answer) for answer in answers])
 
 
 def _host_answer(member: Member, answer: Answer[Any]) -> HostAnswer:

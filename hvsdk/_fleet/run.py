@@ -35,7 +35,7 @@ def run_on_hosts(
         there = fleet._there(member, reads.on_host, function)
         return Job(member, lambda: function(member.host()), there)
 
-    answers = fleet._round([job(member) for member in fleet._selected(hosts, None)], progress, None)
+    answers = fleet._round([job(member) for member in fleet._members.select(hosts, None)], progress, None)
     values = [FleetValue(host=one.name, value=one.value) for one in answers if one.error is None]
     return _result(answers, values, [], strict)
 
@@ -73,7 +73,7 @@ def _by_member(fleet: Fleet, domains: list[Domain]) -> dict[Member, list[Domain]
     Raises:
         InvalidSpecError: One is of a host that is none of the fleet's.
     """
-    members = {id(member.host()): member for member in fleet._members.values() if member.has_host}
+    members = {id(member.host()): member for member in fleet._members if member.has_host}
     groups: dict[Member, list[Domain]] = {}
     for domain in domains:
         member = members.get(id(domain.host))

@@ -38,7 +38,8 @@ class DiskSpec(Record):
         bus: `virtio sata scsi ide`; the product's paravirtual bus without it.
         format: Format of the new volume; the pool's thin one without it.
         device: `disk` or `cdrom`.
-        boot_order: Its place in the boot order, from 1; not booted from without it.
+        boot_order: Its place in the boot order, from 1. Where no disk has one, the disks come first, then drives with an image;
+            otherwise what has none is not booted from.
         readonly: Whether the guest can only read it.
         shareable: Whether several domains may have it at the same time.
         serial: Serial number that the guest reads.
@@ -199,6 +200,9 @@ class DomainSpec(Record):
         macs = [nic.mac for nic in self.nics if nic.mac is not None]
         if len(set(macs)) != len(macs):
             raise InvalidSpecError("two adapters have the same MAC address")
+        orders = [disk.boot_order for disk in self.disks if disk.boot_order is not None]
+        if len(set(orders)) != len(orders):
+            raise InvalidSpecError("two disks have the same boot_order")
         check_metadata({k: v for k, v in self.metadata.items() if not k.startswith(RESERVED)})
         check_text("notes", self.notes)
 

@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hvsdk.cloud_init import seed_image
-from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Hint, NicSpec, Task, errors, read_hints
+from hvsdk.driver import (
+    Deadline,
+    DiskSpec,
+    DomainInfo,
+    DomainSpec,
+    Hint,
+    NicSpec,
+    Task,
+    boot_places,
+    errors,
+    read_hints,
+)
 
 from hvsdk_hyperv._adapters import nic_arguments
 from hvsdk_hyperv._drives import disk_wish
@@ -120,10 +131,7 @@ def _drives(spec: DomainSpec, generation: int) -> list[dict[str, Any]]:
     disks = list(spec.disks)
     if spec.media is not None:
         disks.append(DiskSpec(device="cdrom", source=spec.media))
-    boot = [disk.boot_order for disk in disks if disk.boot_order is not None]
-    if len(set(boot)) != len(boot):
-        raise errors.InvalidSpecError("two disks have the same place in the boot order")
-    wishes = [{**disk_wish(disk), "boot": disk.boot_order} for disk in disks]
+    wishes = [{**disk_wish(disk), "boot": place} for disk, place in zip(disks, boot_places(disks), strict=True)]
     if generation == 1:
         _check_boot_of_bios(disks)
         hard = [wish for wish in wishes if wish["device"] == "disk"]

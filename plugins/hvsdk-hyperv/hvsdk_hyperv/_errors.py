@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import requests
-from hvsdk.driver import Operation, errors
+from hvsdk.driver import Operation, PowerState, errors
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
 from hvsdk_hyperv._causes import causes
@@ -111,8 +112,15 @@ def _own(exc: RefusedError, message: str) -> errors.HvsdkError:
     details = dict(exc.details)
     if "state" in details:
         details["state"] = power_state(str(details["state"]))
+    if "states" in details:
+        details.setdefault("hint", f"that takes a domain that is {_one_of(details['states'])}")
     known = _takes(kind)
     return kind(message, **{name: value for name, value in details.items() if name in known})
+
+
+def _one_of(states: Iterable[str]) -> str:
+    found = dict.fromkeys(power_state(str(one)) for one in states)
+    return " or ".join(str(state) for state in found if state is not PowerState.CHANGING)
 
 
 def _takes(kind: type[errors.HvsdkError]) -> frozenset[str]:

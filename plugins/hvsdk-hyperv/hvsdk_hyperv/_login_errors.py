@@ -50,6 +50,9 @@ _PASSWORD = (
 _HINTS = {
     "basic": "does the host take basic (winrm/config/service/auth: Basic, and AllowUnencrypted where there is no TLS), and "
     + _PASSWORD,
+    "credssp": "is the password right? CredSSP would tell of an account that is locked, disabled or expired; it does not "
+    "tell of a user's domain that is missing (DOMAIN\\user, user@domain), and of local administrators other than "
+    "Administrator without LocalAccountTokenFilterPolicy",
     "certificate": "on the host the certificate's principal name and issuer must be mapped to a local user (New-Item "
     "WSMan:\\localhost\\ClientCertificate), its issuer be trusted, Certificate be true in winrm/config/service/auth, and "
     "the user's account be neither locked, disabled nor expired",

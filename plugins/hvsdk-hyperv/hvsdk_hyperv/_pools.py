@@ -7,20 +7,29 @@ from typing import Any
 
 from hvsdk.driver import Deadline, StoragePoolInfo, frozen
 
+from hvsdk_hyperv._paths import is_absolute, is_possible, normal
 from hvsdk_hyperv._session import HyperVSession
 
 __all__ = ["PoolReads"]
 
 
 class PoolReads(HyperVSession):
-    """`list_storage_pools`."""
+    """`list_storage_pools` and `find_storage_pool`."""
 
     def list_storage_pools(self, *, deadline: Deadline) -> Iterable[StoragePoolInfo]:
         """Return the folder in which the host makes disks, and those of files that domains have now.
 
-        A pool is called by its path. Any other folder that is there can be named as one, too.
+        A pool is called by its path. Any other folder that is there is one, too, when it is asked for.
         """
         return [_pool(one) for one in self.call("pools.list", deadline=deadline)]
+
+    def find_storage_pool(self, key: str, *, deadline: Deadline) -> StoragePoolInfo | None:
+        """Return any folder of the host by its whole path, however that is written."""
+        folder = normal(key)
+        if not is_absolute(folder) or not is_possible(folder):
+            return None
+        found = self.call("pools.find", {"path": folder}, deadline=deadline)
+        return None if found is None else _pool(found)
 
 
 def _pool(one: Mapping[str, Any]) -> StoragePoolInfo:

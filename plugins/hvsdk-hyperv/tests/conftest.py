@@ -17,6 +17,7 @@ from hyperv_support import connect, opened, powershell
 from hvsdk_hyperv._driver import HyperVDriver
 
 _BY_ENGINE = ["shared_server", "shared_powershell_server"]
+_CONNECTIONS = {"shared_server": "shared_host", "shared_powershell_server": "shared_powershell_host"}
 
 
 @pytest.fixture(scope="session")
@@ -59,19 +60,34 @@ def either(request: pytest.FixtureRequest) -> Iterator[Running]:
     running.clear_faults()
 
 
-@pytest.fixture(scope="module", params=_BY_ENGINE, ids=["python", "powershell"])
+@pytest.fixture(scope="session")
+def shared_host(shared_server: Running) -> Iterator[hvsdk.Host]:
+    """One connection to the engine in Python. Use `place`."""
+    with connect(shared_server) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def shared_powershell_host(shared_powershell_server: Running) -> Iterator[hvsdk.Host]:
+    """One connection to a real PowerShell, which takes seconds to start and to become fast. Use `place`."""
+    with connect(shared_powershell_server) as host:
+        yield host
+
+
+@pytest.fixture(params=_BY_ENGINE, ids=["python", "powershell"])
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
-    """Both engines, one after the other, each with one connection for a module."""
+    """Both engines, one after the other, each with the connection that tests share."""
     server: Running = request.getfixturevalue(request.param)
-    with connect(server) as host:
-        yield server, host
+    host: hvsdk.Host = request.getfixturevalue(_CONNECTIONS[request.param])
+    server.clear_faults()
+    yield server, host
+    server.clear_faults()
 
 
 @pytest.fixture
 def lab(place: tuple[Running, hvsdk.Host]) -> Iterator[Lab]:
     """The same, with what a test makes there, which is taken away."""
     server, host = place
-    server.clear_faults()
     lab = Lab(server, host)
     try:
         yield lab

@@ -102,6 +102,18 @@ class Engine:
             world.vms[vm.id] = vm
 
 
+def _by_layers(items: list[Any]) -> list[Any]:
+    """Return volumes with what lies on others after these: those of checkpoints are called by random ids."""
+    if not all(isinstance(item, dict) and {"path", "parent", "modified"} <= item.keys() for item in items):
+        return items
+    parents = {item["path"]: item["parent"] for item in items}
+
+    def depth(path: str | None) -> int:
+        return 0 if path is None else 1 + depth(parents.get(path))
+
+    return sorted(items, key=lambda item: (_GUID.sub("", item["path"]), depth(item["path"])))
+
+
 def alike(answer: Any) -> Any:
     """Return an answer without what differs from run to run: new ids become their order, times become one."""
     known: dict[str, str] = {}
@@ -110,7 +122,7 @@ def alike(answer: Any) -> Any:
         if isinstance(value, dict):
             return {key: one(value[key]) for key in sorted(value) if key not in _OF_ONE_MACHINE}
         if isinstance(value, list):
-            return [one(each) for each in value]
+            return [one(each) for each in _by_layers(value)]
         if isinstance(value, str):
             value = _GUID.sub(lambda found: known.setdefault(found[0].lower(), f"guid {len(known)}"), value)
             return _TIME.sub("time", value)

@@ -13,27 +13,19 @@ from hyperv_support import connect, opened, requests_of, soon
 CONFIG = frozenset({"config"})
 
 
-@pytest.fixture(scope="module", params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
-def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]]:
-    """A host on each engine, with two switches of its own."""
-    server: Running = request.getfixturevalue(request.param)
-    made = [server.act("switch", called=name) for name in ("Lab 'one' $(x)", "Lab [two]*")]
-    with connect(server) as host:
-        yield server, host
-    for switch in made:
-        server.act("switch", remove=switch)
-
-
 @pytest.fixture
 def lab(place: tuple[Running, hvsdk.Host]) -> Iterator[tuple[Running, hvsdk.Domain]]:
-    """A domain of generation 2 that is off; what is added to it goes again."""
+    """A domain of generation 2 that is off; what is added to it goes again, and two switches with it."""
     server, host = place
+    made = [server.act("switch", called=name) for name in ("Lab 'one' $(x)", "Lab [two]*")]
     domain = pick(host, generation=2, state="shutoff")
     before = {nic.id for nic in domain.nics}
     yield server, domain
     for nic in domain.nics:
         if nic.id not in before:
             domain.detach_nic(nic)
+    for switch in made:
+        server.act("switch", remove=switch)
 
 
 def pick(host: hvsdk.Host, *, generation: int, state: str) -> hvsdk.Domain:

@@ -30,6 +30,8 @@ READS: list[tuple[str, dict[str, Any]]] = [
     ("networks.list", {}),
     ("nodes.list", {}),
     ("pools.list", {}),
+    ("pools.find", {"path": FOLDER.lower()}),
+    ("pools.find", {"path": f"{FOLDER}\\Nowhere"}),
     ("snapshots.list", {"id": RUNNING}),
     ("stats.read", {}),
     ("stats.read", {"ids": [OFF]}),

@@ -100,22 +100,22 @@ def test_a_running_domain_is_cloned_as_of_one_moment(server: Running, spare: hvs
         removed(copy)
 
 
-def test_a_linked_clone_and_its_original_part_ways(either: Running) -> None:
-    with connect(either) as host:
-        for spare in spare_domain(host, "original"):
-            ground = path_of(spare)
-            poke(either, ground, b"common")
-            copy = spare.clone("linked", linked=True)
-            try:
-                assert chain_of(either, path_of(copy))[1:] == chain_of(either, path_of(spare))[1:] == [ground]
-                poke(either, path_of(spare), b"original")
-                poke(either, path_of(copy), b"copy")
-                assert (peek(either, path_of(spare)), peek(either, path_of(copy))) == (b"original", b"copy")
-                assert peek(either, ground) == b"common"
-                spare.start()
-                copy.start()
-            finally:
-                removed(copy)
+def test_a_linked_clone_and_its_original_part_ways(place: tuple[Running, hvsdk.Host]) -> None:
+    server, host = place
+    for spare in spare_domain(host, "original"):
+        ground = path_of(spare)
+        poke(server, ground, b"common")
+        copy = spare.clone("linked", linked=True)
+        try:
+            assert chain_of(server, path_of(copy))[1:] == chain_of(server, path_of(spare))[1:] == [ground]
+            poke(server, path_of(spare), b"original")
+            poke(server, path_of(copy), b"copy")
+            assert (peek(server, path_of(spare)), peek(server, path_of(copy))) == (b"original", b"copy")
+            assert peek(server, ground) == b"common"
+            spare.start()
+            copy.start()
+        finally:
+            removed(copy)
 
 
 def test_no_linked_clone_lies_on_what_hyper_v_merges(spare: hvsdk.Domain) -> None:

@@ -73,6 +73,13 @@ def test_a_boot_order_is_what_was_asked_for(make: Make) -> None:
         make(firmware="bios", disks=disks)
 
 
+def test_disks_boot_before_the_network_and_drives_after_them(make: Make) -> None:
+    disks = [DiskSpec(device="cdrom"), DiskSpec(size="16MiB"), DiskSpec(size="24MiB")]
+    domain = make(firmware="uefi", disks=disks, nics=[NicSpec()])
+    orders = {disk.capacity_bytes: disk.boot_order for disk in domain.disks if disk.device == "disk"}
+    assert orders == {16 << 20: 1, 24 << 20: 2}
+
+
 def test_dynamic_memory_has_its_bounds(make: Make) -> None:
     domain = make(memory="128MiB", hints={"hyperv.memory_minimum": 64 << 20, "hyperv.memory_maximum": 256 << 20})
     assert domain.details["hyperv.dynamic_memory"] is True

@@ -75,6 +75,7 @@ def test_one_that_is_off_has_no_screen(host: hvsdk.Host, driver: HyperVDriver) -
         with pytest.raises(errors.PowerStateError) as refused:
             verb()
         assert refused.value.state in (PowerState.SHUTOFF, None)
+        assert refused.value.hint == "that takes a domain that is running or paused"
 
 
 # ---- consoles --------------------------------------------------------------------------------------------

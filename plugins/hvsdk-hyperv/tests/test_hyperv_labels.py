@@ -26,16 +26,15 @@ ODD = (
 
 
 @pytest.fixture
-def domain(either: Running) -> Iterator[hvsdk.Domain]:
+def domain(place: tuple[Running, hvsdk.Host]) -> Iterator[hvsdk.Domain]:
     """A domain whose labels are as before afterwards."""
-    with connect(either) as host:
-        found = host.domains(full=True)[1]
-        notes, tags, autostart = found.notes, found.tags, bool(found.autostart)
-        yield found
-        found.set_notes(notes)
-        found.set_tags(tags)
-        found.set_autostart(autostart)
-        found.set_metadata(dict.fromkeys(found.metadata))
+    found = place[1].domains(full=True)[1]
+    notes, tags, autostart = found.notes, found.tags, bool(found.autostart)
+    yield found
+    found.set_notes(notes)
+    found.set_tags(tags)
+    found.set_autostart(autostart)
+    found.set_metadata(dict.fromkeys(found.metadata))
 
 
 @pytest.fixture

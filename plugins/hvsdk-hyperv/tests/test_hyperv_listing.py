@@ -25,11 +25,10 @@ def driver(request: pytest.FixtureRequest) -> Iterator[HyperVDriver]:
         yield driver
 
 
-@pytest.fixture(scope="module", params=["shared_server", "shared_powershell_server"], ids=["python", "powershell"])
-def host(request: pytest.FixtureRequest) -> Iterator[hvsdk.Host]:
+@pytest.fixture
+def host(place: tuple[Running, hvsdk.Host]) -> hvsdk.Host:
     """A host on each engine."""
-    with connect(request.getfixturevalue(request.param)) as host:
-        yield host
+    return place[1]
 
 
 @pytest.mark.parametrize("include", [frozenset[str](), frozenset({"config"}), frozenset({"guest"}), EVERYTHING])

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import hvsdk
 from hvsdk_simulators import Running
 from hyperv_support import connect, opened, requests_of, soon
 
 ODD = ["it's", "$(x)", "[x]*", "“‘", "日本 🙂", "two\nlines"]
 
 
-def test_switches_are_networks(either: Running) -> None:
-    made = either.act("switch", called="Out", adapter="Ethernet 9")
+def test_switches_are_networks(place: tuple[Running, hvsdk.Host]) -> None:
+    server, host = place
+    made = server.act("switch", called="Out", adapter="Ethernet 9")
     try:
-        with connect(either) as host:
-            network = next(one for one in host.networks() if one.name == "Out")
+        network = next(one for one in host.networks() if one.name == "Out")
         assert network.id == made
         assert network.details["hyperv.type"] == "External"
         assert network.details["hyperv.interface"] == "Ethernet 9"
     finally:
-        either.act("switch", remove=made)
+        server.act("switch", remove=made)
 
 
-def test_odd_names_of_switches_come_whole(either: Running) -> None:
-    made = [either.act("switch", called=name) for name in ODD]
+def test_odd_names_of_switches_come_whole(place: tuple[Running, hvsdk.Host]) -> None:
+    server, host = place
+    made = [server.act("switch", called=name) for name in ODD]
     try:
-        with connect(either) as host:
-            assert set(ODD) <= {one.name for one in host.networks()}
+        assert set(ODD) <= {one.name for one in host.networks()}
     finally:
         for switch in made:
-            either.act("switch", remove=switch)
+            server.act("switch", remove=switch)
 
 
 def test_networks_and_nodes_are_two_requests_each(server: Running) -> None:
@@ -39,10 +40,10 @@ def test_networks_and_nodes_are_two_requests_each(server: Running) -> None:
             assert sum(counts.values()) == 2, counts
 
 
-def test_a_host_alone_is_its_only_node(either: Running) -> None:
-    with connect(either) as host:
-        (node,) = host.nodes()
-        assert {one.node for one in host.domains()} == {node.name}
+def test_a_host_alone_is_its_only_node(place: tuple[Running, hvsdk.Host]) -> None:
+    _, host = place
+    (node,) = host.nodes()
+    assert {one.node for one in host.domains()} == {node.name}
     assert (node.state, node.name) == ("up", node.name.lower())
     assert node.cpus
     assert node.memory_bytes

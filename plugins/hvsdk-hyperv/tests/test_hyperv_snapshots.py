@@ -42,25 +42,23 @@ def test_names_and_descriptions_are_kept_as_they_were_given(spare: hvsdk.Domain,
     assert listed.info == made.info
 
 
-def test_the_same_on_a_real_powershell(either: Running) -> None:
-    with connect(either) as host:
-        for spare in spare_domain(host):
-            spare.set_notes("the user's own [text]")
-            for name in HOSTILE[:4]:
-                spare.create_snapshot(name, description=name)
-            assert [(one.name, one.info.description) for one in spare.snapshots()] == [
-                (one, one) for one in HOSTILE[:4]
-            ]
-            assert spare.refresh().notes == "the user's own [text]"
-            first, second, *_ = spare.snapshots()
-            poke(either, path_of(spare), b"now")
-            second.delete(children=True)
-            assert [one.name for one in spare.snapshots()] == [first.name]
-            assert len(chain_of(either, path_of(spare))) == 2
-            first.revert()
-            assert peek(either, path_of(spare)) == b""
-            first.delete()
-            assert len(chain_of(either, path_of(spare))) == 1
+def test_the_same_on_a_real_powershell(place: tuple[Running, hvsdk.Host]) -> None:
+    server, host = place
+    for spare in spare_domain(host):
+        spare.set_notes("the user's own [text]")
+        for name in HOSTILE[:4]:
+            spare.create_snapshot(name, description=name)
+        assert [(one.name, one.info.description) for one in spare.snapshots()] == [(one, one) for one in HOSTILE[:4]]
+        assert spare.refresh().notes == "the user's own [text]"
+        first, second, *_ = spare.snapshots()
+        poke(server, path_of(spare), b"now")
+        second.delete(children=True)
+        assert [one.name for one in spare.snapshots()] == [first.name]
+        assert len(chain_of(server, path_of(spare))) == 2
+        first.revert()
+        assert peek(server, path_of(spare)) == b""
+        first.delete()
+        assert len(chain_of(server, path_of(spare))) == 1
 
 
 def test_the_machines_own_settings_are_as_they_were(server: Running, spare: hvsdk.Domain) -> None:

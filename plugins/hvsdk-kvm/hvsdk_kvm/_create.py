@@ -9,7 +9,17 @@ from collections.abc import Callable
 import attrs
 import libvirt
 from hvsdk.cloud_init import seed_image
-from hvsdk.driver import BackgroundTask, Deadline, DiskSpec, DomainInfo, DomainSpec, Result, StoragePoolInfo, errors
+from hvsdk.driver import (
+    BackgroundTask,
+    Deadline,
+    DiskSpec,
+    DomainInfo,
+    DomainSpec,
+    Result,
+    StoragePoolInfo,
+    boot_places,
+    errors,
+)
 
 from hvsdk_kvm._cloud_init import seed_name
 from hvsdk_kvm._errors import code_of
@@ -89,7 +99,7 @@ class CreateVerbs(Session):
             specs.append(DiskSpec(device="cdrom"))
             wishes.append(DiskWish(spec=specs[-1]))
         places = plan_buses(specs, platform, windows=bare.windows, scsi=hints.get("virtio_scsi", False))
-        orders = _boot_orders(specs, seeded=seed is not None)
+        orders = boot_places(specs)
         disks = [
             DiskPlan(spec=disk, bus=bus, target=target, volume=wish.source, boot_order=order)
             for disk, wish, (bus, target), order in zip(specs, wishes, places, orders, strict=True)
@@ -154,22 +164,3 @@ def _platform(session: Session, machine: str | None) -> Platform:
         return Platform(domain_type=kind, machine=machine)
     arch = str(session.connection.getInfo()[0])
     return Platform(domain_type=kind, arch=arch, machine=machine or ("q35" if arch in ("x86_64", "i686") else None))
-
-
-def _boot_orders(specs: list[DiskSpec], *, seeded: bool) -> list[int | None]:
-    """Return the boot order of each disk: the one given, or disks first and then drives with images.
-
-    Raises:
-        InvalidSpecError: Two disks have the same.
-    """
-    given = [spec.boot_order for spec in specs]
-    chosen = [order for order in given if order is not None]
-    if len(set(chosen)) != len(chosen):
-        raise errors.InvalidSpecError("two disks have the same boot_order")
-    if chosen:
-        return given
-    seed = len(specs) - 1 if seeded else None
-    disks = [i for i, spec in enumerate(specs) if spec.device == "disk"]
-    drives = [i for i, spec in enumerate(specs) if spec.device == "cdrom" and spec.source is not None and i != seed]
-    places = {index: order for order, index in enumerate([*disks, *drives], 1)}
-    return [places.get(index) for index in range(len(specs))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from hvsdk.driver import DiskSpec, errors
+from hvsdk.driver import DiskSpec
 from pyVmomi import vim
 
-__all__ = ["Spot", "boot_entries", "check_boot_order", "spot_of"]
+__all__ = ["Spot", "boot_entries", "spot_of"]
 
 Options = vim.vm.BootOptions
 Spot: TypeAlias = tuple[str, int, int]
@@ -27,18 +27,6 @@ def spot_of(drive: Any, devices: Iterable[Any]) -> Spot:
         if device.key == drive.controllerKey:
             return type(device).__name__, int(device.busNumber), int(drive.unitNumber or 0)
     return "vim.vm.device.VirtualIDEController", int(drive.controllerKey) - _FIRST_IDE, int(drive.unitNumber or 0)
-
-
-def check_boot_order(disks: Sequence[DiskSpec]) -> bool:
-    """Return whether an order is asked for; without one the first disk is tried, then the first drive.
-
-    Raises:
-        InvalidSpecError: Two have the same place in it.
-    """
-    places = [disk.boot_order for disk in disks if disk.boot_order is not None]
-    if len(set(places)) != len(places):
-        raise errors.InvalidSpecError("two disks have the same boot_order")
-    return bool(places)
 
 
 def boot_entries(disks: Sequence[DiskSpec], spots: Sequence[Spot], devices: Sequence[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from hvsdk.cloud_init import seed_image
 from hvsdk.driver import Deadline, DiskSpec, DomainInfo, DomainSpec, Result, Steps, errors
 from pyVmomi import vim
 
-from hvsdk_vmware._boot_order import Spot, boot_entries, check_boot_order, spot_of
+from hvsdk_vmware._boot_order import Spot, boot_entries, spot_of
 from hvsdk_vmware._cloud_init import seed_changes, seed_path
 from hvsdk_vmware._controllers import Slots
 from hvsdk_vmware._drives import DrivePlan, DrivePlans
@@ -70,7 +70,7 @@ class CreateVerbs(UndoCreate, TemplateSources, NicPlans, DrivePlans, Placement, 
     def _draft_domain(self, spec: DomainSpec, deadline: Deadline) -> _Draft:
         hints = read_hints(spec.hints, DOMAIN_HINTS)
         disks = [*spec.disks, *([DiskSpec(device="cdrom", source=spec.media)] if spec.media is not None else [])]
-        ordered = check_boot_order(disks)
+        ordered = any(disk.boot_order is not None for disk in disks)
         instance = spec.uuid or str(uuid.uuid4())
         config_spec(spec, hints, instance, "")  # what cannot be written is refused before anything is looked for
         template = self.find_template(spec.template, deadline) if spec.template is not None else None

@@ -181,8 +181,6 @@ def boot_order(disks: Sequence[DiskSpec]) -> str:
     orders = sorted((disk.boot_order, number) for number, disk in enumerate(disks) if disk.boot_order is not None)
     if not orders:
         return "cdn"
-    if len({order for order, _ in orders}) != len(orders):
-        raise errors.InvalidSpecError("two disks have the same boot_order")
     letters = ""
     for _, number in orders:
         device = disks[number].device

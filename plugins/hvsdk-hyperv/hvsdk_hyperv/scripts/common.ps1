@@ -90,7 +90,7 @@ function Confirm-State {
     param($VM, [string] $Verb, [string[]] $States)
     $state = [string] $VM.State
     if ($States -notcontains $state) {
-        Stop-Operation 'PowerState' "'$($VM.Name)' cannot be $Verb while it is $state" @{ state = $state }
+        Stop-Operation 'PowerState' "'$($VM.Name)' cannot be $Verb while it is $state" @{ state = $state; states = $States }
     }
 }
 

@@ -3,6 +3,6 @@
 $Operations['console.find'] = {
     param($Arguments)
     $vm = Get-TheVM $Arguments.id
-    Confirm-State $vm 'watched' 'Running', 'Paused', 'Starting', 'Stopping'
+    Confirm-State $vm 'viewed' 'Running', 'Paused', 'Starting', 'Stopping'
     @{ id = "$($vm.Id)".ToLowerInvariant(); node = "$($vm.ComputerName)".ToLowerInvariant() }
 }

@@ -156,12 +156,21 @@ function Get-BootOrder($VM, $Firmware, $Bios) {
     })
 }
 
+function Get-StartTimes($VM) {
+    # When VMs were started, by id; read before all else, since an uptime is true only at the time it was read.
+    $started = @{}
+    foreach ($one in $VM) {
+        if ($one.Uptime -and $one.Uptime.Ticks -gt 0) {
+            $started["$($one.Id)".ToLowerInvariant()] = ConvertTo-Time ([DateTime]::UtcNow - $one.Uptime)
+        }
+    }
+    $started
+}
+
 function Get-ConfigRecord($VM, $About) {
     $id = "$($VM.Id)".ToLowerInvariant()
     $firmware = $About.firmware[$id]
     $bios = $About.bios[$id]
-    $started = $null
-    if ($VM.Uptime -and $VM.Uptime.Ticks -gt 0) { $started = ConvertTo-Time ([DateTime]::UtcNow - $VM.Uptime) }
     $secure = $null
     $template = $null
     if ($firmware) {
@@ -188,7 +197,7 @@ function Get-ConfigRecord($VM, $About) {
         parent_checkpoint = $parent
         replication = ConvertTo-Label $VM.ReplicationMode
         created = ConvertTo-Time $VM.CreationTime
-        started = $started
+        started = $About.started[$id]
         bios_guid = $About.guids[$id]
         secure_boot = $secure
         secure_boot_template = $template
@@ -253,6 +262,7 @@ function Get-AllVM {
 function Get-DomainRecord($VM, $Include) {
     # The records of one VM or of many, in the same few cmdlets. VMs that go meanwhile are left out.
     $all = @($VM | Where-Object { $_ })
+    $started = Get-StartTimes $all
     for ($try = 0; ; $try++) {
         try { $about = Read-AroundVM $all $Include } catch { $about = @{ problems = @($_) } }
         if (-not $about.problems.Count) { break }
@@ -262,6 +272,7 @@ function Get-DomainRecord($VM, $Include) {
         if ($try -ge 3 -or $left.Count -eq $all.Count) { throw $about.problems[0] }
         $all = $left
     }
+    $about.started = $started
     foreach ($one in $all) {
         $record = @{
             id = "$($one.Id)".ToLowerInvariant()

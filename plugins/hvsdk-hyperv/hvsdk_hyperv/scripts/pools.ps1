@@ -11,12 +11,10 @@ function Get-VolumeOf($Folder, $Known) {
     $Known[$key]
 }
 
-$Operations['pools.list'] = {
-    # A pool: path, default, there, capacity, free, system.
-    param($Arguments)
-    $default = Get-DefaultFolder
+function Get-PoolFolders($Default) {
+    # The folders of pools, in their order, each by itself in lower case: Windows takes both for the same.
     $folders = New-Object System.Collections.Specialized.OrderedDictionary
-    $folders[$default.ToLowerInvariant()] = $default
+    $folders[$Default.ToLowerInvariant()] = $Default
     $machines = @(Get-VM)
     $drives = @()
     if ($machines.Count) { $drives = @(Get-VMHardDiskDrive -VM $machines) + @(Get-VMDvdDrive -VM $machines) }
@@ -26,18 +24,37 @@ $Operations['pools.list'] = {
             if (-not $folders.Contains($folder.ToLowerInvariant())) { $folders[$folder.ToLowerInvariant()] = $folder }
         }
     }
+    $folders
+}
+
+function ConvertTo-PoolRecord($Folder, $Default, $Known) {
+    # A pool: path, default, there, capacity, free, system.
+    $volume = Get-VolumeOf $Folder $Known
+    $pool = @{
+        path = $Folder; default = ($Folder -eq $Default); there = Test-Folder $Folder
+        capacity = $null; free = $null; system = $null
+    }
+    if ($volume) {
+        $pool['capacity'] = $volume.Size
+        $pool['free'] = $volume.SizeRemaining
+        if ($volume.FileSystem) { $pool['system'] = "$($volume.FileSystem)" }
+    }
+    $pool
+}
+
+$Operations['pools.list'] = {
+    param($Arguments)
+    $default = Get-DefaultFolder
     $known = @{}
-    ,@(foreach ($folder in @($folders.Values)) {
-        $volume = Get-VolumeOf $folder $known
-        $pool = @{
-            path = $folder; default = ($folder -eq $default); there = Test-Folder $folder
-            capacity = $null; free = $null; system = $null
-        }
-        if ($volume) {
-            $pool['capacity'] = $volume.Size
-            $pool['free'] = $volume.SizeRemaining
-            if ($volume.FileSystem) { $pool['system'] = "$($volume.FileSystem)" }
-        }
-        $pool
-    })
+    ,@(foreach ($folder in @((Get-PoolFolders $default).Values)) { ConvertTo-PoolRecord $folder $default $known })
+}
+
+$Operations['pools.find'] = {
+    # One folder as a pool, whether it is listed or not; null where there is no such folder.
+    param($Arguments)
+    $default = Get-DefaultFolder
+    $path = "$($Arguments.path)"
+    $listed = (Get-PoolFolders $default)[$path.ToLowerInvariant()]
+    if ($listed) { $path = $listed } elseif (-not (Test-Folder $path)) { return $null }
+    ConvertTo-PoolRecord $path $default @{}
 }

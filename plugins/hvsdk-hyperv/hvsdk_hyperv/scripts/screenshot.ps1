@@ -11,7 +11,7 @@ function Compress-Bytes([byte[]]$Bytes) {
 $Operations['screenshot.take'] = {
     param($Arguments)
     $vm = Get-TheVM $Arguments.id
-    Confirm-State $vm 'photographed' 'Running', 'Paused'
+    Confirm-State $vm 'captured' 'Running', 'Paused'
     $space = @{ Namespace = 'root\virtualization\v2' }
     $id = $vm.Id.ToString().ToUpperInvariant()
     $width = 1024; $height = 768
@@ -29,7 +29,7 @@ $Operations['screenshot.take'] = {
     $taken = Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualSystemThumbnailImage' -Arguments @{
         TargetSystem = [ref]$settings; WidthPixels = [uint16]$width; HeightPixels = [uint16]$height
     }
-    if ($taken.ReturnValue -eq 32775) { Confirm-State (Get-TheVM $Arguments.id) 'photographed' 'Running', 'Paused' }
+    if ($taken.ReturnValue -eq 32775) { Confirm-State (Get-TheVM $Arguments.id) 'captured' 'Running', 'Paused' }
     if ($taken.ReturnValue -ne 0 -or $null -eq $taken.ImageData) {
         Stop-Operation 'OperationFailed' "the host takes no picture: it answers $($taken.ReturnValue)"
     }

@@ -71,7 +71,8 @@ def confirm_state(vm: Any, verb: str, *states: str) -> None:
     """Fail unless a VM is in one of these states: the twin of `Confirm-State`. The verb is a participle."""
     state = vm["State"]
     if state not in states:
-        raise RefusalError("PowerState", f"'{vm['Name']}' cannot be {verb} while it is {state}", state=state)
+        text = f"'{vm['Name']}' cannot be {verb} while it is {state}"
+        raise RefusalError("PowerState", text, state=state, states=list(states))
 
 
 def time_text(moment: datetime | None) -> str | None:

@@ -13,5 +13,5 @@ __all__: list[str] = []
 @operation("console.find")
 def _find(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, arguments["id"])
-    confirm_state(vm, "watched", "Running", "Paused", "Starting", "Stopping")
+    confirm_state(vm, "viewed", "Running", "Paused", "Starting", "Stopping")
     return {"id": str(vm["Id"]), "node": (vm["ComputerName"] or "").lower()}

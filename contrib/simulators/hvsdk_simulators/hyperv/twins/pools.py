@@ -26,9 +26,7 @@ def _volume_of(host: Host, folder: str, known: dict[str, Any]) -> Any:
     return known[key]
 
 
-@operation("pools.list")
-def _list(host: Host, arguments: dict[str, Any]) -> Any:
-    default = default_folder(host)
+def _folders(host: Host, default: str) -> dict[str, str]:
     folders = {default.lower(): default}
     machines = host.run("Get-VM")
     drives: list[Any] = []
@@ -38,17 +36,28 @@ def _list(host: Host, arguments: dict[str, Any]) -> Any:
         if drive["Path"] and is_own_path(drive["Path"]):
             folder = parent_folder(drive["Path"])
             folders.setdefault(folder.lower(), folder)
-    known: dict[str, Any] = {}
-    found = []
-    for folder in folders.values():
-        volume = _volume_of(host, folder, known)
-        pool = {"path": folder, "default": folder.lower() == default.lower(), "there": is_folder(host, folder)}
-        pool |= {"capacity": None, "free": None, "system": None}
-        if volume is not None:
-            pool |= {
-                "capacity": volume["Size"],
-                "free": volume["SizeRemaining"],
-                "system": volume["FileSystem"] or None,
-            }
-        found.append(pool)
-    return found
+    return folders
+
+
+def _pool(host: Host, folder: str, default: str, known: dict[str, Any]) -> dict[str, Any]:
+    volume = _volume_of(host, folder, known)
+    pool = {"path": folder, "default": folder.lower() == default.lower(), "there": is_folder(host, folder)}
+    pool |= {"capacity": None, "free": None, "system": None}
+    if volume is not None:
+        pool |= {"capacity": volume["Size"], "free": volume["SizeRemaining"], "system": volume["FileSystem"] or None}
+    return pool
+
+
+@operation("pools.list")
+def _list(host: Host, arguments: dict[str, Any]) -> Any:
+    default, known = default_folder(host), dict[str, Any]()
+    return [_pool(host, folder, default, known) for folder in _folders(host, default).values()]
+
+
+@operation("pools.find")
+def _find(host: Host, arguments: dict[str, Any]) -> Any:
+    default, path = default_folder(host), arguments["path"]
+    listed = _folders(host, default).get(path.lower())
+    if listed is None and not is_folder(host, path):
+        return None
+    return _pool(host, listed or path, default, {})

@@ -20,7 +20,7 @@ _INVALID_STATE = 32775
 @operation("screenshot.take")
 def _take(host: Host, arguments: dict[str, Any]) -> Any:
     vm = the_vm(host, arguments["id"])
-    confirm_state(vm, "photographed", *_UP)
+    confirm_state(vm, "captured", *_UP)
     key = str(vm["Id"]).upper()
     width, height = 1024, 768
     heads = _instances(host, "Msvm_VideoHead", f"SystemName='{key}'")
@@ -35,7 +35,7 @@ def _take(host: Host, arguments: dict[str, Any]) -> Any:
     asked = {"TargetSystem": settings[0], "WidthPixels": width, "HeightPixels": height}
     taken = host.one("Invoke-CimMethod", InputObject=services[0], MethodName=_METHOD, Arguments=asked)
     if taken["ReturnValue"] == _INVALID_STATE:
-        confirm_state(the_vm(host, arguments["id"]), "photographed", *_UP)
+        confirm_state(the_vm(host, arguments["id"]), "captured", *_UP)
     if taken["ReturnValue"] != 0 or taken["ImageData"] is None:
         raise RefusalError("OperationFailed", f"the host takes no picture: it answers {taken['ReturnValue']}")
     image = base64.b64encode(gzip.compress(taken["ImageData"], compresslevel=1)).decode("ascii")
