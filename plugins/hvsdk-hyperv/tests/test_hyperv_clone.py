@@ -16,7 +16,7 @@ from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.world import World
 from hyperv_disks import chain_of, path_of, peek, poke, spare_domain
 from hyperv_engines import OFF, Engine
-from hyperv_support import connect, powershell
+from hyperv_support import powershell
 
 NAMES = ["copy", "a'b\"c`d$(e) [x]*", "\u2018look\u2019 ünï😀", "..\\..\\x"]
 
