@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hvsdk import _worker
 from hvsdk._connection import Connection, close_after, close_in_background, log
@@ -34,8 +34,14 @@ CLOSE_SECONDS = 2.0
 """How long leaving the interpreter waits for sessions to be closed, all together."""
 
 
-Gate: TypeAlias = Callable[[Callable[[], Any]], Any]
-"""Carries out a login, or raises why not: what keeps a fleet from trying a refused password on all its hosts."""
+class Gate(Protocol):
+    """What keeps a fleet from trying a refused password on all its hosts."""
+
+    def __call__(self, login: Callable[[], T], /) -> T:
+        """Carry out a login, when it may be, or raise why not."""
+
+    def give_up(self) -> None:
+        """Take in that nobody waits any more for the login that is under way."""
 
 
 class Gone(Exception):
@@ -147,7 +153,7 @@ class Opening(DoorErrors):
             raise
         finally:
             if not running.done:  # given up or interrupted: the session that may still come of it is closed
-                close_after(running, driver)
+                self._left_alone(running, driver)
             del running
         self._ever_opened, self.reopens = True, driver.reopens
         return Connection(driver, limits)
@@ -156,6 +162,11 @@ class Opening(DoorErrors):
         """Begin to log in, as soon and if the gate lets it."""
         gate = self.gate
         return _worker.submit(login if gate is None else functools.partial(gate, login))
+
+    def _left_alone(self, running: _worker.Call[Any], driver: Driver) -> None:
+        close_after(running, driver)
+        if self.gate is not None:
+            self.gate.give_up()
 
     @staticmethod
     def _enter(driver: Driver, deadline: Deadline) -> Mapping[Capability, Unsupported]:
@@ -203,7 +214,7 @@ class Opening(DoorErrors):
         except BaseException as exc:
             self.drop(connection, close=running.done)
             if not running.done:
-                close_after(running, driver)
+                self._left_alone(running, driver)
             error = self._late("log in again", limit) if isinstance(exc, _worker.NoAnswerError) else exc
             flight.error = error
             flight.personal = not isinstance(error, Exception) or (hurried and isinstance(error, OperationTimeoutError))

@@ -21,7 +21,7 @@ WHILE_RUNNING: Final = {
     "attach_nic": Capability.HOTPLUG_NIC,
     "detach_nic": Capability.HOTPLUG_NIC,
     "clone": Capability.CLONE_RUNNING,
-    "clone_linked": Capability.CLONE_RUNNING,
+    "clone_linked": Capability.CLONE_LINKED_RUNNING,
 }
 """What a verb needs of a domain that runs."""
 RUNS: Final = frozenset({PowerState.RUNNING, PowerState.PAUSED})
@@ -34,6 +34,8 @@ def refuse_running(doing: Doing) -> None:
         PowerStateError: It runs.
     """
     verb = doing.operation.verb
+    if verb == "clone" and doing.operation.arguments["linked"]:
+        verb = "clone_linked"
     reason = doing.host._why_not(WHILE_RUNNING[verb], doing.info)
     if reason is None:
         return

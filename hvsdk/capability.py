@@ -72,6 +72,8 @@ class Capability(StrEnum):
     CLONE_LINKED = "clone_linked"
     CLONE_RUNNING = "clone_running"
     """A domain that runs can be cloned; the clone's disks are those of one moment."""
+    CLONE_LINKED_RUNNING = "clone_linked_running"
+    """The same for a linked clone."""
     MIGRATE_LIVE = "migrate_live"
     MIGRATE_NODE = "migrate_node"
     """A domain can be moved to a named node, also within one connection."""

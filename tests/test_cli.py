@@ -193,6 +193,13 @@ def test_doctor_warns_of_a_clock_that_is_wrong(capsys):
     assert (clock["state"], clock["message"]) == ("warning", "the host's clock is 300 s behind this machine's")
 
 
+def test_where_there_is_nothing_people_are_told_so_and_scripts_get_nothing(capsys):
+    assert main(["snapshot", "ls", "--url", FAKE, "db-1"]) == 0
+    assert capsys.readouterr().out == "<no snapshots>\n"
+    assert main(["ls", "--url", FAKE, "--name", "nobody-*", "--csv"]) == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_snapshots_are_made_and_listed(capsys):
     assert main(["snapshot", "create", "--url", FAKE, "--snapshot", "s", "db-1", "-y", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["items"][0]["state"] == "s"

@@ -74,7 +74,9 @@ def test_it_goes_through_everything_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)], ids=lambda number: number.name
+)
 def test_interrupted_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with demo(tmp_path) as process:
         root = wait_for(process, "hvsdk guest shop-web up")

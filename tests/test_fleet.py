@@ -70,6 +70,23 @@ def test_a_list_prints_with_hosts_and_failures_and_as_html(fleet):
     assert "ConnectionLost" in found._repr_html_()
 
 
+@pytest.mark.parametrize("ask", ["stats", "networks", "storage_pools"])
+def test_every_table_of_a_fleet_names_the_host(fleet, ask):
+    found = getattr(fleet, ask)()
+    lines = repr(found).splitlines()
+    assert lines[0].split()[0] == "host"
+    assert {line.split()[0] for line in lines[1 : len(found) + 1]} == {"a", "b"}
+    assert {row["host"] for row in found.to_dicts()} == {"a", "b"}
+    assert "<th>host</th>" in found._repr_html_()
+    assert repr(found[:1]).splitlines()[0].split()[0] != "host"
+
+
+def test_failures_on_domains_are_not_told_as_hosts_without_an_answer(fleet):
+    found = fleet.run(lambda domain: domain.start() if domain.name == "web-1" else 1 / 0, domains=fleet.domains()[:3])
+    assert "of 3 failed:" in repr(found)
+    assert "did not answer" not in repr(found)
+
+
 def test_what_a_server_says_is_neutralised_in_what_is_printed():
     found = hvsdk.FleetDomains()
     failure = hvsdk.Failure(host="x", url="fake://x", error=errors.ConnectError("\x1b[31m<b>"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -57,6 +58,37 @@ def test_a_host_asked_by_itself_does_not_log_in_either(logins):
             with pytest.raises(errors.ConnectError):
                 fleet.host(name).domains()
         assert logins.count == 2
+
+
+def test_a_host_whose_login_hangs_keeps_no_other_from_its_own():
+    hanging = {f"frozen{n}": f"fake://root@frozen{n}?fault=open:hang*99" for n in range(2)}
+    well = {f"h{n}": {"url": f"fake://root@h{n}?domains=1", "deadline": 30} for n in range(5)}
+    began = time.monotonic()
+    with hvsdk.Fleet(hanging | well, deadline=0.5) as fleet:
+        found = fleet.domains()
+        assert time.monotonic() - began < 15  # not until the logins that hang come to their end, 30 s later
+        assert sorted(found.answered) == sorted(well)
+        assert {failure.host: failure.kind for failure in found.failures} == dict.fromkeys(hanging, "OperationTimeout")
+
+
+def test_who_waits_for_others_to_log_in_loses_no_time():
+    hanging = {f"frozen{n}": f"fake://root@frozen{n}?fault=open:hang*99" for n in range(2)}
+    well = {f"h{n}": f"fake://root@h{n}?domains=1" for n in range(5)}
+    began = time.monotonic()
+    with hvsdk.Fleet(hanging | well, deadline=1.0) as fleet:
+        assert sorted(fleet.domains().answered) == sorted(well)
+        assert time.monotonic() - began < 15
+
+
+def test_a_login_that_is_given_up_leaves_its_turn_to_others():
+    with hvsdk.Fleet(
+        {f"frozen{n}": {"url": f"fake://root@frozen{n}?fault=open:hang*99", "timeout": 0.3} for n in range(2)}
+        | {"h": "fake://root@h?domains=1"}
+    ) as fleet:
+        for name in ("frozen0", "frozen1"):
+            with pytest.raises(errors.OperationTimeoutError):
+                fleet.host(name).domains()
+        assert len(fleet.host("h").domains()) == 1
 
 
 def test_retry_lets_the_credential_be_tried_again(logins):

@@ -69,8 +69,7 @@ def _show(session: Session, domains: Keys = None) -> Exit:
 def _stats(session: Session) -> Exit:
     """Show the figures of all domains that run."""
     found = session.fleet.stats(hosts=session.hosts, host_tags=session.host_tags)
-    rows = [{"host": host, **one.to_dict()} for host, one in zip(found.hosts, found, strict=True)]
-    return _told(session, found, rows)
+    return _told(session, found, found.to_dicts())
 
 
 def _hosts(session: Session) -> Exit:

@@ -65,6 +65,8 @@ class Output:
     @staticmethod
     def _csv(rows: Sequence[Mapping[str, Any]]) -> None:
         names = list(dict.fromkeys(name for row in rows for name in row))
+        if not names:  # nothing is known of what the columns would be
+            return
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(names)

@@ -37,6 +37,8 @@ def _ls(session: Session, domains: Keys = None, name: Name = None, state: State 
     rows = [{"host": one.host, "domain": one.domain, **row} for one in result for row in one.value]
     failures = (*chosen.failures, *result.failures)
     if session.output.format is Format.TABLE:
+        if not rows:
+            session.output.line("<no snapshots>")
         for row in rows:
             marks = " ".join(filter(None, ["current" * row["is_current"], "memory" * bool(row["has_memory"])]))
             session.output.line(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hvsdk.errors import AuthenticationError, ConnectError, HvsdkError, NotTriedError, OperationTimeoutError
 
-__all__ = ["CredentialCircuit", "HostCircuit"]
+__all__ = ["CredentialCircuit", "HostCircuit", "LoginGate"]
 
 T = TypeVar("T")
 
@@ -78,7 +78,8 @@ def _unreached(error: BaseException | None) -> bool:
 class CredentialCircuit:
     """Follows one credential over all hosts that it is for. Safe to share between threads.
 
-    Unless a host has just taken it, two logins at most are under way with it. After two refusals in a row there are none.
+    Unless a host has just taken it, two logins at most are under way with it that somebody waits for. After two refusals in a
+    row there are none.
     """
 
     def __init__(self, words: str) -> None:
@@ -86,21 +87,46 @@ class CredentialCircuit:
         self._changed = threading.Condition()
         self._refusals = 0
         self._proven_until = 0.0
-        self._trying = 0
+        self._trying: dict[object, str] = {}
+        """The hosts at which a login is under way, by attempt."""
+        self._reserved: set[str] = set()
+        """The hosts that have a turn, and have not begun to log in."""
         self._where = ""
 
+    def reserve(self, name: str) -> bool:
+        """Give a host a turn, unless others have to be waited for; `leave` takes it back.
+
+        Who has a turn logs in without waiting; whoever waits for one has not been asked yet, and loses no time.
+        """
+        with self._changed:
+            if name in self._reserved or self._refusals >= REFUSALS or time.monotonic() < self._proven_until:
+                return True
+            if not self._room():
+                return False
+            self._reserved.add(name)
+            return True
+
+    def leave(self, name: str) -> None:
+        """Take in that nobody waits any more for a host: a login that is still under way there keeps no others from theirs."""
+        with self._changed:
+            self._reserved.discard(name)
+            self._trying = {attempt: host for attempt, host in self._trying.items() if host != name}
+            self._changed.notify_all()
+
     def through(self, name: str, login: Callable[[], T]) -> T:
-        """Log in, as soon as others with the same credential leave room for it: what a door's `gate` does.
+        """Log in, as soon as others with the same credential leave room for it.
 
         Raises:
             NotTriedError: It has been refused too often.
         """
+        attempt = object()
         with self._changed:
-            while self._refusals < REFUSALS and not self._room():
+            while self._refusals < REFUSALS and name not in self._reserved and not self._room():
                 self._changed.wait()
+            self._reserved.discard(name)
             refusal = self._refusal(name)
             if refusal is None:
-                self._trying += 1
+                self._trying[attempt] = name
         if refusal is not None:
             raise refusal
         taken: bool | None = None
@@ -112,14 +138,15 @@ class CredentialCircuit:
             taken = False
             raise
         finally:
-            self._left(name, taken)
+            self._ended(attempt, name, taken)
 
     def _room(self) -> bool:
-        return time.monotonic() < self._proven_until or self._trying + self._refusals < REFUSALS
+        turns = len(self._trying) + len(self._reserved)
+        return time.monotonic() < self._proven_until or turns + self._refusals < REFUSALS
 
-    def _left(self, name: str, taken: bool | None) -> None:
+    def _ended(self, attempt: object, name: str, taken: bool | None) -> None:
         with self._changed:
-            self._trying -= 1
+            self._trying.pop(attempt, None)
             if taken is False:
                 self._refusals += 1
                 self._proven_until = 0.0
@@ -128,12 +155,6 @@ class CredentialCircuit:
                 self._refusals, self._where = 0, ""
                 self._proven_until = time.monotonic() + PROVEN_SECONDS
             self._changed.notify_all()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a login with it would have to wait for others."""
-        with self._changed:
-            return self._refusals < REFUSALS and not self._room()
 
     def refusal(self, name: str) -> NotTriedError | None:
         """Return why a host is not to be logged in to with it, or `None`."""
@@ -153,3 +174,19 @@ class CredentialCircuit:
         with self._changed:
             self._refusals, self._proven_until, self._where = 0, 0.0, ""
             self._changed.notify_all()
+
+
+class LoginGate:
+    """What a door asks before it logs in: the turns that one host gets from the circuit of its credential."""
+
+    def __init__(self, credential: CredentialCircuit, name: str) -> None:
+        self._credential = credential
+        self._name = name
+
+    def __call__(self, login: Callable[[], T], /) -> T:
+        """Log in when it is this host's turn."""
+        return self._credential.through(self._name, login)
+
+    def give_up(self) -> None:
+        """Leave the turn to others."""
+        self._credential.leave(self._name)

@@ -111,7 +111,13 @@ class FanOut(Generic[T]):
         if not self._running:
             return LOOK_AGAIN_SECONDS if self._waiting else 0.0
         nearest = min(running.until for running in self._running.values())
-        return max(0.0, min(nearest - time.monotonic(), threading.TIMEOUT_MAX))
+        seconds = max(0.0, min(nearest - time.monotonic(), threading.TIMEOUT_MAX))
+        waits_for_a_turn = self._waiting and len(self._running) < self._parallel
+        return min(seconds, LOOK_AGAIN_SECONDS) if waits_for_a_turn else seconds
+
+    def _is_here(self, job: Job[T]) -> bool:
+        """Whether this process itself asks the host, and logs in to it."""
+        return self._executor is None or job.there is None
 
     def _begin(self) -> Iterator[Answer[T]]:
         """Start as many as may run; those that are not to be asked are answered at once."""
@@ -122,7 +128,7 @@ class FanOut(Generic[T]):
             refusal = job.member.refusal()
             if refusal is not None:
                 yield Answer(name=job.member.name, url=job.member.url, error=refusal)
-            elif job.member.has_to_wait:
+            elif self._is_here(job) and not job.member.may_begin():
                 self._waiting.append(job)
             else:
                 self._start(job)

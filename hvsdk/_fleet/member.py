@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hvsdk._endpoint import make_endpoint, take
-from hvsdk._fleet.circuit import CredentialCircuit, HostCircuit
+from hvsdk._fleet.circuit import CredentialCircuit, HostCircuit, LoginGate
 from hvsdk._url import parse_url
 from hvsdk.errors import NotTriedError
 
@@ -71,7 +70,7 @@ class Member:
         defaults |= {"readonly": False, "allow": (), "backend": None}
         host = make_endpoint(location, given, options=arguments, **(defaults | known))
         if self.credential is not None:
-            host._door.gate = partial(self.credential.through, self.name)
+            host._door.gate = LoginGate(self.credential, self.name)
         return host
 
     # ---- circuits ----------------------------------------------------------------------------------------
@@ -89,14 +88,15 @@ class Member:
         host = self._host
         return host is not None and host._door.ever_opened
 
-    @property
-    def has_to_wait(self) -> bool:
-        """Whether it would only wait for others that are trying the same credential."""
-        return self.credential is not None and not self.opened and self.credential.is_busy
+    def may_begin(self) -> bool:
+        """Whether it can be asked now; not while others are trying the same credential. `note` ends its turn."""
+        return self.credential is None or self.opened or self.credential.reserve(self.name)
 
     def note(self, error: BaseException | None) -> None:
-        """Take in how a question ended."""
+        """Take in how a question ended, or that its answer is not waited for any more."""
         self.circuit.note(error)
+        if self.credential is not None:
+            self.credential.leave(self.name)
 
     def close(self) -> None:
         """Close the connection, if there is one; asked again, it is opened anew."""

@@ -69,6 +69,19 @@ class Failure:
         return f"{what}: {self.kind}: {self.error} [{self.seconds:.1f} s]"
 
 
+class _WithHost:
+    """A record as a row of a table that also says which host it is from."""
+
+    __slots__ = ("_record", "host")
+
+    def __init__(self, host: str, record: Any) -> None:
+        self.host = host
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+
 class FleetList(RecordList[T]):
     """What the hosts of a fleet have, in the order of the hosts, as a list that prints as a table.
 
@@ -112,12 +125,45 @@ class FleetList(RecordList[T]):
             found[name].append(item)
         return found
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return what is loaded of each as JSON values, with the name of its `host`."""
+        dicts = [record.to_dict() for record in super()._records()]
+        if len(self.hosts) != len(dicts):
+            return dicts
+        return [{"host": host, **values} for host, values in zip(self.hosts, dicts, strict=True)]
+
+    def _records(self) -> list[Any]:
+        records = super()._records()
+        if len(self.hosts) != len(records):  # a part of the list, or two lists put together
+            return records
+        return [
+            record if isinstance(record, FleetValue) else _WithHost(host, record)
+            for host, record in zip(self.hosts, records, strict=True)
+        ]
+
+    def _columns(self, records: list[Any]) -> tuple[Column, ...]:
+        from hvsdk._table import Column
+
+        if not records or not isinstance(records[0], _WithHost):
+            return self._record_columns(records)
+        return Column("host", "host", gives=2), *self._record_columns([row._record for row in records])
+
+    def _record_columns(self, records: list[Any]) -> tuple[Column, ...]:
+        return super()._columns(records)
+
+    def _went_wrong(self) -> str:
+        """Return the words above the failures: hosts that did not answer, or domains on which something failed."""
+        count = len(self.failures)
+        if any(failure.domain is not None for failure in self.failures):
+            return f"{count} of {count + len(self)} failed:"
+        return f"{count} of {count + len(self.answered)} hosts did not answer:"
+
     def __repr__(self) -> str:
         lines = [super().__repr__()]
         if self.failures:
             from hvsdk._display import neutralise
 
-            lines.append(f"{len(self.failures)} of {len(self.failures) + len(self.answered)} hosts did not answer:")
+            lines.append(self._went_wrong())
             lines += [f"  {neutralise(str(failure))}" for failure in self.failures]
         return "\n".join(lines)
 
@@ -128,7 +174,7 @@ class FleetList(RecordList[T]):
         if not self.failures:
             return shown
         rows = [_FailureRow(host=one.host, kind=one.kind, error=str(one.error)) for one in self.failures]
-        return f"{shown}<p>{len(rows)} hosts did not answer:</p>{html_table(_failure_columns(), rows)}"
+        return f"{shown}<p>{self._went_wrong()}</p>{html_table(_failure_columns(), rows)}"
 
 
 @attrs.frozen
@@ -144,19 +190,6 @@ def _failure_columns() -> tuple[Column, ...]:
     return Column("host", "host", gives=2), Column("kind", "kind"), Column("error", "error")
 
 
-class _WithHost:
-    """A record as a row of a table that also says which host it is from."""
-
-    __slots__ = ("_record", "host")
-
-    def __init__(self, host: str, record: Any) -> None:
-        self.host = host
-        self._record = record
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._record, name)
-
-
 class FleetDomains(FleetList["Domain"]):
     """The domains of a fleet. Each is bound to its host, so that its verbs work as ever."""
 
@@ -168,25 +201,10 @@ class FleetDomains(FleetList["Domain"]):
         """The domains: the list itself."""
         return self
 
-    def _records(self) -> list[Any]:
-        infos = super()._records()
-        if len(self.hosts) != len(infos):  # a part of the list, or two lists put together
-            return infos
-        return [_WithHost(host, info) for host, info in zip(self.hosts, infos, strict=True)]
+    def _record_columns(self, records: list[Any]) -> tuple[Column, ...]:
+        from hvsdk._table import DOMAIN_COLUMNS
 
-    def _columns(self, records: list[Any]) -> tuple[Column, ...]:
-        from hvsdk._table import DOMAIN_COLUMNS, Column
-
-        if records and isinstance(records[0], _WithHost):
-            return Column("host", "host", gives=2), *DOMAIN_COLUMNS
         return DOMAIN_COLUMNS
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return what is loaded of each as JSON values, with the name of its `host`."""
-        dicts = [domain.info.to_dict() for domain in self]
-        if len(self.hosts) != len(dicts):
-            return dicts
-        return [{"host": host, **values} for host, values in zip(self.hosts, dicts, strict=True)]
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import CloudInit, Disk, DiskSpec, DomainSpec, NicSpec
 from hvsdk.testing.conformance._fixtures import Kit, MakeDomain, Reach
-from hvsdk.testing.conformance._helpers import Names, needs, stands_in
+from hvsdk.testing.conformance._helpers import Names, needs, requires, stands_in
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -203,6 +203,20 @@ class Clone(Kit):
         volumes = [volume for pool in host.storage_pools() for volume in pool.volumes()]
         found = [volume for volume in volumes if {volume.path, volume.id} & {place for _, place in places}]
         assert not found or all(volume.backing for volume in found), "a full copy in place of a linked one"
+
+    @pytest.mark.parametrize("linked", [False, True], ids=["full", "linked"])
+    def test_a_domain_that_runs_is_cloned_and_runs_on(
+        self, host: Host, make_domain: MakeDomain, names: Names, patience: float, linked: bool
+    ) -> None:
+        needs(host, Capability.CLONE_LINKED_RUNNING if linked else Capability.CLONE_RUNNING)
+        requires(host, Capability.START)
+        domain = make_domain()
+        domain.start(timeout=patience)
+        if reason := domain.why_not("clone_linked" if linked else "clone"):
+            pytest.skip(f"not of this domain: {reason}")
+        copy = domain.clone(names("clone-running"), linked=linked)
+        self.check_copy(stands_in(domain), stands_in(copy))
+        assert stands_in(domain).power_state is PowerState.RUNNING
 
     def test_a_clone_outlives_the_original(
         self, host: Host, make_domain: MakeDomain, names: Names, patience: float

@@ -46,6 +46,7 @@ class FakeDriver(
             Capability.SNAPSHOT_QUIESCE,
             Capability.CLONE_LINKED,
             Capability.CLONE_RUNNING,
+            Capability.CLONE_LINKED_RUNNING,
             Capability.MIGRATE_LIVE,
             Capability.MIGRATE_NODE,
             Capability.MIGRATE_STORAGE,

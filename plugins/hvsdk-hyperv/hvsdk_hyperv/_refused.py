@@ -9,7 +9,7 @@ __all__ = ["RefusedError"]
 
 
 class RefusedError(Exception):
-    """What PowerShell, a cmdlet or a script of ours said.
+    """What PowerShell, a cmdlet or a script of ours said; with what was made before and stays.
 
     Attributes:
         kind: Name of hvsdk's error without `Error`, where the script itself refused.
@@ -22,7 +22,9 @@ class RefusedError(Exception):
     """
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
-        super().__init__(str(answer.get("message") or "it failed without a reason"))
+        left = "; ".join(str(one) for one in answer.get("left") or ())
+        message = str(answer.get("message") or "it failed without a reason").strip()
+        super().__init__(f"{message}; what could not be taken back: {left}" if left else message)
         self.kind: str | None = answer.get("kind")
         self.error_id = str(answer.get("id") or "").partition(",")[0]
         self.category = str(answer.get("category") or "")

@@ -51,15 +51,6 @@ def powershell_server(shared_powershell_server: Running) -> Iterator[Running]:
     shared_powershell_server.clear_faults()
 
 
-@pytest.fixture(params=_BY_ENGINE, ids=["python", "powershell"])
-def either(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """Both engines, one after the other."""
-    running: Running = request.getfixturevalue(request.param)
-    running.clear_faults()
-    yield running
-    running.clear_faults()
-
-
 @pytest.fixture(scope="session")
 def shared_host(shared_server: Running) -> Iterator[hvsdk.Host]:
     """One connection to the engine in Python. Use `place`."""

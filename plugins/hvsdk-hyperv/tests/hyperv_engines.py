@@ -134,6 +134,12 @@ def alike(answer: Any) -> Any:
         error = answer["error"]
         first = None if error["kind"] else error["id"].partition(",")[0]
         return one(
-            {"kind": error["kind"], "first": first, "message": error["message"], "details": error["details"] or {}}
+            {
+                "kind": error["kind"],
+                "first": first,
+                "message": error["message"],
+                "details": error["details"] or {},
+                "left": error["left"],
+            }
         )
     return one(answer)

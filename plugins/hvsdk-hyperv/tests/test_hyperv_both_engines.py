@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hvsdk.driver import DiskSpec, DomainSpec, NicSpec
+from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
+from hvsdk_simulators.hyperv.world import World
 from hyperv_engines import FOLDER, HOSTILE, OFF, RUNNING, Engine, alike
 from hyperv_support import REFERENCE, powershell
 
 from hvsdk_hyperv._create import _arguments as make_arguments
+from hvsdk_hyperv._refused import RefusedError
 from hvsdk_hyperv._screenshot import pixels_of
 
 NOBODY = "00000000-0000-4000-8000-000000000099"
@@ -188,6 +192,63 @@ def test_making_and_deleting_a_domain_answers_the_same(both: tuple[Engine, Engin
     assert alike(again[1]) == alike(again[0])
     for answers in (made, again):
         if "result" in answers[0]:
-            arguments = [{"id": one["result"]["id"], "disks": "all"} for one in answers]
+            arguments = [{"id": one["result"]["id"], "disks": "delete"} for one in answers]
             gone = [engine.ask("delete.run", each) for engine, each in zip(both, arguments, strict=True)]
             assert alike(gone[1]) == alike(gone[0])
+
+
+HALF = DomainSpec(name="half", vcpus=1, memory=64 << 20, disks=[DiskSpec(size=16 << 20)], nics=[NicSpec()])
+HALF_MAC = "00155D0000AC"
+HALF_DONE: dict[str, tuple[Callable[[], dict[str, Any]], str, str, str]] = {
+    "create.make": (
+        lambda: make_arguments(HALF),
+        *("Add-VMNetworkAdapter", "Remove-VM", "the new machine 'half' with its disks"),
+    ),
+    "clone.make": (
+        lambda: {"id": OFF, "name": "half", "linked": False, "notes": "of a copy"},
+        *("Set-VM", "Remove-VM", "the new machine 'half' with its disks"),
+    ),
+    "adapters.add": (
+        lambda: {
+            "id": OFF,
+            "switch": "lan",
+            "plug": True,
+            "mac": HALF_MAC,
+            "legacy": False,
+            "vlan": None,
+            "name": None,
+        },
+        *("Connect-VMNetworkAdapter", "Remove-VMNetworkAdapter", "an adapter of '"),
+    ),
+}
+"""Operations with what makes their arguments, the cmdlet that fails, the one that fails to take back, and what stays."""
+
+
+@pytest.mark.parametrize("operation", HALF_DONE)
+@pytest.mark.parametrize("long", [False, True])
+def test_what_went_wrong_first_is_told_with_what_cannot_be_taken_back(
+    both: tuple[Engine, Engine], operation: str, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(text: str) -> Any:
+        def fail(world: World, bound: registry.Bound) -> Any:
+            raise CmdletError("OperationFailed", "InvalidOperation", text)
+
+        return fail
+
+    arguments, first, second, left = HALF_DONE[operation]
+    for engine in both:
+        known = set(engine.world.vms)
+        with monkeypatch.context() as broken:
+            broken.setitem(registry.CMDLETS, first, failing("the first error"))
+            broken.setitem(registry.CMDLETS, second, failing("the second one"))
+            error = engine.ask(operation, arguments(), **({"wait": 20} if long else {}))["error"]
+        assert "the first error" in error["message"]
+        (told,) = error["left"]
+        assert told.startswith(left)
+        assert told.endswith(" (the second one)")
+        assert str(RefusedError(error)).endswith(f"; what could not be taken back: {told}")
+        if operation == "adapters.add":
+            assert "error" not in engine.ask("adapters.remove", {"id": OFF, "nic": HALF_MAC})
+            continue
+        (stayed,) = set(engine.world.vms) - known
+        assert "error" not in engine.ask("delete.run", {"id": str(stayed), "disks": "delete"})

@@ -183,25 +183,3 @@ def test_an_original_that_was_used_meanwhile_keeps_what_it_wrote(
         assert (own == ground) is not started
         assert (tmp_path / str(own)).exists()
         assert len(list(tmp_path.iterdir())) == 2 + started
-
-
-@pytest.mark.parametrize("engine", ["python", "powershell"])
-def test_what_went_wrong_first_is_told_when_the_copy_cannot_be_removed_either(
-    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(text: str) -> Any:
-        def fail(world: World, bound: registry.Bound) -> Any:
-            raise CmdletError("OperationFailed", "InvalidOperation", text)
-
-        return fail
-
-    if engine == "powershell":
-        powershell()
-    with Engine(engine, tmp_path) as host:
-        monkeypatch.setitem(registry.CMDLETS, "Set-VM", failing("the first error"))
-        monkeypatch.setitem(registry.CMDLETS, "Remove-VM", failing("the second one"))
-        host.world.vms[UUID(OFF)].hardware.notes = "to be copied"
-        answer = host.ask("clone.make", {"id": OFF, "name": "copy", "linked": False, "notes": "to be copied"})
-        assert "the first error" in answer["error"]["message"]
-        (copy,) = [vm for vm in host.world.vms.values() if vm.name == "copy"]
-        assert all((tmp_path / str(drive.path)).exists() for drive in copy.hardware.drives if drive.kind == "disk")

@@ -72,11 +72,11 @@ def test_one_tcp_connection_carries_all(server: Running, transport: str) -> None
     assert server.counts()["/connections"] == 1
 
 
-def test_a_powershell_that_was_killed_is_replaced_for_what_only_reads(either: Running) -> None:
-    with connect(either) as host:
-        before = host.networks()
-        assert either.act("kill-processes") > 0
-        assert [one.id for one in host.networks()] == [one.id for one in before]
+def test_a_powershell_that_was_killed_is_replaced_for_what_only_reads(place: tuple[Running, hvsdk.Host]) -> None:
+    server, host = place
+    before = host.networks()
+    assert server.act("kill-processes") > 0
+    assert [one.id for one in host.networks()] == [one.id for one in before]
 
 
 def test_a_shell_that_ends_after_the_request_leaves_the_outcome_open(server: Running) -> None:

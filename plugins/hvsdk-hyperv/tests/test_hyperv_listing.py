@@ -68,6 +68,7 @@ def test_one_domain_is_what_the_listing_says_of_it(driver: HyperVDriver) -> None
         assert driver.get_domain(listed.native_id, EVERYTHING, deadline=soon()) == listed
 
 
+@pytest.mark.full
 def test_both_engines_tell_the_same(make_server: Callable[..., Running]) -> None:
     told = []
     for engine in ("python", "powershell"):
@@ -160,22 +161,18 @@ def test_who_may_see_nothing_is_told_so_instead_of_an_empty_list(make_server: Ca
                     work()
 
 
-def test_an_older_host_is_listed(make_server: Callable[..., Running]) -> None:
-    for engine in ("python", "powershell"):
-        with opened(make_server(version=2012, engine=engine)) as driver:
-            for info in driver.list_domains(EVERYTHING, deadline=soon(60.0)):
-                assert info.has("config")
-                assert "hyperv.checkpoint_type" not in info.details
-
-
-def test_an_older_host_tells_who_is_not_there_from_who_may_not_look(make_server: Callable[..., Running]) -> None:
+@pytest.mark.parametrize("engine", ["python", "powershell"])
+def test_an_older_host_is_listed_and_tells_who_is_not_there_from_who_may_not_look(
+    make_server: Callable[..., Running], engine: str
+) -> None:
     """Its module calls both failures unspecified."""
-    nobody = str(uuid.uuid4())
-    for engine in ("python", "powershell"):
-        server = make_server(version=2012, engine=engine)
-        with opened(server) as driver:
-            for rights, kind in ((True, "DomainNotFound"), (False, "PermissionDenied")):
-                server.act("rights", hyperv=rights)
-                with pytest.raises(RefusedError) as caught:
-                    driver.get_domain(nobody, EVERYTHING, deadline=soon())
-                assert caught.value.kind == kind
+    server, nobody = make_server(version=2012, engine=engine), str(uuid.uuid4())
+    with opened(server) as driver:
+        for info in driver.list_domains(EVERYTHING, deadline=soon(60.0)):
+            assert info.has("config")
+            assert "hyperv.checkpoint_type" not in info.details
+        for rights, kind in ((True, "DomainNotFound"), (False, "PermissionDenied")):
+            server.act("rights", hyperv=rights)
+            with pytest.raises(RefusedError) as caught:
+                driver.get_domain(nobody, EVERYTHING, deadline=soon())
+            assert caught.value.kind == kind

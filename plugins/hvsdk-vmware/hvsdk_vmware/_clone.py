@@ -39,7 +39,7 @@ class CloneVerbs(TemplateReads, SnapshotVerbs, HostCloneVerbs, LabelVerbs, Listi
         limits = dict(super().host_limits(deadline=deadline))
         if not self.is_vcenter:
             reason = "an ESXi host has no clones of its own: hvsdk copies the disks of a domain that is off"
-            for capability in (Capability.CLONE_LINKED, Capability.CLONE_RUNNING):
+            for capability in (Capability.CLONE_LINKED, Capability.CLONE_RUNNING, Capability.CLONE_LINKED_RUNNING):
                 limits.setdefault(capability, Unsupported(reason))
         return limits
 

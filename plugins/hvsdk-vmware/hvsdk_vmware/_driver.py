@@ -70,6 +70,7 @@ class VmwareDriver(
         {
             Capability.CLONE_LINKED,
             Capability.CLONE_RUNNING,
+            Capability.CLONE_LINKED_RUNNING,
             Capability.CLOUD_INIT,
             Capability.CREATE_WITH_UUID,
             Capability.DISK_RANDOM_READ,

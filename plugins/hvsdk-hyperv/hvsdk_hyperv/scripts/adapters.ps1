@@ -53,7 +53,9 @@ function Add-WishedAdapter($VM, $Wish) {
         if ($switch -and $Wish.plug) { Connect-VMNetworkAdapter -VMNetworkAdapter $adapter -VMSwitch $switch }
         $done = $true
     } finally {
-        if (-not $done) { Remove-VMNetworkAdapter -VMNetworkAdapter $adapter }
+        if (-not $done) {
+            $null = Undo-Step "an adapter of '$($VM.Name)'" { Remove-VMNetworkAdapter -VMNetworkAdapter $adapter }
+        }
     }
     @{ adapter = $adapter; switch = $switch }
 }

@@ -220,20 +220,21 @@ function Undo-Copy($VM, $New, $Moved, $Made) {
     # Takes back what was made for a copy that failed, as far as nobody has used it: an original that was started meanwhile
     # keeps its new disks, on which it has written.
     if ($null -ne $New) {
-        # One that stays keeps its disks, and the first error is what is told.
-        try { Remove-VM -VM $New -Force } catch { return }
+        # One that stays keeps its disks.
+        if (-not (Undo-Step "the new machine '$($New.Name)' with its disks" { Remove-VM -VM $New -Force })) { return }
     }
     $kept = @{}
     foreach ($one in $Moved) {
         $kept[$one.own] = $true
-        if ("$((Get-TheVM "$($VM.Id)").State)" -ne 'Off' -or (Get-VHD -Path $one.own).FileSize -ne $one.size) { continue }
-        Set-VMHardDiskDrive -VMHardDiskDrive $one.drive -Path $one.ground
-        [System.IO.File]::SetAttributes($one.ground, $one.attributes)
-        $kept.Remove($one.own)
+        $null = Undo-Step "'$($VM.Name)' on '$($one.own)' in place of '$($one.ground)', which is read-only" {
+            if ("$((Get-TheVM "$($VM.Id)").State)" -ne 'Off') { throw 'it was started meanwhile' }
+            if ((Get-VHD -Path $one.own).FileSize -ne $one.size) { throw 'it was written meanwhile' }
+            Set-VMHardDiskDrive -VMHardDiskDrive $one.drive -Path $one.ground
+            $kept.Remove($one.own)
+            [System.IO.File]::SetAttributes($one.ground, $one.attributes)
+        }
     }
-    foreach ($path in $Made) {
-        if (-not $kept.ContainsKey($path) -and (Test-Path -LiteralPath $path)) { Remove-Item -LiteralPath $path -Force }
-    }
+    foreach ($path in $Made) { if (-not $kept.ContainsKey($path)) { Remove-IfThere $path } }
 }
 
 function Confirm-Clone($VM, [bool] $Linked) {
@@ -289,10 +290,9 @@ $Operations['clone.make'] = {
         }
         $done = $true
     } finally {
-        try {
-            if (-not $done) { Undo-Copy $vm $new $moved $made }
-        } finally {
-            if ($null -ne $ground) { Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false }
+        if (-not $done) { Undo-Copy $vm $new $moved $made }
+        if ($null -ne $ground) {
+            $null = Undo-Step "a snapshot of '$($vm.Name)'" { Remove-VMSnapshot -VMSnapshot $ground -Confirm:$false }
         }
     }
     $record

@@ -15,10 +15,11 @@
 # is a list is written with the comma, `,@(...)`, and lists inside hashtables are `@(...)`, so that one of one element stays
 # one. Only plain values: strings, numbers, booleans, $null, hashtables, lists.
 #
-# What must be undone goes into a `finally` with a flag, since a cancelled pipeline runs no `catch`:
+# What must be undone goes into a `finally` with a flag, since a cancelled pipeline runs no `catch`; each step by itself, so
+# that what went wrong first is what is told:
 #
 #     $done = $false
-#     try { ...; $done = $true } finally { if (-not $done) { ... } }
+#     try { ...; $done = $true } finally { if (-not $done) { $null = Undo-Step "the adapter '$name'" { Remove-... } } }
 
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
@@ -28,6 +29,7 @@ $ConfirmPreference = 'None'
 
 $Operations = @{}
 $Job = $null  # of the long operation that is under way in this runspace
+$LeftBehind = $null  # what the operation that is under way could not take back
 
 function Stop-Operation {
     # Ends the operation with hvsdk's error KINDError: PowerState, GuestAgent, Unsupported, InvalidSpec, DomainNotFound, ...
@@ -37,6 +39,18 @@ function Stop-Operation {
     $exception.Data['hvsdk.kind'] = $Kind
     $exception.Data['hvsdk.details'] = $Details
     throw $exception
+}
+
+function Undo-Step {
+    # Takes one thing back, and returns whether that was done. What stays is told beside the error, with the reason.
+    param([string] $What, [scriptblock] $Step)
+    try {
+        $null = & $Step
+        $true
+    } catch {
+        if ($null -ne $LeftBehind) { $null = $LeftBehind.Add("$What ($($_.Exception.Message))") }
+        $false
+    }
 }
 
 function Get-TheVM {

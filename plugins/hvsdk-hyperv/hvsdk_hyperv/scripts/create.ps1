@@ -119,8 +119,9 @@ $Operations['create.make'] = {
         $done = $true
     } finally {
         if (-not $done -and $null -ne $vm) {
-            Remove-VM -VM $vm -Force -Confirm:$false
-            foreach ($path in @($made.Keys)) { Remove-IfThere $path }
+            if (Undo-Step "the new machine '$($vm.Name)' with its disks" { Remove-VM -VM $vm -Force -Confirm:$false }) {
+                foreach ($path in @($made.Keys)) { Remove-IfThere $path }
+            }
         }
     }
     $record

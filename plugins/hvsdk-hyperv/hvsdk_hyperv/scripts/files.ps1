@@ -207,5 +207,5 @@ function Get-OwnDisks($VM) {
 
 function Remove-IfThere($Path) {
     # Removes a file that this operation made; what goes wrong with that hides nothing that went wrong before.
-    try { if (Test-File $Path) { Remove-Item -LiteralPath $Path -Force } } catch { $null = $_ }
+    $null = Undo-Step "the file '$Path'" { if (Test-File $Path) { Remove-Item -LiteralPath $Path -Force } }
 }

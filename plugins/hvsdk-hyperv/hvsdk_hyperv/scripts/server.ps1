@@ -3,7 +3,7 @@
 # A request is a line of base64 of JSON (compressed with gzip or not):
 #     {"id": 7, "operation": "power.start", "arguments": {...}}
 # and its answer a line of base64 of gzip of JSON, which therefore begins with H4sI:
-#     {"id": 7, "result": ...}  or  {"id": 7, "error": {"kind", "id", "category", "message", "hresults", "type", "details"}}
+#     {"id": 7, "result": ...}  or  {"id": 7, "error": {"kind", "id", "category", "message", "hresults", "type", "details", "left"}}
 # A request with "wait": SECONDS is carried out in another runspace, and is answered when it is done; when that takes
 # longer, with {"id": 7, "job": 7}. What became of it is asked for with the operation `job.poll` {"job": 7, "wait": SECONDS},
 # which answers within that time {"done": false, "share": 0.4 or null}, {"done": true, "result": ...} or {"done": true,
@@ -72,12 +72,14 @@ function Get-Failure {
         type = $Record.Exception.GetType().FullName
         where = [string] $Record.ScriptStackTrace
         details = $details
+        left = @($LeftBehind | Where-Object { $_ })
     }
 }
 
 function Invoke-Operation {
     # Carries an operation out, and returns the second half of its answer.
     param([string] $Name, $Arguments)
+    if ($null -eq $Job) { $global:LeftBehind = [System.Collections.ArrayList]@() }
     try {
         if (-not $Operations.ContainsKey($Name)) { Stop-Operation 'Unsupported' "there is no operation '$Name'" }
         $output = & $Operations[$Name] $Arguments
@@ -95,13 +97,14 @@ function Start-LongOperation {
         $null = $global:Pool.SetMaxRunspaces(8)
         $global:Pool.Open()
     }
-    $state = [hashtable]::Synchronized(@{ share = $null })
+    $state = [hashtable]::Synchronized(@{ share = $null; left = [System.Collections.ArrayList]@() })
     $shell = [PowerShell]::Create()
     $shell.RunspacePool = $global:Pool
     $null = $shell.AddScript({
         param($Source, $State, $Name, $Arguments)
         if ($null -eq $global:Operations) { . ([ScriptBlock]::Create($Source)) }
         $global:Job = $State
+        $global:LeftBehind = $State['left']
         Invoke-Operation $Name $Arguments
     }.ToString(), $false).AddArgument($Source).AddArgument($state)
     $null = $shell.AddArgument([string] $Request.operation).AddArgument($Request.arguments)
@@ -121,6 +124,7 @@ function Wait-LongOperation {
     } catch {
         $failure = Get-Failure $_
         if ($One.stopping) { $failure.kind = 'Cancelled'; $failure.message = 'cancelled' }
+        $failure.left = @($One.state['left'])
         $One.end = '"error":' + (ConvertTo-Answer $failure)
     }
     $One.shell.Dispose()

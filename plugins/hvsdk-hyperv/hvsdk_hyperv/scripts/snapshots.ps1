@@ -110,15 +110,19 @@ function New-Checkpoint($VM, [string] $Name, [string] $Kind, $Mark) {
     if ($Mark) { $wanted.notes = $before.notes + $Mark }
     $made = $null
     $done = $false
+    $restore = {
+        $now = Get-TheVM "$($VM.Id)"
+        $notes = $null
+        if ($Mark -and "$($now.Notes)" -ceq $wanted.notes) { $notes = $before.notes }
+        Set-CheckpointSettings $now $before.type $notes
+    }
     try {
         try {
             Set-CheckpointSettings $VM $wanted.type $wanted.notes
             $made = Checkpoint-VM -VM $VM -SnapshotName $Name -Passthru
         } finally {
-            $now = Get-TheVM "$($VM.Id)"
-            $notes = $null
-            if ($Mark -and "$($now.Notes)" -ceq $wanted.notes) { $notes = $before.notes }
-            Set-CheckpointSettings $now $before.type $notes
+            if ($null -ne $made) { & $restore }
+            else { $null = Undo-Step "settings for snapshots of '$($VM.Name)' that are not its own" $restore }
         }
         if ("$($made.Name)" -cne $Name) { Rename-VMSnapshot -VMSnapshot $made -NewName $Name }
         if ($Kind -eq 'disks' -and $before.state -ne 'Off') { Remove-VMSavedState -VMSnapshot $made }
@@ -130,7 +134,9 @@ function New-Checkpoint($VM, [string] $Name, [string] $Kind, $Mark) {
         $done = $true
         $made
     } finally {
-        if (-not $done -and $null -ne $made) { Remove-VMSnapshot -VMSnapshot $made -Confirm:$false }
+        if (-not $done -and $null -ne $made) {
+            $null = Undo-Step "a snapshot of '$($VM.Name)'" { Remove-VMSnapshot -VMSnapshot $made -Confirm:$false }
+        }
     }
 }
 
@@ -203,12 +209,17 @@ $Operations['snapshots.revert'] = {
     Confirm-Droppable $vm
     $before = @{ name = "$($vm.Name)"; notes = "$($vm.Notes)"; type = "$($vm.CheckpointType)" }
     $memory = "$($checkpoint.State)" -ne 'Off'
-    try {
-        Restore-VMSnapshot -VMSnapshot $checkpoint -Confirm:$false
-    } finally {
+    $restore = {
         $now = Get-TheVM $Arguments.id
         Set-CheckpointSettings $now $before.type $before.notes
         if ("$($now.Name)" -cne $before.name) { Set-VM -VM $now -NewVMName $before.name }
+    }
+    $reverted = $false
+    try {
+        Restore-VMSnapshot -VMSnapshot $checkpoint -Confirm:$false
+        $reverted = $true
+    } finally {
+        if ($reverted) { & $restore } else { $null = Undo-Step "name, notes or settings of '$($before.name)' as they were then" $restore }
     }
     $now = Get-TheVM $Arguments.id
     if ($memory -and "$($now.State)" -ne 'Running') {

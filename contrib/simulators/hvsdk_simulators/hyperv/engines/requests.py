@@ -120,7 +120,7 @@ def _carry_out(host: Host, name: str, arguments: dict[str, Any]) -> dict[str, An
         found = failure(error)
         if found["id"] == MISTAKE:
             print(f"twin of {name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
-        return {"error": found}
+        return {"error": found | {"left": host.left}}
     return {"result": result}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .common import confirm_state, the_vm
@@ -67,7 +68,8 @@ def add_wished_adapter(host: Host, vm: Any, wish: dict[str, Any]) -> tuple[Any, 
         if switch is not None and wish.get("plug"):
             host.run("Connect-VMNetworkAdapter", VMNetworkAdapter=[adapter], VMSwitch=switch)
     except BaseException:
-        host.run("Remove-VMNetworkAdapter", VMNetworkAdapter=[adapter])
+        remove = partial(host.run, "Remove-VMNetworkAdapter", VMNetworkAdapter=[adapter])
+        host.undo(f"an adapter of '{vm['Name']}'", remove)
         raise
     return adapter, switch
 

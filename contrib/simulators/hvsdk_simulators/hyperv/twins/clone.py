@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import stat
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from hvsdk_simulators.hyperv.cmdlets.chains import file_at
-from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 
 from .common import confirm_state, the_vm
 from .domains import adapter_id, domain_record, drive_id
-from .files import confirm_reach
+from .files import confirm_reach, remove_if_there
 from .registry import Host, RefusalError, operation
 from .snapshots import new_checkpoint, wait_merge
 
@@ -92,12 +92,11 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
             wait_merge(host, id)
         done = True
     finally:
-        try:
-            if not done:
-                _undo(host, vm, new, moved, made)
-        finally:
-            if ground is not None:
-                host.run("Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
+        if not done:
+            _undo(host, vm, new, moved, made)
+        if ground is not None:
+            remove = partial(host.run, "Remove-VMSnapshot", VMSnapshot=[ground], Confirm=False)
+            host.undo(f"a snapshot of '{vm['Name']}'", remove)
     return record
 
 
@@ -339,19 +338,24 @@ def _move_original(host: Host, vm: Any, drives: list[Any], made: list[str], move
 
 def _undo(host: Host, vm: Any, new: Any, moved: list[dict[str, Any]], made: list[str]) -> None:
     if new is not None:
-        try:
-            host.run("Remove-VM", VM=[new], Force=True)
-        except CmdletError:
+        remove = partial(host.run, "Remove-VM", VM=[new], Force=True)
+        if not host.undo(f"the new machine '{new['Name']}' with its disks", remove):
             return
     kept = set()
-    for one in moved:
-        own = one["own"]
-        kept.add(own)
-        if the_vm(host, vm["Id"])["State"] != "Off" or host.one("Get-VHD", Path=[own])["FileSize"] != one["size"]:
-            continue
+
+    def give_back(one: dict[str, Any]) -> None:
+        if the_vm(host, vm["Id"])["State"] != "Off":
+            raise RefusalError("OperationFailed", "it was started meanwhile")
+        if host.one("Get-VHD", Path=[one["own"]])["FileSize"] != one["size"]:
+            raise RefusalError("OperationFailed", "it was written meanwhile")
         host.run("Set-VMHardDiskDrive", VMHardDiskDrive=[one["drive"]], Path=one["ground"])
+        kept.discard(one["own"])
         file_at(host.world, one["ground"]).chmod(stat.S_IMODE(one["mode"]))
-        kept.discard(own)
+
+    for one in moved:
+        kept.add(one["own"])
+        what = f"'{vm['Name']}' on '{one['own']}' in place of '{one['ground']}', which is read-only"
+        host.undo(what, partial(give_back, one))
     for path in made:
-        if path not in kept and host.one("Test-Path", LiteralPath=[path]):
-            host.run("Remove-Item", LiteralPath=[path], Force=True)
+        if path not in kept:
+            remove_if_there(host, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.versions import has_parameter
@@ -130,7 +131,8 @@ def _make(host: Host, arguments: dict[str, Any]) -> Any:
         done = True
     finally:
         if not done and vm is not None:
-            host.run("Remove-VM", VM=[vm], Force=True)
-            for path in made:
-                remove_if_there(host, path)
+            remove = partial(host.run, "Remove-VM", VM=[vm], Force=True)
+            if host.undo(f"the new machine '{vm['Name']}' with its disks", remove):
+                for path in made:
+                    remove_if_there(host, path)
     return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -249,6 +248,9 @@ def _once(paths: Iterable[str]) -> list[str]:
 
 def remove_if_there(host: Host, path: str) -> None:
     """Remove a file that this operation made."""
-    with contextlib.suppress(CmdletError):
+
+    def remove() -> None:
         if is_file(host, path):
             host.run("Remove-Item", LiteralPath=[path], Force=True)
+
+    host.undo(f"the file '{path}'", remove)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hvsdk_simulators.hyperv.cmdlets import registry
+from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
 from hvsdk_simulators.hyperv.cmdlets.versions import has_parameter
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Host:
         self.world = world
         self.cancelled = cancelled
         self.progress: float | None = None
+        self.left: list[str] = []
+        """What could not be taken back."""
 
     def run(self, name: str, **parameters: Any) -> list[Any]:
         """Run a cmdlet. What it writes has only what the module of this version has."""
@@ -45,6 +48,15 @@ class Host:
     def share(self, share: float) -> None:
         """Tell how far a long operation is, from 0.0 to 1.0: the twin of `Write-Share`."""
         self.progress = share
+
+    def undo(self, what: str, step: Callable[[], object]) -> bool:
+        """Take one thing back, and return whether that was done: the twin of `Undo-Step`."""
+        try:
+            step()
+        except (CmdletError, RefusalError) as error:
+            self.left.append(f"{what} ({error.message})")
+            return False
+        return True
 
     def one(self, name: str, **parameters: Any) -> Any:
         """Run a cmdlet that returns one object."""

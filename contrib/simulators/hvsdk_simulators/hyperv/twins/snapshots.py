@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from functools import partial
 from typing import Any
 
 from hvsdk_simulators.hyperv.cmdlets.errors import CmdletError
@@ -44,13 +45,22 @@ def _revert(host: Host, arguments: dict[str, Any]) -> Any:
     _confirm_droppable(host, vm)
     name, notes, kind = vm["Name"], vm["Notes"] or "", _type_of(vm)
     memory = checkpoint["State"] != "Off"
-    try:
-        host.run("Restore-VMSnapshot", VMSnapshot=checkpoint, Confirm=False)
-    finally:
+
+    def restore() -> None:
         now = the_vm(host, id)
         _set(host, now, kind, notes)
         if now["Name"] != name:
             host.run("Set-VM", VM=[now], NewVMName=name)
+
+    reverted = False
+    try:
+        host.run("Restore-VMSnapshot", VMSnapshot=checkpoint, Confirm=False)
+        reverted = True
+    finally:
+        if reverted:
+            restore()
+        else:
+            host.undo(f"name, notes or settings of '{name}' as they were then", restore)
     now = the_vm(host, id)
     if memory and now["State"] != "Running":
         if now["State"] != "Paused":
@@ -92,13 +102,20 @@ def new_checkpoint(host: Host, vm: Any, name: str, kind: str, mark: str | None) 
     wanted = "ProductionOnly" if kind == "quiesce" else "Standard" if type_ else None
     marked = notes + mark if mark else None
     made, done = None, False
+
+    def restore() -> None:
+        now = the_vm(host, vm["Id"])
+        _set(host, now, type_, notes if mark and now["Notes"] == marked else None)
+
     try:
         try:
             _set(host, vm, wanted, marked)
             made = host.one("Checkpoint-VM", VM=[vm], SnapshotName=name, Passthru=True)
         finally:
-            now = the_vm(host, vm["Id"])
-            _set(host, now, type_, notes if mark and now["Notes"] == marked else None)
+            if made is not None:
+                restore()
+            else:
+                host.undo(f"settings for snapshots of '{vm['Name']}' that are not its own", restore)
         if made["Name"] != name:
             host.run("Rename-VMSnapshot", VMSnapshot=made, NewName=name)
         if kind == "disks" and state != "Off":
@@ -111,7 +128,8 @@ def new_checkpoint(host: Host, vm: Any, name: str, kind: str, mark: str | None) 
         return made
     finally:
         if not done and made is not None:
-            host.run("Remove-VMSnapshot", VMSnapshot=[made], Confirm=False)
+            remove = partial(host.run, "Remove-VMSnapshot", VMSnapshot=[made], Confirm=False)
+            host.undo(f"a snapshot of '{vm['Name']}'", remove)
 
 
 def wait_merge(host: Host, id: str) -> None:
