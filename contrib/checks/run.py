@@ -29,7 +29,7 @@ QUICK_TESTBED = (
     "test_screenshot.py",
 )
 """The other files of the testbed's tests boot a Linux guest, which the tests of the KVM backend do as well."""
-AT_A_TIME = 9
+AT_A_TIME = 7
 """Lanes beside each other: with more, guests of two processors boot too slowly for whoever waits for them."""
 
 
