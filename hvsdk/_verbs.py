@@ -40,8 +40,9 @@ T = TypeVar("T")
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
 LAST_CHANCE_SECONDS = 0.25
-"""With less time than this, or than three times what it took before, a refused call is not made again: its outcome would be
-unknown for nothing."""
+LAST_CHANCE_SHARE = 0.2
+"""With less time than this, than this share of all of it, or than three times what it took before, a refused call is not made
+again: its outcome would be unknown for nothing."""
 LONGEST_LAST_CHANCE_SECONDS = 5.0
 INTERRUPT_SECONDS = 10.0
 """How long Ctrl-C waits for the answer to a call that makes something, in order to undo it."""
@@ -92,6 +93,7 @@ def carry_out(
     """
     bound = doing.deadline.sooner(RETRY_SECONDS)
     pauses = Pauses(bound)
+    least = max(LAST_CHANCE_SECONDS, LAST_CHANCE_SHARE * bound.remaining())
     guard = rule is not None and doing.operation.verb in doing.door.driver_class.unguarded
     first: HvsdkError | None = None
     begun = False
@@ -143,7 +145,7 @@ def carry_out(
                 raise
             raise _gave_up(doing, first) from late  # the last pause was longer than it was to be
         took = max(took, time.monotonic() - began)
-        chance = min(max(LAST_CHANCE_SECONDS, 3 * took), LONGEST_LAST_CHANCE_SECONDS)
+        chance = min(max(least, 3 * took), LONGEST_LAST_CHANCE_SECONDS)
         if bound.remaining() < chance:
             raise _gave_up(doing, first)
         pauses.sleep(leave=chance)

@@ -32,6 +32,9 @@ QUICK_TESTBED = (
 AT_A_TIME = 7
 """Lanes beside each other: with more, guests of two processors boot too slowly for whoever waits for them."""
 
+KEEP = ("-o", "tmp_path_retention_count=60")
+"""Temporary directories that pytest leaves: those of all lanes, which must not remove each other's at the same time."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -62,7 +65,7 @@ class Result:
 def lanes(*, full: bool) -> list[list[Step]]:
     """Return the steps; each pytest runs in a process of its own, since a process can hold one embedded QEMU root."""
     marks = () if full else ("-m", "not full")
-    pytest = (sys.executable, "-m", "pytest", *marks)
+    pytest = (sys.executable, "-m", "pytest", *KEEP, *marks)
     testbed = ROOT / "contrib" / "testbed" / "tests"
     files = [testbed] if full else [testbed / name for name in QUICK_TESTBED]
     plugins = [lane for tests in sorted((ROOT / "plugins").glob("*/tests")) for lane in plugin_lanes(tests, pytest)]
