@@ -39,8 +39,8 @@ class DoorErrors:
         try:
             return call()
         except HvsdkError as exc:
-            self._dress(exc)
-            self._redacted(exc)
+            self._redacted(exc)  # first: what is left of a secret that was cut in two is not found any more
+            self._shorten(self._dress(exc))
             raise
         except Exception as exc:
             error = self._translate(driver, exc, operation)
@@ -49,7 +49,7 @@ class DoorErrors:
                 raise
             self._redacted(error)
             try:
-                raise self._dress(error) from (exc if self._redacted(exc) else None)
+                raise self._shorten(self._dress(error)) from (exc if self._redacted(exc) else None)
             finally:
                 del error  # no cycle through this frame: it would keep the driver
 
@@ -73,6 +73,10 @@ class DoorErrors:
     def _dress(self, error: HvsdkError) -> HvsdkError:
         error.backend = error.backend or self.backend.name
         error.host = error.host or self.target.shown()
+        return error
+
+    @staticmethod
+    def _shorten(error: HvsdkError) -> HvsdkError:
         more = len(error.message) - LONGEST_TEXT
         if more > 0:
             error.message = f"{error.message[:LONGEST_TEXT]}… (and {more} characters more)"

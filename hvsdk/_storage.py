@@ -54,17 +54,14 @@ class StoragePool:
         Raises:
             StoragePoolNotFoundError: It is gone.
         """
-        for pool in self._host.storage_pools():
-            if pool.id == self._info.id:
-                self._info = pool.info
-                return self
-        unlisted = self._host._unlisted_pool(self._info.id)
-        if unlisted is not None:
-            self._info = unlisted.info
-            return self
-        raise StoragePoolNotFoundError(
-            f"storage pool {self._info.name!r} is gone", backend=self._host.backend, host=self._host.url
-        )
+        found = next((one for one in self._host.storage_pools() if one.id == self.id), None)
+        found = found or self._host._unlisted_pool(self.id)
+        if found is None:
+            raise StoragePoolNotFoundError(
+                f"storage pool {self.name!r} is gone", backend=self._host.backend, host=self._host.url
+            )
+        self._info = found.info
+        return self
 
     def volumes(self) -> list[Volume]:
         """Return its volumes."""

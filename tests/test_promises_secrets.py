@@ -13,6 +13,7 @@ import toy
 from hvsdk import errors
 from hvsdk._deadline import Deadline
 from hvsdk._door import Door
+from hvsdk._door_errors import LONGEST_TEXT
 from hvsdk.driver import Operation, PasswordCredentials, Target
 
 SECRET = "hidden/5f2c & more"
@@ -98,6 +99,17 @@ def test_an_error_of_hvsdk_and_a_bug_are_cleaned_too(door):
     with pytest.raises(KeyError) as bug:
         read(way)
     assert SECRET not in printed(ours.value) + printed(bug.value)
+
+
+@pytest.mark.parametrize("error", [errors.OperationFailedError, toy.ToyError])
+def test_a_long_text_is_cleaned_before_it_is_cut(door, error):
+    way, world = door
+    for before in range(LONGEST_TEXT - len(SECRET), LONGEST_TEXT + 1):
+        world.plan("get_domain", fails(error("x" * before + SECRET + "y" * 100)))
+        with pytest.raises(errors.OperationFailedError) as caught:
+            read(way)
+        assert SECRET[:4] not in caught.value.message
+        assert caught.value.message.count("characters more") == 1
 
 
 def test_the_target_does_not_show_what_it_handed_out(door):

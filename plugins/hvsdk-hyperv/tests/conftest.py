@@ -71,6 +71,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[Running, hvsdk.Host]
     server: Running = request.getfixturevalue(request.param)
     host: hvsdk.Host = request.getfixturevalue(_CONNECTIONS[request.param])
     server.clear_faults()
+    host.networks()  # a shell that another test killed is replaced by what only reads; a change would not be repeated
     yield server, host
     server.clear_faults()
 

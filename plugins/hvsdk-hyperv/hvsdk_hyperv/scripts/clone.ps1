@@ -226,11 +226,14 @@ function Undo-Copy($VM, $New, $Moved, $Made) {
     $kept = @{}
     foreach ($one in $Moved) {
         $kept[$one.own] = $true
-        $null = Undo-Step "'$($VM.Name)' on '$($one.own)' in place of '$($one.ground)', which is read-only" {
+        $back = Undo-Step "'$($VM.Name)' on '$($one.own)' in place of '$($one.ground)', which is read-only" {
             if ("$((Get-TheVM "$($VM.Id)").State)" -ne 'Off') { throw 'it was started meanwhile' }
             if ((Get-VHD -Path $one.own).FileSize -ne $one.size) { throw 'it was written meanwhile' }
             Set-VMHardDiskDrive -VMHardDiskDrive $one.drive -Path $one.ground
             $kept.Remove($one.own)
+        }
+        if (-not $back) { continue }
+        $null = Undo-Step "the read-only mark of '$($one.ground)'" {
             [System.IO.File]::SetAttributes($one.ground, $one.attributes)
         }
     }

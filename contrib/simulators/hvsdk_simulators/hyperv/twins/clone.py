@@ -350,12 +350,15 @@ def _undo(host: Host, vm: Any, new: Any, moved: list[dict[str, Any]], made: list
             raise RefusalError("OperationFailed", "it was written meanwhile")
         host.run("Set-VMHardDiskDrive", VMHardDiskDrive=[one["drive"]], Path=one["ground"])
         kept.discard(one["own"])
+
+    def make_writable(one: dict[str, Any]) -> None:
         file_at(host.world, one["ground"]).chmod(stat.S_IMODE(one["mode"]))
 
     for one in moved:
         kept.add(one["own"])
         what = f"'{vm['Name']}' on '{one['own']}' in place of '{one['ground']}', which is read-only"
-        host.undo(what, partial(give_back, one))
+        if host.undo(what, partial(give_back, one)):
+            host.undo(f"the read-only mark of '{one['ground']}'", partial(make_writable, one))
     for path in made:
         if path not in kept:
             remove_if_there(host, path)

@@ -56,6 +56,9 @@ class Host:
         except (CmdletError, RefusalError) as error:
             self.left.append(f"{what} ({error.message})")
             return False
+        except OSError as error:
+            self.left.append(f"{what} ({error.strerror})")
+            return False
         return True
 
     def one(self, name: str, **parameters: Any) -> Any:
