@@ -15,6 +15,7 @@ from hvsdk._driver.base import Change, Driver, Result, Unsupported
 from hvsdk._driver.boot import boot_places
 from hvsdk._driver.disk_io import DiskReader, DiskWriter
 from hvsdk._driver.frames import without_frames
+from hvsdk._driver.guest_ip import guest_ip, prefix_length
 from hvsdk._driver.hints import Hint, read_hints
 from hvsdk._driver.operation import Operation, current_operation
 from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
@@ -120,8 +121,10 @@ __all__ = [
     "fingerprint_of",
     "finish",
     "frozen",
+    "guest_ip",
     "hookimpl",
     "in_background",
+    "prefix_length",
     "read_hints",
     "read_marks",
     "tls_context",

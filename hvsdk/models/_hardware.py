@@ -15,9 +15,10 @@ __all__ = ["Address", "CpuTopology", "Disk", "FenceMark", "Lineage", "Nic"]
 
 @attrs.frozen(kw_only=True, repr=False)
 class Address(Record):
-    """One IP address of a guest and how it is known."""
+    """One IP address of a guest and how it is known. Those that lead to no guest, such as loopback, are left out."""
 
     ip: str
+    """In its usual spelling (RFC 5952), without a zone."""
     source: Literal["agent", "lease", "arp"] = attrs.field()
     """`agent`: the guest's agent or tools said so; `lease`: a DHCP server did; `arp`: it was seen on the wire."""
     mac: str | None = None

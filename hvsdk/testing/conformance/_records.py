@@ -118,7 +118,11 @@ class Records(Kit):
         needs(host, Capability.GUEST_INFO)
         info = running.refresh().info
         for address in info.addresses:
-            ipaddress.ip_address(address.ip)
+            ip = ipaddress.ip_address(address.ip)
+            assert str(ip) == address.ip
+            assert not ip.is_loopback
+            assert not ip.is_unspecified
+            assert address.prefix_length is None or 0 < address.prefix_length <= ip.max_prefixlen
             assert address.source in ("agent", "lease", "arp")
         assert info.agent in ("running", "stopped", "absent", "unknown", None)
 

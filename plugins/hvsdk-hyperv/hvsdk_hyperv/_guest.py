@@ -5,15 +5,13 @@ The host keeps the last word of a guest that is off or hangs: it counts only whi
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from html import unescape
 from sys import intern
 from typing import Any, Literal
 
-from hvsdk.driver import Address
+from hvsdk.driver import Address, guest_ip
 
 __all__ = ["agent_state", "guest_fields", "mac_of"]
 
@@ -79,7 +77,7 @@ def _addresses(adapters: Iterable[Mapping[str, Any]]) -> tuple[Address, ...]:
     for adapter in adapters:
         mac = mac_of(adapter["mac"])
         for told in adapter["addresses"]:
-            ip = _ip(str(told))
+            ip = guest_ip(str(told))
             if ip is not None and len(found) < _MOST:
                 found.setdefault((mac, ip), Address(ip=ip, source="agent", mac=mac))
     return tuple(found.values())
@@ -88,14 +86,5 @@ def _addresses(adapters: Iterable[Mapping[str, Any]]) -> tuple[Address, ...]:
 def _addresses_told(items: Mapping[str, str]) -> tuple[Address, ...]:
     """Return the addresses that older guests tell without saying of which adapter."""
     told = ";".join((items.get("NetworkAddressIPv4", ""), items.get("NetworkAddressIPv6", ""))).split(";")
-    found = dict.fromkeys(filter(None, map(_ip, told[:_MOST])))
-    return tuple(Address(ip=ip, source="agent") for ip in found if not ipaddress.ip_address(ip).is_loopback)
-
-
-@lru_cache(maxsize=4096)
-def _ip(told: str) -> str | None:
-    """Return an address in its usual spelling."""
-    try:
-        return str(ipaddress.ip_address(told.strip().partition("%")[0]))
-    except ValueError:
-        return None
+    found = dict.fromkeys(filter(None, map(guest_ip, told[:_MOST])))
+    return tuple(Address(ip=ip, source="agent") for ip in found)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import libvirt
-from hvsdk.driver import Address, Deadline
+from hvsdk.driver import Address, Deadline, guest_ip, prefix_length
 
 from hvsdk_kvm._errors import code_of, is_lost
 from hvsdk_kvm._parallel import in_parallel
@@ -175,19 +174,15 @@ def _addresses(answer: Mapping[str, Any], source: Literal["agent", "lease", "arp
 
 
 def _address(ip: Any, prefix: Any, mac: Any, name: Any, source: Literal["agent", "lease", "arp"]) -> Address | None:
-    try:
-        parsed = ipaddress.ip_address(str(ip).partition("%")[0])
-    except ValueError:
+    plain = guest_ip(str(ip))
+    if plain is None:
         return None
-    if parsed.is_loopback:
-        return None
-    length = prefix if isinstance(prefix, int) and 0 < prefix <= parsed.max_prefixlen else None
     return Address(
-        ip=str(parsed),
+        ip=plain,
         source=source,
         mac=str(mac).lower() if mac else None,
         interface=str(name) if name else None,
-        prefix_length=None if source == "arp" else length,
+        prefix_length=None if source == "arp" else prefix_length(plain, prefix),
     )
 
 

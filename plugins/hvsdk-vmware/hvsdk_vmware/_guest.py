@@ -5,13 +5,11 @@ vSphere keeps the last word of a guest that is off: it counts only while the gue
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
-from functools import lru_cache
 from sys import intern
 from typing import Any, Literal
 
-from hvsdk.driver import Address
+from hvsdk.driver import Address, guest_ip, prefix_length
 
 from hvsdk_vmware._fields import NOTHING, Element, Values, as_number, child, children, text
 
@@ -62,10 +60,11 @@ def _addresses(values: Values) -> tuple[Address, ...]:
     for nic in list(values.get("guest.net", NOTHING))[:_MOST]:
         mac = child(nic, "macAddress").lower() or None
         for told, prefix in _told(nic):
-            ip = _ip(told)
+            ip = guest_ip(told)
             if ip is not None and len(found) < _MOST:
-                found.setdefault((mac or "", ip), Address(ip=ip, source="agent", mac=mac, prefix_length=prefix))
-    main = _ip(text(values, "guest.ipAddress"))
+                length = prefix_length(ip, prefix)
+                found.setdefault((mac or "", ip), Address(ip=ip, source="agent", mac=mac, prefix_length=length))
+    main = guest_ip(text(values, "guest.ipAddress"))
     if main is not None and not found:
         return (Address(ip=main, source="agent"),)
     return tuple(found.values())
@@ -78,12 +77,3 @@ def _told(nic: Element) -> Iterator[tuple[str, int | None]]:
     if not configured:
         for plain in children(nic, "ipAddress"):
             yield plain.text or "", None
-
-
-@lru_cache(maxsize=4096)
-def _ip(told: str) -> str | None:
-    """Return an address in its usual spelling."""
-    try:
-        return str(ipaddress.ip_address(told.strip().partition("%")[0]))
-    except ValueError:
-        return None

@@ -6,14 +6,12 @@ tools are heard.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from sys import intern
 from typing import Any, Literal
 
-from hvsdk.driver import Address
+from hvsdk.driver import Address, guest_ip, prefix_length
 
 from hvsdk_xen._fields import Record, Related, entry, mapping, text
 
@@ -62,22 +60,12 @@ def addresses_of(networks: Mapping[str, str], macs: Mapping[str, str]) -> tuple[
         match = _ADDRESS.fullmatch(place)
         if match is None:
             continue
-        ip, prefix = _ip(told)
+        plain, _, prefix = told.partition("/")
+        ip = guest_ip(plain)
         if ip is not None and (match[1], ip) not in found:
-            mac = macs.get(match[1]) or None
-            found[match[1], ip] = Address(ip=ip, source="agent", mac=mac, prefix_length=prefix)
+            mac, length = macs.get(match[1]) or None, prefix_length(ip, prefix)
+            found[match[1], ip] = Address(ip=ip, source="agent", mac=mac, prefix_length=length)
     return tuple(found[key] for key in sorted(found, key=lambda key: (len(key[0]), key[0])))
-
-
-@lru_cache(maxsize=4096)
-def _ip(told: str) -> tuple[str | None, int | None]:
-    """Return an address in its usual spelling, and the length of its prefix where that is told."""
-    plain, slash, prefix = told.strip().partition("/")
-    try:
-        ip = ipaddress.ip_address(plain.partition("%")[0])
-    except ValueError:
-        return None, None
-    return str(ip), int(prefix) if slash and prefix.isdecimal() and int(prefix) <= ip.max_prefixlen else None
 
 
 def _hostname(metrics: Record) -> str | None:
