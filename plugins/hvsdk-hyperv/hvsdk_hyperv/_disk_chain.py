@@ -176,7 +176,8 @@ def _open_parent(
     paths = [path for path in paths if _is_near(path, child.file.path)]
     if not paths:
         raise errors.OperationFailedError(
-            f"{child.file.path} says that it lies on a file of another server, which is not asked: {link.paths[0]}"
+            f"{child.file.path} says that it lies on a file of another server, which is not asked: {link.paths[0]}",
+            hint="copy the domain to a disk of its own first (Convert-VHD, on a machine that may ask that server)",
         )
     for path in paths:
         if any(same_file(path, one.file.path) for one in layers):

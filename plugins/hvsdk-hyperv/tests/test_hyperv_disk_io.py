@@ -239,8 +239,9 @@ def test_hostile_bytes_are_an_error_or_read_within_the_disk(tmp_path: Path, seed
 def test_a_file_does_not_lead_the_host_to_another_server(parent: str) -> None:
     child = Layer(Local(), HostFile("C:\\disks\\child.vhdx", 0))
     link = ParentLink(paths=[parent], ids=frozenset())
-    with pytest.raises(errors.OperationFailedError, match="another server"):
+    with pytest.raises(errors.OperationFailedError, match="another server") as refused:
         _open_parent(Local(), child, link, [child], [])
+    assert "Convert-VHD" in (refused.value.hint or "")
 
 
 class Layer(_layers.Layer):
