@@ -1,5 +1,6 @@
 import pytest
 
+import hvsdk
 from hvsdk.driver import boot_places
 from hvsdk.errors import InvalidSpecError
 from hvsdk.models import Changes, CloudInit, CpuTopology, DiskSpec, DomainSpec, NicSpec, VolumeSpec
@@ -228,3 +229,18 @@ def test_disks_are_booted_from_first_and_then_drives_with_an_image_where_nothing
 
 def test_where_an_order_is_given_nothing_else_is_booted_from():
     assert boot_places([DiskSpec(size="1GiB"), DiskSpec(size="1GiB", boot_order=4)]) == [None, 4]
+
+
+def test_a_handle_in_place_of_a_name_is_refused_with_its_name():
+    with hvsdk.connect("fake://demo") as host:
+        volume = host.storage_pools()[0].create_volume(name="data", size="1GiB")
+        network = host.networks()[0]
+        with pytest.raises(InvalidSpecError, match="source is a text") as refused:
+            DiskSpec(source=volume)
+        assert refused.value.hint == "name it: source='data'"
+        with pytest.raises(InvalidSpecError) as refused:
+            NicSpec(network=network)
+        assert repr(network.name) in (refused.value.hint or "")
+        with pytest.raises(InvalidSpecError) as refused:
+            DiskSpec(source=7)
+        assert refused.value.hint is None

@@ -95,7 +95,9 @@ def name(instance: Any, attribute: Any, value: Any) -> None:
 def text(instance: Any, attribute: Any, value: Any) -> None:
     """Refuse what is neither a text nor `None`."""
     if value is not None and not isinstance(value, str):
-        raise InvalidSpecError(f"{attribute.name} is a text, not {value!r}")
+        named = getattr(value, "name", None)  # a handle or a record, such as a volume, a pool, a network
+        hint = f"name it: {attribute.name}={named!r}" if isinstance(named, str) else None
+        raise InvalidSpecError(f"{attribute.name} is a text, not {value!r}", hint=hint)
 
 
 def private_text(instance: Any, attribute: Any, value: Any) -> None:
