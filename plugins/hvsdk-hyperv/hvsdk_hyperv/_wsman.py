@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from hvsdk.connections import IDLE_SECONDS
 from hvsdk.driver import Deadline, without_frames
 from requests import Response, Session
 from requests.exceptions import RequestException
@@ -47,6 +49,7 @@ class Wsman:
         self._adapter: Adapter | None = None
         self._encrypted = False
         self._transport = ""
+        self._used_at = 0.0
 
     @property
     def protocol(self) -> Protocol:
@@ -65,15 +68,23 @@ class Wsman:
             TimeoutError: There was no time left for it.
             Exception: pywinrm's errors and those of `requests` pass unchanged.
         """
-        if self._encrypted and self._adapter is not None and not self._adapter.alive():
-            self.end()  # keys are those of one connection
+        if self._adapter is not None and not self._is_ready(self._adapter):
+            self.end()
         fresh = self._adapter is None
         try:
+            try:
+                return self._ask(call, deadline)
+            except LoginRefusedError:
+                if fresh:
+                    raise
             return self._ask(call, deadline)
-        except LoginRefusedError:
-            if fresh:
-                raise
-        return self._ask(call, deadline)
+        finally:
+            self._used_at = time.monotonic()
+
+    def _is_ready(self, adapter: Adapter) -> bool:
+        """Whether the connection can be used again. Where messages are encrypted, that is so for as long as it is open:
+        keys are those of one connection."""
+        return time.monotonic() - self._used_at < IDLE_SECONDS and (adapter.alive() or not self._encrypted)
 
     def _ask(self, call: Callable[[Protocol], T], deadline: Deadline) -> T:
         seconds = deadline.remaining()

@@ -125,6 +125,18 @@ def test_a_connection_that_was_idle_for_too_long_is_made_anew(way: Way) -> None:
         assert refusals(way) == 0
 
 
+def test_a_connection_that_nobody_used_for_long_is_not_used_again(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    with way.connect() as host:
+        host.networks()
+        before = way.server.counts()["/connections"]
+        assert host.networks()
+        assert way.server.counts()["/connections"] == before
+        monkeypatch.setattr("hvsdk_hyperv._wsman.IDLE_SECONDS", 0.0)
+        assert host.networks()
+        assert way.server.counts()["/connections"] > before
+        assert refusals(way) == 0
+
+
 def test_a_password_that_was_changed_meanwhile_is_tried_once_for_each_login(way: Way) -> None:
     with way.connect() as host:
         host.networks()

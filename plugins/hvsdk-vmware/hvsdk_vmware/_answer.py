@@ -8,8 +8,7 @@ import zlib
 from collections.abc import Mapping
 
 import attrs
-
-from hvsdk_vmware._wire import Connection
+from hvsdk.connections import Connection
 
 __all__ = ["ANSWER_LIMIT", "Answer", "AnswerError", "exchange", "read_body"]
 

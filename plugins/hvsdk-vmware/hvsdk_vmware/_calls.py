@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from hvsdk.connections import Pool
 from hvsdk.driver import Deadline, Driver, Target, errors
 from pyVmomi import vim, vmodl
 from pyVmomi.VmomiSupport import versionIdMap
@@ -16,7 +17,6 @@ from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._keep_alive import keep_alive
 from hvsdk_vmware._login import credentials_of, endpoint_of, greet, log_in, numbers
 from hvsdk_vmware._stub import Stub, within
-from hvsdk_vmware._wire import Pool
 
 __all__ = ["FAILURES", "SessionCalls"]
 

@@ -175,7 +175,7 @@ class RemoteFile:
             connection.request("GET", self._url, headers=headers)
             response = connection.getresponse()
             if response.status != _PARTIAL:
-                connection.end()  # its body may be all of the file
+                connection.close()  # its body may be all of the file
                 if response.status == _UNAUTHORISED:
                     return response.status
                 raise self._refused(response.status)
@@ -183,7 +183,7 @@ class RemoteFile:
                 self._check_range(response.headers.get("Content-Range", ""), offset, length)
                 _hand_on(response, length, take)
             except BaseException:
-                connection.end()
+                connection.close()
                 raise
         return _PARTIAL
 

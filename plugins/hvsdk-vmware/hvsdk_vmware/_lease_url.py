@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
-from hvsdk.driver import Deadline, TLSOptions, errors, tls_context
+from hvsdk.connections import Endpoint, UnreachableError
+from hvsdk.driver import Deadline, TLSOptions, errors, fingerprint_of, tls_context
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._session import VmwareSession
 from hvsdk_vmware._transfer import Transfer
-from hvsdk_vmware._wire import Endpoint, UnreachableError
 
 __all__ = ["LeasedFile", "Slot", "begin_transfer", "family_of", "file_of", "slot_of"]
 
@@ -37,13 +38,15 @@ class Slot:
     unit: int
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class LeasedFile:
     """What one address of a lease is."""
 
     endpoint: Endpoint
     path: str = attrs.field(repr=False)
     """Path and query; whoever knows it may read, so that it is a secret."""
+    thumbprint: str | None = None
+    """Digits of the SHA-1 or SHA-256 of the certificate that the server has to show, where the lease tells it."""
     ours: bool
     """Whether it is on the server that the session is with, which alone gets to see the session."""
 
@@ -83,11 +86,12 @@ def file_of(session: VmwareSession, device: Any) -> LeasedFile:
     host, port = _place(parts, port, own)
     ours = (host, port) == (own.host, own.port)
     if not encrypted:
-        return LeasedFile(Endpoint(host, port), path, ours)
+        return LeasedFile(endpoint=Endpoint(host, port), path=path, ours=ours)
     tls = session.target.tls
     told = _thumbprint(device) if tls.verify or tls.pins else None
     rules = TLSOptions(verify=False, legacy=tls.legacy) if told else tls
-    return LeasedFile(Endpoint(host, port, tls_context(rules), told), path, ours)
+    check = _holds_to(told, f"{host}:{port}") if told else None
+    return LeasedFile(endpoint=Endpoint(host, port, tls_context(rules), check), path=path, thumbprint=told, ours=ours)
 
 
 def begin_transfer(
@@ -135,3 +139,18 @@ def _thumbprint(device: Any) -> str | None:
     if digits and not _DIGITS.fullmatch(digits):
         raise AnswerError("the lease has a thumbprint that is none")
     return digits.lower() or None
+
+
+def _holds_to(thumbprint: str, where: str) -> Callable[[bytes], None]:
+    """Return what refuses every certificate but the one with this thumbprint."""
+    digest = hashlib.sha1 if len(thumbprint) == hashlib.sha1().digest_size * 2 else hashlib.sha256
+
+    def check(certificate: bytes) -> None:
+        if not hmac.compare_digest(digest(certificate).hexdigest(), thumbprint):
+            raise errors.CertificateError(
+                f"the certificate of {where} is not the one that the server announced, but {fingerprint_of(certificate)}",
+                fingerprint=fingerprint_of(certificate),
+                hint="has the host got a new one? vCenter learns it when the host is connected again",
+            )
+
+    return check

@@ -5,13 +5,13 @@ from __future__ import annotations
 from http.client import BadStatusLine, IncompleteRead
 
 import attrs
+from hvsdk.connections import Endpoint
 from hvsdk.driver import PasswordCredentials, Target, errors, tls_context, without_frames
 from pyVmomi import vim
 from pyVmomi.VmomiSupport import versionIdMap
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._stub import BASELINE, Stub
-from hvsdk_vmware._wire import Endpoint
 
 __all__ = ["credentials_of", "endpoint_of", "greet", "log_in", "numbers", "version_for"]
 

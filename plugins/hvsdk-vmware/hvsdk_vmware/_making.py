@@ -7,12 +7,12 @@ from collections.abc import Callable
 from http.client import HTTPException
 from typing import TypeVar
 
+from hvsdk.connections import UnreachableError
 from hvsdk.driver import Deadline, Undoable, errors
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._calls import FAILURES
 from hvsdk_vmware._errors import words_of
-from hvsdk_vmware._wire import UnreachableError
 
 __all__ = ["UNDO_SECONDS", "Making", "is_lost", "look_for"]
 

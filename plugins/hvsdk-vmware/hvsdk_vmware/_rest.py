@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 import attrs
+from hvsdk.connections import Pool
 from hvsdk.driver import Deadline, PasswordCredentials, errors, without_frames
 
 from hvsdk_vmware._answer import AnswerError, read_body
 from hvsdk_vmware._stub import AGENT
-from hvsdk_vmware._wire import Pool
 
 __all__ = ["Rest", "RestAbsentError", "RestRefusedError", "messages_of"]
 
@@ -225,7 +225,7 @@ class Rest:
                 except _BROKEN:
                     if fresh or not again:
                         raise
-                    connection.end()
+                    connection.close()
         raise AssertionError("unreachable")
 
 

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from hvsdk.connections import Pool
 from hvsdk.driver import Deadline, current_operation, errors
 from pyVmomi import vim, vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapterBase
@@ -24,7 +25,6 @@ from pyVmomi.VmomiSupport import DataObject, ManagedObject
 
 from hvsdk_vmware._answer import Answer, AnswerError, exchange
 from hvsdk_vmware._asked import pending
-from hvsdk_vmware._wire import Pool
 
 __all__ = ["AGENT", "BASELINE", "COOKIE", "Stub", "may_repeat", "notable", "within"]
 
@@ -182,7 +182,7 @@ class Stub(SoapStubAdapterBase):
                 except (ConnectionError, BadStatusLine, IncompleteRead):
                     if fresh or not again or not may_repeat(method):
                         raise
-                    connection.end()
+                    connection.close()
                     continue
             if method == "Login" and not answer.is_fault:
                 self.session = _session_of(answer)

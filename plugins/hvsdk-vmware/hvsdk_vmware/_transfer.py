@@ -5,10 +5,10 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 
+from hvsdk.connections import Connection, Endpoint, UnreachableError
 from hvsdk.driver import Deadline
 
 from hvsdk_vmware._stub import AGENT
-from hvsdk_vmware._wire import Connection, Endpoint, UnreachableError
 
 __all__ = ["Transfer"]
 

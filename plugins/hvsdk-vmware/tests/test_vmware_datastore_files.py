@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hvsdk.connections import Endpoint, Pool
 from vmware_liar import Liar, Session, answer, liars, part
 from vmware_support import soon
 
 from hvsdk_vmware._answer import AnswerError
 from hvsdk_vmware._datastore_files import FileRefusedError, RemoteFile
-from hvsdk_vmware._wire import Endpoint, Pool
 
 
 @pytest.fixture

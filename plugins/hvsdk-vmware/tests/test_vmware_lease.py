@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
+from hvsdk.connections import Endpoint, Pool
 from hvsdk.driver import Deadline, TLSOptions, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim
@@ -23,7 +24,6 @@ from hvsdk_vmware._lease_url import LeasedFile, Slot, file_of, slot_of
 from hvsdk_vmware._readers import LeaseStream
 from hvsdk_vmware._vmdk import GRAIN, BrokenVmdkError
 from hvsdk_vmware._vmdk_writer import vmdk_pieces
-from hvsdk_vmware._wire import Endpoint, Pool
 
 MIB = 1 << 20
 Url = vim.HttpNfcLease.DeviceUrl
@@ -96,16 +96,16 @@ def test_a_thumbprint_is_what_the_certificate_is_held_to(center: Running) -> Non
     colons = ":".join(f"{byte:02X}" for byte in hashlib.sha1(der).digest())
     with opened(center) as driver:
         found = file_of(driver, Url(url="https://*/x", sslThumbprint=colons))
-        assert found.endpoint.thumbprint == hashlib.sha1(der).hexdigest()
+        assert found.thumbprint == hashlib.sha1(der).hexdigest()
         whole = Url(url="https://*/x", sslThumbprint=colons)
         object.__setattr__(whole, "sslCertificate", certificate)
-        assert file_of(driver, whole).endpoint.thumbprint == hashlib.sha256(der).hexdigest()
-        assert file_of(driver, Url(url="https://*/x")).endpoint.thumbprint is None
+        assert file_of(driver, whole).thumbprint == hashlib.sha256(der).hexdigest()
+        assert file_of(driver, Url(url="https://*/x")).thumbprint is None
         for wrong in ("AB:CD", "zz" * 20, "00" * 21):
             with pytest.raises(AnswerError, match="thumbprint"):
                 file_of(driver, Url(url="https://*/x", sslThumbprint=wrong))
         driver.target = attrs.evolve(driver.target, tls=TLSOptions(verify=False))
-        assert file_of(driver, Url(url="https://*/x", sslThumbprint=colons)).endpoint.thumbprint is None
+        assert file_of(driver, Url(url="https://*/x", sslThumbprint=colons)).thumbprint is None
 
 
 # ---- streams ---------------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Given:
 def stream(liar: Liar, size: int = 4 * MIB) -> tuple[LeaseStream, Given]:
     session: Any = Session(Pool(Endpoint("127.0.0.1", liar.port)))
     shares: Any = Given()
-    file = LeasedFile(Endpoint("127.0.0.1", liar.port), "/nfc/1/disk-0.vmdk", ours=False)
+    file = LeasedFile(endpoint=Endpoint("127.0.0.1", liar.port), path="/nfc/1/disk-0.vmdk", ours=False)
     return LeaseStream(session, file, size, shares, shares, soon()), shares
 
 

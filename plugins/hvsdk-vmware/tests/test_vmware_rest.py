@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hvsdk.connections import Endpoint, Pool
 from hvsdk.driver import PasswordCredentials, errors
 from vmware_support import soon
 
 from hvsdk_vmware._rest import Rest, RestAbsentError
-from hvsdk_vmware._wire import Endpoint, Pool
 
 SESSION = "/rest/com/vmware/cis/session"
 

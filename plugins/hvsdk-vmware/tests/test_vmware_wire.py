@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hvsdk.connections import Endpoint, Pool, UnreachableError
 from hvsdk.driver import Deadline, errors
 from hvsdk_simulators import Running
 from pyVmomi import vim, vmodl
@@ -21,7 +22,6 @@ from hvsdk_vmware import _answer
 from hvsdk_vmware._answer import Answer, AnswerError, exchange
 from hvsdk_vmware._login import greet
 from hvsdk_vmware._stub import Stub
-from hvsdk_vmware._wire import Endpoint, Pool, UnreachableError
 
 BODY = b"<envelope>" + b"x" * 5000 + b"</envelope>"
 

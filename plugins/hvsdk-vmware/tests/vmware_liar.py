@@ -9,9 +9,8 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import attrs
+from hvsdk.connections import Pool
 from hvsdk.driver import Deadline
-
-from hvsdk_vmware._wire import Pool
 
 __all__ = ["Liar", "Session", "answer", "liars", "part"]
 

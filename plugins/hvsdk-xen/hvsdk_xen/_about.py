@@ -6,11 +6,11 @@ import xmlrpc.client
 from typing import Any
 
 import XenAPI
+from hvsdk.connections import Connection
 from hvsdk.driver import Deadline, HostInfo
 
 from hvsdk_xen._session import XenSession
 from hvsdk_xen._values import as_time
-from hvsdk_xen._wire import Connection
 
 __all__ = ["AboutReads"]
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import XenAPI
+from hvsdk.connections import UnreachableError
 from hvsdk.driver import Deadline, Driver, Target, errors
 
 from hvsdk_xen._login import Login, code_of, credentials_of, log_in, request
+from hvsdk_xen._member_connections import MemberConnections
 from hvsdk_xen._members import members_of
 from hvsdk_xen._no_entry import NobodyError
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
-from hvsdk_xen._wire import Pool, UnreachableError
 
 __all__ = ["SessionCalls"]
 
@@ -32,7 +33,7 @@ class SessionCalls(Driver):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self._pool = Pool()
+        self._connections = MemberConnections()
         self._known = members_of(target)
         self._login: Login | None = None
         self._former: list[str] = []
@@ -55,7 +56,7 @@ class SessionCalls(Driver):
     def _log_in(self, deadline: Deadline) -> None:
         """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""
         closings = self._closings
-        login = log_in(self.target, self._known, self._pool, deadline)
+        login = log_in(self.target, self._known, self._connections, deadline)
         former, self._login = self._login, login
         if closings != self._closings:
             self._login = None
@@ -82,8 +83,8 @@ class SessionCalls(Driver):
         tasks, self._tasks = self._tasks, set()
         if login is not None:
             self._say_goodbye(login, tasks, former)
-        self._pool.close()
-        self._pool = Pool()
+        self._connections.close()
+        self._connections = MemberConnections()
 
     def _say_goodbye(self, login: Login, tasks: Iterable[str], former: Iterable[str]) -> None:
         """Take away tasks and log out, as far as the server listens: nobody is left to be told."""
@@ -99,8 +100,8 @@ class SessionCalls(Driver):
                 return
 
     def abandon(self) -> None:
-        self._pool.abandon()
-        self._pool = Pool()
+        self._connections.abandon()
+        self._connections = MemberConnections()
         self._renewing = threading.Lock()
         self._login, self._former = None, []
 
@@ -165,7 +166,7 @@ class SessionCalls(Driver):
         deadline: Deadline,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        return request(self._pool, self._known, login.endpoint, login.form, method, arguments, deadline, headers)
+        return request(self._connections, self._known, login.endpoint, login.form, method, arguments, deadline, headers)
 
     # ---- what is known -----------------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ import socket
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
+from hvsdk.connections import Endpoint
 from hvsdk.driver import Console, Deadline, errors
 
 from hvsdk_xen._fields import Record, reference, references, text
 from hvsdk_xen._listing import ListingReads
 from hvsdk_xen._tunnel import open_tunnel
-from hvsdk_xen._wire import Endpoint
 
 __all__ = ["ConsoleReads", "Place"]
 

@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from hvsdk.connections import Connection, Endpoint
 from hvsdk.driver import Deadline, errors
 
 from hvsdk_xen._login import AGENT
 from hvsdk_xen._members import Members
-from hvsdk_xen._wire import Connection, Endpoint
 
 __all__ = ["HttpExchange", "open_exchange"]
 
@@ -74,8 +74,8 @@ class HttpExchange:
         return b"".join(pieces)
 
     def close(self) -> None:
-        """End it, whether all was read or not; twice is harmless."""
-        self._connection.close()
+        """End it, whether all was read or not; twice, and from another thread, is harmless."""
+        self._connection.cut()
 
     def __enter__(self) -> Self:
         return self
@@ -146,7 +146,7 @@ def _begin(
     deadline: Deadline,
     seconds: float,
 ) -> HttpExchange:
-    connection = Connection(endpoint, members.context(endpoint))
+    connection = Connection(members.secured(endpoint))
     connection.until(deadline)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)

@@ -10,12 +10,13 @@ from typing import Any
 
 import attrs
 import XenAPI
+from hvsdk.connections import Endpoint
 from hvsdk.driver import Deadline, PasswordCredentials, Target, errors
 
+from hvsdk_xen._member_connections import MemberConnections
 from hvsdk_xen._members import Members
 from hvsdk_xen._no_entry import why_nobody, wrong_certificate
 from hvsdk_xen._rpc import JSON, XML, AnswerError, RpcFormat, exchange
-from hvsdk_xen._wire import Endpoint, Pool
 
 __all__ = ["AGENT", "Login", "code_of", "credentials_of", "log_in", "may_repeat", "request"]
 
@@ -50,7 +51,7 @@ def code_of(exc: XenAPI.Failure) -> str:
     return str(exc.details[0]) if exc.details else ""
 
 
-def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> Login:
+def log_in(target: Target, members: Members, connections: MemberConnections, deadline: Deadline) -> Login:
     """Log in at the master, whichever member is asked first.
 
     Each member's certificate is checked before anything is sent to it. A refused password is tried nowhere else.
@@ -70,7 +71,7 @@ def log_in(target: Target, members: Members, pool: Pool, deadline: Deadline) -> 
             continue
         limit = deadline.sooner(deadline.remaining() / 2) if queue else deadline
         try:
-            login = _at(endpoint, target, members, pool, who, limit)
+            login = _at(endpoint, target, members, connections, who, limit)
         except XenAPI.Failure as exc:
             tried[endpoint] = exc
             if code_of(exc) == "HOST_IS_SLAVE" and len(exc.details) > 1 and len(sent_to) < _HOPS:
@@ -103,7 +104,12 @@ def credentials_of(target: Target) -> PasswordCredentials:
 
 
 def _at(
-    endpoint: Endpoint, target: Target, members: Members, pool: Pool, who: PasswordCredentials, deadline: Deadline
+    endpoint: Endpoint,
+    target: Target,
+    members: Members,
+    connections: MemberConnections,
+    who: PasswordCredentials,
+    deadline: Deadline,
 ) -> Login:
     """Log in at one member; what fails has no frame in its traceback whose variables show the password."""
     wanted = target.options.get("rpc", "auto")
@@ -111,7 +117,7 @@ def _at(
     for last, form in enumerate(forms, start=1):
         try:
             session = request(
-                pool, members, endpoint, form, _LOGIN, (who.username, who.password, "1.0", AGENT), deadline
+                connections, members, endpoint, form, _LOGIN, (who.username, who.password, "1.0", AGENT), deadline
             )
         except AnswerError as exc:
             if last == len(forms):
@@ -126,7 +132,7 @@ def _at(
 
 
 def request(
-    pool: Pool,
+    connections: MemberConnections,
     members: Members,
     endpoint: Endpoint,
     form: RpcFormat,
@@ -148,9 +154,9 @@ def request(
             f"XAPI takes no call of more than {_LONGEST_CALL >> 10} KiB, and {method} has more"
         )
     more = {"User-Agent": AGENT, **(headers or {})}
-    context = members.context(endpoint)
+    secured = members.secured(endpoint)
     for fresh in (False, True):
-        with pool.lend(endpoint, context, deadline, fresh=fresh) as connection:
+        with connections.lend(secured, deadline, fresh=fresh) as connection:
             connection.begin()
             try:
                 answer = exchange(connection, form, body, more)

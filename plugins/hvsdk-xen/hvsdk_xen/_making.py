@@ -12,13 +12,13 @@ from http.client import HTTPException
 from typing import Any
 
 import XenAPI
+from hvsdk.connections import UnreachableError
 from hvsdk.driver import Deadline, Steps, Task, Undoable, current_operation, errors, finish
 
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._values import is_ref
 from hvsdk_xen._verbs import FAILURES, VerbSession
-from hvsdk_xen._wire import UnreachableError
 
 __all__ = ["MARK", "Making"]
 

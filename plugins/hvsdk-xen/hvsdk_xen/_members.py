@@ -9,9 +9,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import attrs
+from hvsdk.connections import Endpoint
 from hvsdk.driver import Target, errors, tls_context
-
-from hvsdk_xen._wire import Endpoint
 
 __all__ = ["Member", "Members", "members_of", "read_address_map"]
 
@@ -120,6 +119,10 @@ class Members:
             if context is None:
                 context = self._contexts[pins] = tls_context(attrs.evolve(self._tls, pins=tuple(sorted(pins))))
             return context
+
+    def secured(self, endpoint: Endpoint) -> Endpoint:
+        """Return it with what checks that member's certificate."""
+        return attrs.evolve(endpoint, context=self.context(endpoint))
 
 
 _known: dict[Hashable, Members] = {}

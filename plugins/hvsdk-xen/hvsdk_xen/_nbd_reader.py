@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
+from hvsdk.connections import dial
 from hvsdk.driver import Deadline, DiskReader, Extent, errors, fingerprint_of, tls_context
 from hvsdk.nbd import NbdClient, ServerGoneError
 
@@ -22,7 +23,6 @@ from hvsdk_xen._stream_readers import check_size
 from hvsdk_xen._values import as_int
 from hvsdk_xen._verbs import VerbSession
 from hvsdk_xen._vhd import SECTOR
-from hvsdk_xen._wire import dial
 
 __all__ = ["NbdReader", "nbd_servers"]
 
@@ -146,7 +146,7 @@ class NbdReader(DiskReader):
         certificate = _der(str(server.get("cert", "")))
         context = tls_context(attrs.evolve(self._session.target.tls, pins=(fingerprint_of(certificate),)))
         endpoint = self._session.reach(str(server.get("address", "")), as_int(server.get("port")))
-        plain = dial(endpoint, None, deadline)
+        plain = dial(endpoint, deadline)
         plain.settimeout(self._session.target.timeout)
         name = str(server.get("subject", ""))
         client = NbdClient(

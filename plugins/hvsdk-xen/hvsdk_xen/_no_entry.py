@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import XenAPI
+from hvsdk.connections import Endpoint
 from hvsdk.driver import errors
 
 from hvsdk_xen._rpc import NotSpokenError
-from hvsdk_xen._wire import Endpoint
 
 __all__ = ["NobodyError", "why_nobody", "wrong_certificate"]
 

@@ -12,9 +12,8 @@ from typing import Any, ClassVar, Literal
 from xml.parsers.expat import ExpatError
 
 import XenAPI
+from hvsdk.connections import Connection
 from hvsdk.driver import errors
-
-from hvsdk_xen._wire import Connection
 
 __all__ = ["ANSWER_LIMIT", "JSON", "XML", "AnswerError", "NotSpokenError", "RpcFormat", "check_texts", "exchange"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import XenAPI
+from hvsdk.connections import Connection, Endpoint, UnreachableError, dial
 from hvsdk.driver import Deadline, Target, errors
 
 from hvsdk_xen._calls import SessionCalls
@@ -16,7 +17,6 @@ from hvsdk_xen._exchange import HttpExchange, open_exchange
 from hvsdk_xen._login import code_of
 from hvsdk_xen._rpc import AnswerError
 from hvsdk_xen._tasks import CALL_MARK, XenTask, marks
-from hvsdk_xen._wire import Connection, Endpoint, UnreachableError, dial
 
 __all__ = ["XenSession"]
 
@@ -112,7 +112,7 @@ class XenSession(SessionCalls):
     def new_connection(self) -> Connection:
         """Return a connection to the master, not connected yet, for a client library."""
         endpoint = self.master_endpoint
-        return Connection(endpoint, self._known.context(endpoint))
+        return Connection(self._known.secured(endpoint))
 
     def endpoint_of(self, host_ref: str | None, deadline: Deadline) -> Endpoint:
         """Return where a host is reached from here, the master without a reference; its pins are learnt if need be."""
@@ -164,4 +164,4 @@ class XenSession(SessionCalls):
     def socket_to(self, host_ref: str | None, *, deadline: Deadline) -> socket.socket:
         """Connect to a host's HTTPS port, the master's without a reference, with its certificate checked."""
         endpoint = self.endpoint_of(host_ref, deadline)
-        return dial(endpoint, self._known.context(endpoint), deadline)
+        return dial(self._known.secured(endpoint), deadline)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+from hvsdk.connections import Endpoint
 
 from hvsdk_xen._fields import Record, Records, mapping, reference
 from hvsdk_xen._labels import AUTO_POWERON, METADATA_PREFIX
 from hvsdk_xen._records import is_domain, node_names, uuid_of
 from hvsdk_xen._states import unheard_hosts
-from hvsdk_xen._wire import Endpoint
 
 __all__ = ["Subscription"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import XenAPI
+from hvsdk.connections import Endpoint
 from hvsdk.driver import Deadline, errors, fingerprint_of
 
 from hvsdk_xen._members import Members
 from hvsdk_xen._values import as_int
-from hvsdk_xen._wire import Endpoint
 
 if TYPE_CHECKING:
     from hvsdk_xen._calls import SessionCalls

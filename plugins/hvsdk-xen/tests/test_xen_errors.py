@@ -10,13 +10,13 @@ import ssl
 
 import pytest
 import XenAPI
+from hvsdk.connections import UnreachableError
 from hvsdk.driver import Operation, PowerState, errors
 from xen_support import load_reference
 
 from hvsdk_xen._error_table import HINTS, TABLE
 from hvsdk_xen._errors import translate
 from hvsdk_xen._rpc import AnswerError
-from hvsdk_xen._wire import UnreachableError
 
 SPOKEN = {
     *("OPERATION_BLOCKED", "VM_BAD_POWER_STATE", "VM_MISSING_PV_DRIVERS", "VM_LACKS_FEATURE", "NO_HOSTS_AVAILABLE"),

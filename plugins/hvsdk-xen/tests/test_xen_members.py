@@ -7,12 +7,12 @@ import signal
 import threading
 
 import pytest
+from hvsdk.connections import Endpoint, dial
 from hvsdk.driver import Deadline, Target, TLSOptions, errors
 
 from hvsdk_xen import _members
 from hvsdk_xen._exchange import _read_location
 from hvsdk_xen._members import Members, members_of, read_address_map
-from hvsdk_xen._wire import Endpoint, dial
 
 PINS = tuple(f"sha256:{digit * 64}" for digit in "abc")
 HOSTS = {
@@ -139,12 +139,12 @@ def test_a_redirection_may_leave_out_path_and_query():
 @pytest.mark.parametrize("host", ["a\0b", "x" * 300, ".", "a..b", "\ud800"])
 def test_an_address_that_is_none_cannot_be_reached(host: str):
     with pytest.raises(OSError):  # noqa: PT011  # which words, is the system's
-        dial(Endpoint(host, 443), None, Deadline(5.0))
+        dial(Endpoint(host, 443), Deadline(5.0))
 
 
 def test_a_port_that_is_none_cannot_be_reached():
     with pytest.raises(OSError):  # noqa: PT011  # which words, is the system's
-        dial(Endpoint("127.0.0.1", 2**20), None, Deadline(5.0))
+        dial(Endpoint("127.0.0.1", 2**20), Deadline(5.0))
 
 
 def test_a_forked_child_waits_for_no_lock_of_its_parents():

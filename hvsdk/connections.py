@@ -1,9 +1,10 @@
-"""HTTP connections whose every byte is bounded by a deadline, and a pool of those that are kept open."""
+"""HTTP connections whose every byte is bounded by a deadline, and a pool of those that are kept open.
+
+For drivers that speak HTTP themselves, or whose client library takes a connection of theirs.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import http.client
 import io
 import select
@@ -15,106 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import attrs
-from hvsdk.driver import Deadline, errors, fingerprint_of
+from hvsdk._deadline import Deadline
+from hvsdk._driver.dialling import Endpoint, UnreachableError, dial, seconds_left
 
-__all__ = ["Connection", "Endpoint", "Pool", "UnreachableError", "dial"]
+__all__ = ["IDLE_SECONDS", "Connection", "Endpoint", "Pool", "UnreachableError", "dial"]
 
 _SLICE = 256 * 1024
 _IDLE = 8
 """Connections that are kept open."""
-_IDLE_SECONDS = 90.0
-"""How long one is kept that nobody uses: firewalls forget connections without a word."""
-
-
-class UnreachableError(ConnectionError):
-    """The server cannot be reached; nothing was sent to it."""
-
-
-@attrs.frozen
-class Endpoint:
-    """Where a server is reached."""
-
-    host: str
-    """IPv6 without brackets."""
-    port: int
-    context: ssl.SSLContext | None = attrs.field(default=None, eq=False, repr=False)
-    """How its certificate is checked; `None` without TLS."""
-    thumbprint: str | None = None
-    """Digits of its certificate's SHA-1 or SHA-256, where a server that is trusted already told it."""
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def dial(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
-    """Connect, and begin TLS where the endpoint has it, in the time that is left.
-
-    Raises:
-        CertificateError: The server's certificate is not accepted; nothing was sent to it.
-        OSError: There is no way there; an address that is none counts as unknown.
-    """
-    try:
-        plain = _reach(endpoint, deadline)
-    except (ValueError, OverflowError) as exc:  # what `socket` says of names and ports that are none
-        raise socket.gaierror(socket.EAI_NONAME, f"{str(endpoint)!r} is no address") from exc
-    try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if endpoint.context is None:
-            return plain
-        plain.settimeout(_seconds(deadline))
-        encrypted = endpoint.context.wrap_socket(plain, server_hostname=endpoint.host)
-    except BaseException:
-        plain.close()
-        raise
-    if endpoint.thumbprint is not None:
-        _check(encrypted, endpoint, endpoint.thumbprint)
-    return encrypted
-
-
-def _reach(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
-    """Connect to one of the addresses that a name stands for.
-
-    Each gets a share of the time, so that one which says nothing leaves some to the next, and all of them keep the deadline.
-    """
-    failure: OSError = socket.gaierror(socket.EAI_NONAME, f"{endpoint.host!r} has no address")
-    places = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    for left, (family, kind, protocol, _, address) in zip(range(len(places), 0, -1), places, strict=True):
-        try:
-            sock = socket.socket(family, kind, protocol)
-            try:
-                seconds = _seconds(deadline)
-                sock.settimeout(seconds / left if seconds is not None else None)
-                sock.connect(address)
-            except BaseException:
-                sock.close()
-                raise
-        except OSError as exc:
-            failure = exc
-        else:
-            return sock
-    raise failure
-
-
-def _check(sock: ssl.SSLSocket, endpoint: Endpoint, thumbprint: str) -> None:
-    """Hold a certificate to its thumbprint, before a byte is sent."""
-    certificate = sock.getpeercert(binary_form=True) or b""
-    digest = hashlib.sha1 if len(thumbprint) == hashlib.sha1().digest_size * 2 else hashlib.sha256
-    if not hmac.compare_digest(digest(certificate).hexdigest(), thumbprint.lower()):
-        sock.close()
-        raise errors.CertificateError(
-            f"the certificate of {endpoint} is not the one that the server announced, but {fingerprint_of(certificate)}",
-            fingerprint=fingerprint_of(certificate),
-            hint="has the host got a new one? vCenter learns it when the host is connected again",
-        )
-
-
-def _seconds(deadline: Deadline) -> float | None:
-    seconds = deadline.remaining()
-    if seconds <= 0:
-        raise TimeoutError("the time was up")
-    return None if seconds == float("inf") else seconds
+IDLE_SECONDS = 90.0
+"""How long a connection is used again that nobody used: firewalls forget them without a word."""
 
 
 @contextmanager
@@ -136,7 +47,7 @@ class _DeadlineSocket(io.RawIOBase):
     def sendall(self, data: Any) -> None:
         rest = memoryview(data).cast("B")
         while rest:
-            self.sock.settimeout(_seconds(self.deadline))
+            self.sock.settimeout(seconds_left(self.deadline))
             with _as_reset():
                 self.sock.sendall(rest[:_SLICE])
             rest = rest[_SLICE:]
@@ -156,29 +67,40 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._timed.sock.settimeout(_seconds(self._timed.deadline))
+        self._timed.sock.settimeout(seconds_left(self._timed.deadline))
         with _as_reset():
             return self._timed.sock.recv_into(buffer)
 
 
 class Connection(http.client.HTTPConnection):
-    """One connection to a server."""
+    """One connection to a server. It connects with the first request; call `until` before each.
+
+    It has one user at a time; whoever has it closes it, also when an answer has ended it.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint.host, endpoint.port)
         self.endpoint = endpoint
-        self.used_at = 0.0
+        self._used_at = 0.0
         self._plain: socket.socket | None = None
         self._timed: _DeadlineSocket | None = None
         self._until = Deadline(None)
+        self._handing_out = False
 
     def until(self, deadline: Deadline) -> None:
         """Let all that follows end by a deadline."""
         self._until = deadline
+        self.used()
         if self._timed is not None:
             self._timed.deadline = deadline
 
+    def used(self) -> None:
+        """Note that it has been used until now."""
+        self._used_at = time.monotonic()
+
     def connect(self) -> None:
+        """Connect anew."""
+        self.leave()
         self._plain = dial(self.endpoint, self._until)
         self._timed = _DeadlineSocket(self._plain, self._until)
         self.sock = self._timed
@@ -197,24 +119,37 @@ class Connection(http.client.HTTPConnection):
             except OSError as exc:
                 raise UnreachableError(exc.errno, exc.strerror or str(exc)) from exc
 
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Wait for the head of the answer."""
+        self._handing_out = True
+        try:
+            return super().getresponse()
+        finally:
+            self._handing_out = False
+
     def certificate(self) -> bytes | None:
         """Return the certificate that the server has shown, in DER; `None` without TLS."""
         return self._plain.getpeercert(binary_form=True) if isinstance(self._plain, ssl.SSLSocket) else None
 
     def ready(self) -> bool:
-        """Whether it can be used again: the server has neither closed it nor said anything unasked."""
-        fresh = time.monotonic() - self.used_at < _IDLE_SECONDS
+        """Whether it can be used again: it was lately, and the server has neither closed it nor said anything unasked."""
+        fresh = time.monotonic() - self._used_at < IDLE_SECONDS
         return fresh and self._plain is not None and self.sock is not None and not _readable(self._plain)
+
+    def close(self) -> None:
+        """Close it; twice is harmless, and it can be used again.
+
+        `http.client` does so itself with an answer that ends with the connection: that is read first.
+        """
+        super().close()
+        if not self._handing_out:
+            self.leave()
 
     def cut(self) -> None:
         """Close it for good, also for another thread that waits for an answer on it."""
         if self._plain is not None:
             with suppress(OSError):
                 self._plain.shutdown(socket.SHUT_RDWR)
-        self.end()
-
-    def end(self) -> None:
-        """Close it for good."""
         self.close()
         self.leave()
 
@@ -248,7 +183,11 @@ class Pool:
 
     @contextmanager
     def lend(self, deadline: Deadline, *, fresh: bool = False) -> Iterator[Connection]:
-        """Lend a connection for one exchange; it is kept when that ended well and the server lets it."""
+        """Lend a connection for one exchange; it is kept when that ended well and the server lets it.
+
+        Args:
+            fresh: Not one that was kept, which may be dead without anybody's having noticed.
+        """
         connection = (None if fresh else self._take()) or self._new()
         connection.until(deadline)
         kept = False
@@ -279,7 +218,7 @@ class Pool:
         return connection
 
     def _give_back(self, connection: Connection, *, keep: bool) -> None:
-        connection.used_at = time.monotonic()
+        connection.used()
         with self._lock:
             if keep and not self._closed and connection.sock is not None and len(self._idle) < _IDLE:
                 self._idle.append(connection)
@@ -289,7 +228,7 @@ class Pool:
     def _drop(self, connection: Connection) -> None:
         with self._lock:
             self._open.discard(connection)
-        connection.end()
+        connection.close()
 
     def close(self) -> None:
         """Close what is idle, and keep nothing any more."""
