@@ -19,6 +19,7 @@ from hvsdk._driver.guest_ip import guest_ip, prefix_length
 from hvsdk._driver.hints import Hint, read_hints
 from hvsdk._driver.operation import Operation, current_operation
 from hvsdk._driver.steps import Pause, Steps, StepsTask, finish, in_background
+from hvsdk._driver.system_error import system_error
 from hvsdk._driver.target import Target, TLSOptions
 from hvsdk._driver.task import BackgroundTask, Task
 from hvsdk._driver.undoable import Undoable
@@ -127,6 +128,7 @@ __all__ = [
     "prefix_length",
     "read_hints",
     "read_marks",
+    "system_error",
     "tls_context",
     "without_frames",
     "write_mark",

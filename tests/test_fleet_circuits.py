@@ -91,6 +91,34 @@ def test_a_login_that_is_given_up_leaves_its_turn_to_others():
         assert len(fleet.host("h").domains()) == 1
 
 
+def test_who_gave_up_waiting_for_a_turn_does_not_log_in_when_it_comes():
+    credential = circuits.CredentialCircuit("the password")
+    go_on, logged_in = threading.Event(), []
+    hanging = [
+        threading.Thread(target=credential.through, args=(name, lambda: go_on.wait(20))) for name in ("first", "second")
+    ]
+    ended: list[BaseException] = []
+
+    def third() -> None:
+        try:
+            credential.through("third", lambda: logged_in.append("third"))
+        except errors.NotTriedError as error:
+            ended.append(error)
+
+    waiting = threading.Thread(target=third)
+    for thread in (*hanging, waiting):
+        thread.start()
+        time.sleep(0.1)
+    credential.leave("third")
+    waiting.join(10)
+    go_on.set()
+    for thread in hanging:
+        thread.join(10)
+    assert (len(ended), logged_in) == (1, [])
+    credential.through("third", lambda: logged_in.append("third"))
+    assert logged_in == ["third"]
+
+
 def test_retry_lets_the_credential_be_tried_again(logins):
     with hvsdk.Fleet(hosts(5)) as fleet:
         fleet.domains()

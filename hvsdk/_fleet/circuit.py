@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -91,6 +92,8 @@ class CredentialCircuit:
         """The hosts at which a login is under way, by attempt."""
         self._reserved: set[str] = set()
         """The hosts that have a turn, and have not begun to log in."""
+        self._left: Counter[str] = Counter()
+        """How often nobody waited any more for a host."""
         self._where = ""
 
     def reserve(self, name: str) -> bool:
@@ -109,6 +112,7 @@ class CredentialCircuit:
     def leave(self, name: str) -> None:
         """Take in that nobody waits any more for a host: a login that is still under way there keeps no others from theirs."""
         with self._changed:
+            self._left[name] += 1
             self._reserved.discard(name)
             self._trying = {attempt: host for attempt, host in self._trying.items() if host != name}
             self._changed.notify_all()
@@ -117,12 +121,15 @@ class CredentialCircuit:
         """Log in, as soon as others with the same credential leave room for it.
 
         Raises:
-            NotTriedError: It has been refused too often.
+            NotTriedError: It has been refused too often, or nobody waits for it any more.
         """
         attempt = object()
         with self._changed:
+            left = self._left[name]
             while self._refusals < REFUSALS and name not in self._reserved and not self._room():
                 self._changed.wait()
+                if self._left[name] != left:
+                    raise NotTriedError(f"{name} was not tried: its turn to log in did not come while somebody waited")
             self._reserved.discard(name)
             refusal = self._refusal(name)
             if refusal is None:

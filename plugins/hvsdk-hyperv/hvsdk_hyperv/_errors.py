@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import requests
-from hvsdk.driver import Operation, PowerState, errors
+from hvsdk.driver import Operation, PowerState, errors, system_error
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
 from hvsdk_hyperv._causes import causes
@@ -66,7 +66,7 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
     if isinstance(exc, requests.RequestException):
         return _of_requests(exc, operation)
     if isinstance(exc, OSError) and not isinstance(exc, errors.HvsdkError):
-        return _lost(str(exc) or type(exc).__name__, operation)
+        return system_error(exc, operation)
     return None
 
 

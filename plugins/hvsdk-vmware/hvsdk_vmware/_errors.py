@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
 import re
-import socket
-import ssl
 from collections.abc import Iterable
 
-from hvsdk.driver import Operation, PowerState, errors
+from hvsdk.driver import Operation, PowerState, errors, system_error
 from pyVmomi import vmodl
 
 from hvsdk_vmware._answer import AnswerError
@@ -18,15 +15,7 @@ from hvsdk_vmware._states import STATES
 
 __all__ = ["fault_names", "translate", "words_of"]
 
-_NETWORK = frozenset(
-    getattr(errno, name)
-    for name in (
-        *("EPIPE", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"),
-        *("ENETDOWN", "EHOSTDOWN", "ENOTCONN", "EBADF", "EADDRNOTAVAIL", "ESHUTDOWN", "ENETRESET"),
-    )
-)
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
 _OF_HOSTS = ("vim.fault.InvalidHostState", "vim.fault.InvalidHostConnectionState")
 
 
@@ -37,7 +26,7 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
     if isinstance(exc, (AnswerError, http.client.HTTPException)):
         return _of_wire(exc, operation)
     if isinstance(exc, OSError) and not isinstance(exc, errors.HvsdkError):
-        return _of_system(exc, operation)
+        return system_error(exc, operation)
     return None
 
 
@@ -116,24 +105,3 @@ def _of_wire(exc: Exception, operation: Operation) -> errors.HvsdkError:
     if operation.verb != "open":
         return errors.ConnectionLostError(told)
     return errors.ConnectError(told, hint="is that the address of a vCenter or an ESXi host?")
-
-
-def _of_system(exc: OSError, operation: Operation) -> errors.HvsdkError:
-    wire = isinstance(exc, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)) or exc.errno in _NETWORK
-    if wire and operation.verb == "open":
-        return errors.ConnectError(_words(exc))
-    if wire:
-        return errors.ConnectionLostError(_words(exc))
-    if isinstance(exc, PermissionError):
-        return errors.PermissionDeniedError(str(exc))
-    if exc.errno in _NO_ROOM:
-        return errors.InsufficientResourcesError(str(exc))
-    return errors.OperationFailedError(str(exc))
-
-
-def _words(exc: OSError) -> str:
-    if isinstance(exc, TimeoutError):
-        return "the server did not answer in time"
-    if isinstance(exc, socket.gaierror):
-        return f"the server's name is not known ({exc.strerror})"
-    return f"the connection failed: {exc.strerror or exc}"

@@ -14,7 +14,6 @@ from hvsdk.driver import Deadline, Driver, Target, errors
 from hvsdk_xen._login import Login, code_of, credentials_of, log_in, request
 from hvsdk_xen._member_connections import MemberConnections
 from hvsdk_xen._members import members_of
-from hvsdk_xen._no_entry import NobodyError
 from hvsdk_xen._rpc import AnswerError, check_texts
 from hvsdk_xen._surroundings import Surroundings, look_around
 
@@ -48,10 +47,7 @@ class SessionCalls(Driver):
 
     def open(self, *, deadline: Deadline) -> None:
         with self._renewing:
-            try:
-                self._log_in(deadline)
-            except NobodyError as exc:
-                raise errors.ConnectionLostError(exc.message, hint=exc.hint) from exc.__cause__
+            self._log_in(deadline)
 
     def _log_in(self, deadline: Deadline) -> None:
         """Log in, and keep the session before: what is under way uses it, and it has to be logged out."""

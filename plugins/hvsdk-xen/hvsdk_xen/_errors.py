@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
-import socket
-import ssl
 
 import XenAPI
-from hvsdk.driver import Operation, PowerState, errors
+from hvsdk.driver import Operation, PowerState, errors, system_error
 
 from hvsdk_xen._error_table import GUEST_NOT_YET, HINTS, LASTING, PATTERNS, TABLE
 from hvsdk_xen._login import code_of
@@ -40,15 +37,7 @@ _UNSEEN = frozenset(("HOST_OFFLINE", "HOST_NOT_LIVE"))
 _OF_OTHER_HOSTS = frozenset(("migrate", "start", "resume"))
 """Verbs that another host than the domain's own may be needed for. For all others, where the host is not seen, neither is
 the domain's state."""
-_NETWORK = frozenset(
-    getattr(errno, name)
-    for name in (
-        *("EPIPE", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"),
-        *("ENETDOWN", "EHOSTDOWN", "ENOTCONN", "EBADF", "EADDRNOTAVAIL", "ESHUTDOWN", "ENETRESET"),
-    )
-)
 _STATES = frozenset(("shutoff", "running", "paused", "suspended"))
-_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
 
 
 def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | None:
@@ -58,7 +47,7 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
     if isinstance(exc, (AnswerError, http.client.HTTPException)):
         return _of_wire(exc, operation)
     if isinstance(exc, OSError) and not isinstance(exc, errors.HvsdkError):
-        return _of_system(exc, operation)
+        return system_error(exc, operation)
     if isinstance(exc, UnicodeEncodeError):
         return errors.InvalidSpecError("XAPI keeps no text with half a surrogate pair in it")
     return None
@@ -126,24 +115,3 @@ def _of_wire(exc: Exception, operation: Operation) -> errors.HvsdkError:
     if isinstance(exc, NotSpokenError):
         return errors.ConnectError(told, hint="rpc='auto', or rpc='xml', does without JSON-RPC")
     return errors.ConnectError(told, hint="is that the address of a XenServer or XCP-ng host?")
-
-
-def _of_system(exc: OSError, operation: Operation) -> errors.HvsdkError:
-    wire = isinstance(exc, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)) or exc.errno in _NETWORK
-    if wire and operation.verb == "open":
-        return errors.ConnectionLostError(_words(exc), hint="is the address right, the host up, and the port open?")
-    if wire:
-        return errors.ConnectionLostError(_words(exc))
-    if isinstance(exc, PermissionError):
-        return errors.PermissionDeniedError(str(exc))
-    if exc.errno in _NO_ROOM:
-        return errors.InsufficientResourcesError(str(exc))
-    return errors.OperationFailedError(str(exc))
-
-
-def _words(exc: OSError) -> str:
-    if isinstance(exc, TimeoutError):
-        return "the server did not answer in time"
-    if isinstance(exc, socket.gaierror):
-        return f"the server's name is not known ({exc.strerror})"
-    return f"the connection failed: {exc.strerror or exc}"

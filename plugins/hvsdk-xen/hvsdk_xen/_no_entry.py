@@ -10,11 +10,7 @@ from hvsdk.driver import errors
 
 from hvsdk_xen._rpc import NotSpokenError
 
-__all__ = ["NobodyError", "why_nobody", "wrong_certificate"]
-
-
-class NobodyError(errors.ConnectError):
-    """Several members were asked, and none let us in."""
+__all__ = ["why_nobody", "wrong_certificate"]
 
 
 def why_nobody(tried: Mapping[Endpoint, Exception], sent_to: Mapping[Endpoint, str]) -> Exception:
@@ -34,11 +30,11 @@ def why_nobody(tried: Mapping[Endpoint, Exception], sent_to: Mapping[Endpoint, s
     told = "; ".join(f"{endpoint}: {_words(exc)}" for endpoint, exc in tried.items())
     master = next((one for one in sent_to if isinstance(tried.get(one), OSError)), None)
     if master is None:
-        error = NobodyError(
+        error = errors.ConnectError(
             f"no member of the pool let us in: {told}", hint="see whether its hosts and toolstacks are up"
         )
     else:
-        error = NobodyError(
+        error = errors.ConnectError(
             f"the pool's master, {sent_to[master]}, does not answer, and the other members still follow it: {told}",
             hint="wait until it is back or high availability has named another master, or name one yourself at a member: "
             "xe pool-emergency-transition-to-master",
