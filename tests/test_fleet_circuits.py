@@ -109,7 +109,7 @@ def test_who_gave_up_waiting_for_a_turn_does_not_log_in_when_it_comes():
     for thread in (*hanging, waiting):
         thread.start()
         time.sleep(0.1)
-    credential.leave("third")
+    credential.give_up("third")
     waiting.join(10)
     go_on.set()
     for thread in hanging:

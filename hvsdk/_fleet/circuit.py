@@ -92,8 +92,8 @@ class CredentialCircuit:
         """The hosts at which a login is under way, by attempt."""
         self._reserved: set[str] = set()
         """The hosts that have a turn, and have not begun to log in."""
-        self._left: Counter[str] = Counter()
-        """How often nobody waited any more for a host."""
+        self._given_up: Counter[str] = Counter()
+        """How often nobody waited any more for a login, by host."""
         self._where = ""
 
     def reserve(self, name: str) -> bool:
@@ -112,10 +112,15 @@ class CredentialCircuit:
     def leave(self, name: str) -> None:
         """Take in that nobody waits any more for a host: a login that is still under way there keeps no others from theirs."""
         with self._changed:
-            self._left[name] += 1
             self._reserved.discard(name)
             self._trying = {attempt: host for attempt, host in self._trying.items() if host != name}
             self._changed.notify_all()
+
+    def give_up(self, name: str) -> None:
+        """Take in that nobody waits for a login any more: one that has not had its turn yet is not made."""
+        with self._changed:
+            self._given_up[name] += 1
+        self.leave(name)
 
     def through(self, name: str, login: Callable[[], T]) -> T:
         """Log in, as soon as others with the same credential leave room for it.
@@ -125,10 +130,10 @@ class CredentialCircuit:
         """
         attempt = object()
         with self._changed:
-            left = self._left[name]
+            before = self._given_up[name]
             while self._refusals < REFUSALS and name not in self._reserved and not self._room():
                 self._changed.wait()
-                if self._left[name] != left:
+                if self._given_up[name] != before:
                     raise NotTriedError(f"{name} was not tried: its turn to log in did not come while somebody waited")
             self._reserved.discard(name)
             refusal = self._refusal(name)
@@ -196,4 +201,4 @@ class LoginGate:
 
     def give_up(self) -> None:
         """Leave the turn to others."""
-        self._credential.leave(self._name)
+        self._credential.give_up(self._name)
