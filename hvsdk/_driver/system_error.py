@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
-import ssl
 
 from hvsdk._driver.operation import Operation
 from hvsdk.errors import (
@@ -26,7 +24,6 @@ _NETWORK = frozenset(
     )
 )
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
-_OF_THE_WIRE = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)
 
 
 def system_error(exc: OSError, operation: Operation) -> HvsdkError:
@@ -34,7 +31,10 @@ def system_error(exc: OSError, operation: Operation) -> HvsdkError:
 
     What went wrong on the way to the server is a `ConnectError` at the login and a `ConnectionLostError` after it.
     """
-    if isinstance(exc, _OF_THE_WIRE) or exc.errno in _NETWORK:
+    import socket  # which most programs never need, nor the other one
+    import ssl
+
+    if isinstance(exc, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)) or exc.errno in _NETWORK:
         return (ConnectError if operation.verb == "open" else ConnectionLostError)(_words(exc))
     if isinstance(exc, PermissionError):
         return PermissionDeniedError(str(exc))
@@ -46,6 +46,8 @@ def system_error(exc: OSError, operation: Operation) -> HvsdkError:
 def _words(exc: OSError) -> str:
     if isinstance(exc, TimeoutError):
         return "the server did not answer in time"
+    import socket
+
     if isinstance(exc, socket.gaierror) or isinstance(exc.__cause__, socket.gaierror):
         return f"the server's name is not known here: {exc.strerror}"
     return f"the connection failed: {exc.strerror or exc}"

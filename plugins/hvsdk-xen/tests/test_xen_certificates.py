@@ -105,8 +105,9 @@ def test_a_member_that_is_not_pinned_is_named_with_its_port(pool):
 
 @pytest.mark.parametrize("place", ["127.0.0.1:1", "no-such-host.invalid"])
 def test_where_nobody_answers_is_told_as_connect_says(place):
-    with pytest.raises(errors.ConnectionLostError) as refused:
+    with pytest.raises(errors.ConnectError) as refused:
         hvsdk.connect(f"xenapi://root@{place}", password="secret")
+    assert type(refused.value) is errors.ConnectError
     assert refused.value.hint
 
 

@@ -232,10 +232,7 @@ def test_a_session_that_ends_twice_in_a_row_does_not_have_the_verb_repeated():
 )
 def test_a_broken_wire_is_a_lost_connection_or_none_at_first(exc):
     assert type(translate(exc, Operation(id="1", verb="start"))) is errors.ConnectionLostError
-    opening = translate(exc, Operation(id="1", verb="open"))
-    answered = isinstance(exc, (http.client.HTTPException, AnswerError))
-    assert type(opening) is (errors.ConnectError if answered else errors.ConnectionLostError)
-    assert opening.hint
+    assert type(translate(exc, Operation(id="1", verb="open"))) is errors.ConnectError
 
 
 @pytest.mark.parametrize(
