@@ -125,7 +125,8 @@ class Servers(BackendConformance):
 
     @pytest.fixture
     def round_trips(self, server: Running) -> Callable[[], int]:
-        return lambda: sum(server.counts().values())
+        """Counts calls, but for goodbyes: a host that an earlier test forgot is logged out whenever it is collected."""
+        return lambda: sum(count for method, count in server.counts().items() if method != "Logout")
 
     @pytest.fixture
     def lose_connection(self, request: pytest.FixtureRequest, server: Running) -> Callable[[str], None]:
