@@ -25,7 +25,7 @@ _SLICE = 256 * 1024
 _IDLE = 8
 """Connections that are kept open."""
 IDLE_SECONDS = 90.0
-"""How long a connection is used again that nobody used: firewalls forget them without a word."""
+"""A connection that nobody used for so long is not used again: firewalls forget them without a word."""
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def test_what_is_none_or_leads_nowhere_is_none(told):
         ("192.0.2.7", "", None),
         ("192.0.2.7", "-1", None),
         ("192.0.2.7", "²", None),
+        ("192.0.2.7", "9" * 9999, None),
         ("192.0.2.7", None, None),
     ],
 )

@@ -25,6 +25,6 @@ def guest_ip(told: str) -> str | None:
 def prefix_length(ip: str, told: object) -> int | None:
     """Return how many bits of an address name its network, or None where what was told cannot be that."""
     if isinstance(told, str):
-        told = int(told) if told.isascii() and told.isdecimal() else None
+        told = int(told) if len(told) <= 3 and told.isascii() and told.isdecimal() else None
     most = 128 if ":" in ip else 32
     return told if isinstance(told, int) and 0 < told <= most else None
