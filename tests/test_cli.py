@@ -53,6 +53,26 @@ def test_a_partial_answer_has_an_exit_code_of_its_own_and_tells_who_is_missing(c
     assert [(one["host"], one["kind"]) for one in told["failures"]] == [("dead", "ConnectionLost")]
 
 
+@pytest.mark.parametrize("host", ["lab?domains=3", "lab?login_password=another", "dead?fault=open:drop-before*99"])
+def test_a_password_in_a_url_is_shown_and_recorded_nowhere(capsys, tmp_path, host):
+    url, file = f"fake://root:hunter%2f2@{host}", tmp_path / "inventory.db"
+    for command in ("ls", "stats", "doctor", "hosts"):
+        main([command, "--url", url])
+        main([command, "--url", url, "--json"])
+    main(["start", "--url", url, "db-1", "--yes"])
+    main(["inventory", "record", str(file), "--url", url])
+    said = "".join(capsys.readouterr())
+    assert "fake://root@" in said
+    for one in (said, *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())):
+        assert "hunter" not in one
+
+
+def test_urls_that_differ_in_their_password_alone_are_refused_without_showing_it(capsys):
+    assert main(["ls", "--url", "fake://a:hunter1@lab", "--url", "fake://a:hunter2@lab"]) == 2
+    assert main(["ls", "--url", "fake://a:hunt#er@lab"]) == 2
+    assert "hunt" not in "".join(capsys.readouterr())
+
+
 def test_no_answer_at_all_is_a_failure(capsys):
     assert main(["ls", "--url", DEAD, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["items"] == []

@@ -143,3 +143,11 @@ def test_a_command_that_fails_says_so_and_shows_nothing_of_what_it_printed(comma
     with pytest.raises(errors.AuthenticationError, match=message) as caught:
         hvsdk.connect("fake://root@a?login_password=x", password=hvsdk.SecretRef(f"command:{command}"))
     assert "hush" not in str(caught.value).replace(command, "")
+
+
+@pytest.mark.parametrize("name", ["fake://root:hunter2@lab", "fake://root:hun#ter2@lab", "fake://:hunter2@lab"])
+def test_a_name_with_a_password_in_it_is_refused_without_showing_it(name):
+    with pytest.raises(errors.InvalidSpecError) as refused:
+        hvsdk.Fleet({name: "fake://lab"})
+    assert "hunter2" not in str(refused.value) + repr(refused.value)
+    assert hvsdk.Fleet({"fake://root@lab": "fake://root:hunter2@lab"}).names

@@ -320,6 +320,8 @@ def test_old_snapshots_can_be_forgotten_and_those_that_stay_say_the_same(fleet, 
     fourth = fleet.record(path)
     inventory = hvsdk.Inventory.open(path)
     before = [inventory.at(number).to_dicts() for number in (3, 4)], inventory.diff(3, 4).to_dicts()
+    assert [one.id for one in inventory.prunable(third.ended)] == [1, 2]
+    assert [one.id for one in inventory.prunable(fourth.ended + timedelta(days=1))] == [1, 2, 3]
     assert inventory.prune(third.ended) == 2
     assert ([inventory.at(number).to_dicts() for number in (3, 4)], inventory.diff(3, 4).to_dicts()) == before
     assert [one.id for one in inventory.snapshots()] == [3, 4]
@@ -331,5 +333,7 @@ def test_old_snapshots_can_be_forgotten_and_those_that_stay_say_the_same(fleet, 
     assert inventory.prune(fourth.ended + timedelta(days=1)) == 1
     assert [one.id for one in inventory.snapshots()] == [4]
     assert fleet.record(path).id == 5
-    with pytest.raises(errors.InvalidSpecError):
-        inventory.prune(datetime(2026, 1, 1))
+    assert [one.id for one in inventory.prunable(fourth.ended + timedelta(days=1))] == [4]
+    for asked in (inventory.prune, inventory.prunable):
+        with pytest.raises(errors.InvalidSpecError):
+            asked(datetime(2026, 1, 1))

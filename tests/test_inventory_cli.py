@@ -116,8 +116,14 @@ def test_old_snapshots_are_forgotten(file, capsys):
     assert main(["inventory", "prune", file, "--before", "2001-01-01"]) == 0
     assert "forgot 0" in capsys.readouterr().out
     tomorrow = f"{datetime.now() + timedelta(days=1):%Y-%m-%d}"
-    assert main(["inventory", "prune", file, "--before", tomorrow, "--json"]) == 0
+    assert main(["inventory", "prune", file, "--before", tomorrow, "--dry-run", "--json"]) == 0
+    assert [one["id"] for one in told(capsys)["items"]] == [1]
+    assert main(["inventory", "prune", file, "--before", tomorrow]) == 5
+    assert "nothing was done" in capsys.readouterr().err
+    assert len(hvsdk.Inventory.open(file).snapshots()) == 2
+    assert main(["inventory", "prune", file, "--before", tomorrow, "--json", "--yes"]) == 0
     assert told(capsys)["items"] == [{"forgotten": 1}]
+    assert len(hvsdk.Inventory.open(file).snapshots()) == 1
     assert main(["inventory", "prune", file, "--before", "1"]) == 2
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hvsdk._cli.command import command
+from hvsdk._cli.consent import DryRun, Yes, agreed
 from hvsdk._cli.exits import Exit
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
@@ -149,6 +150,8 @@ def _prune(
     session: Session,
     file: File,
     before: Annotated[str, typer.Option("--before", help="Forget the snapshots that are older than this time.")],
+    dry_run: DryRun = False,
+    yes: Yes = False,
     wait: Wait = 60.0,
 ) -> Exit:
     """Forget old snapshots; the newest one stays."""
@@ -157,7 +160,14 @@ def _prune(
     time = moment(before)
     if not isinstance(time, datetime):
         raise InvalidSpecError(f"--before takes a time, not {before!r}")
-    count = Inventory.open(file).prune(time, lock_timeout=wait)
+    inventory = Inventory.open(file)
+    old = inventory.prunable(time)
+    if dry_run:
+        session.output.show(old, old.to_dicts())
+        return Exit.DONE
+    if old and not yes and not agreed(old, f"forget {len(old)} of them?"):
+        return Exit.REFUSED
+    count = inventory.prune(time, lock_timeout=wait)
     if session.output.format is Format.TABLE:
         session.output.line(f"forgot {count} snapshots")
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hvsdk._cli.command import Keys, Name, State, Tag, command
+from hvsdk._cli.consent import DryRun, Yes, agreed
 from hvsdk._cli.exits import Exit, exit_for
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from hvsdk._domain import Domain
     from hvsdk._fleet.result import FleetDomains
 
-__all__ = ["DryRun", "Yes", "add_power", "carry_out"]
+__all__ = ["add_power", "carry_out"]
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, and whether it could be done.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _GOALS = {
     **dict.fromkeys(("start", "unpause", "resume"), "running"),
     **dict.fromkeys(("shutdown", "power_off"), "shutoff"),
@@ -121,8 +120,7 @@ def carry_out(
         return Exit.NOT_FOUND if not chosen.failures else Exit.FAILED
     if dry_run:
         return _rehearse(session, chosen, verb)
-    if not yes and not _agreed(session, chosen, verb):
-        print("nothing was done", file=sys.stderr)
+    if not yes and not agreed(chosen, f"{verb} {len(chosen)} of them?"):
         return Exit.REFUSED
     result = session.fleet.run(call, domains=chosen, progress=_progress(session, verb))
     rows = [{"host": one.host, "domain": one.domain, "state": one.value} for one in result]
@@ -157,15 +155,6 @@ def _rehearse(session: Session, chosen: FleetDomains, verb: str) -> Exit:
     if len(able) == len(rows):
         return Exit.PARTIAL if chosen.failures else Exit.DONE
     return Exit.PARTIAL if able else Exit.FAILED
-
-
-def _agreed(session: Session, chosen: FleetDomains, verb: str) -> bool:
-    """Show what would be touched on the standard error, and ask."""
-    print(chosen, file=sys.stderr)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        print("there is no terminal to ask: give --yes", file=sys.stderr)
-        return False
-    return typer.confirm(f"{verb} {len(chosen)} of them?", err=True)
 
 
 def _progress(session: Session, verb: str) -> Callable[[int, int, Any], None] | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from hvsdk._cli.output import Format, Output
 from hvsdk._fleet.find import meaning
 from hvsdk.errors import DomainNotFoundError, InvalidSpecError
@@ -60,7 +62,7 @@ class Session:
         from hvsdk._fleet.fleet import Fleet
 
         if self._urls:
-            return Fleet({url: self._arguments(url) for url in self._urls})
+            return Fleet(self._named())
         if not self._path:
             raise InvalidSpecError(
                 "no host is named", hint="give --url, or --fleet FILE, or set HVSDK_FLEET or HVSDK_URL"
@@ -72,6 +74,18 @@ class Session:
                 f"the fleet's file {self._path} cannot be read: {exc.strerror or exc}",
                 hint="--fleet names it, or HVSDK_FLEET",
             ) from exc
+
+    def _named(self) -> dict[str, dict[str, Any]]:
+        """Return the hosts of `--url` by their URLs as they may be shown."""
+        from hvsdk._url import parse_url
+
+        found: dict[str, dict[str, Any]] = {}
+        for url in dict.fromkeys(self._urls):
+            name = attrs.evolve(parse_url(url), password=None).text()
+            if name in found:
+                raise InvalidSpecError(f"--url names {name} twice, with two passwords")
+            found[name] = self._arguments(url)
+        return found
 
     def _arguments(self, url: str) -> dict[str, Any]:
         arguments: dict[str, Any] = {"url": url, "readonly": self._readonly}

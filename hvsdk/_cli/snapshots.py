@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hvsdk._cli.command import Keys, Name, State, Tag, command
+from hvsdk._cli.consent import DryRun, Yes
 from hvsdk._cli.exits import Exit
 from hvsdk._cli.output import Format
-from hvsdk._cli.power import DryRun, Yes, carry_out
+from hvsdk._cli.power import carry_out
 from hvsdk._cli.session import Session
 
 if TYPE_CHECKING:

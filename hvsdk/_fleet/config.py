@@ -55,6 +55,20 @@ class Endpoint:
     """Of `connect`, without the URL; `password` is a `SecretRef` unless it was written into the file."""
     tags: frozenset[str] = frozenset()
 
+    def __attrs_post_init__(self) -> None:
+        if "://" in self.name and _has_password(self.name):
+            raise InvalidSpecError(
+                "a host's name is shown and recorded, and one of these is a URL with a password in it",
+                hint="name it otherwise, or leave the password out of the name",
+            )
+
+
+def _has_password(name: str) -> bool:
+    try:
+        return parse_url(name).password is not None
+    except ValueError:  # whatever it is: what stands before an @ is not shown
+        return "@" in name
+
 
 def read_file(path: str | os.PathLike[str]) -> list[Endpoint]:
     """Read a fleet's file.

@@ -186,6 +186,19 @@ class Inventory:
 
     # ---- the file ----------------------------------------------------------------------------------------
 
+    def prunable(self, before: datetime) -> Snapshots:
+        """Return the snapshots that `prune` would forget, the oldest first.
+
+        Raises:
+            InvalidSpecError: The time has no zone.
+        """
+        from hvsdk._inventory.pruning import check_time
+
+        check_time(before)
+        found = self.snapshots()
+        first = next((one.id for one in found if one.ended >= before), found[-1].id if found else 0)
+        return Snapshots(one for one in found if one.id < first)
+
     def prune(self, before: datetime, *, lock_timeout: float = 60.0) -> int:
         """Forget the snapshots that had ended before a time, and what only they have; return how many there were.
 

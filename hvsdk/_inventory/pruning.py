@@ -10,15 +10,20 @@ from hvsdk._inventory.schema import guarded, open_writer, transaction
 from hvsdk._inventory.texts import time_text
 from hvsdk.errors import InvalidSpecError
 
-__all__ = ["prune"]
+__all__ = ["check_time", "prune"]
 
 
 def prune(place: str, before: datetime, wait: float) -> int:
     """Forget snapshots, and return how many there were."""
-    if not isinstance(before, datetime) or before.tzinfo is None:
-        raise InvalidSpecError(f"before= is a time with a zone, not {before!r}", hint="datetime.now(UTC) has one")
+    check_time(before)
     with guarded(place), contextlib.closing(open_writer(place, wait)) as connection, transaction(connection):
         return _prune(connection, time_text(before))
+
+
+def check_time(before: datetime) -> None:
+    """Refuse a time that has no zone, or is none."""
+    if not isinstance(before, datetime) or before.tzinfo is None:
+        raise InvalidSpecError(f"before= is a time with a zone, not {before!r}", hint="datetime.now(UTC) has one")
 
 
 def _prune(connection: sqlite3.Connection, before: str) -> int:
