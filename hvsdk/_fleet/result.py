@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 import attrs
 
 from hvsdk._record_list import RecordList
-from hvsdk.errors import NotTriedError
+from hvsdk.errors import ConnectError, NotTriedError, OperationTimeoutError
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain  # named below
@@ -152,11 +152,12 @@ class FleetList(RecordList[T]):
         return super()._columns(records)
 
     def _went_wrong(self) -> str:
-        """Return the words above the failures: hosts that did not answer, or domains on which something failed."""
+        """Return the words above the failures: hosts that did not answer, or hosts or domains on which something failed."""
         count = len(self.failures)
         if any(failure.domain is not None for failure in self.failures):
             return f"{count} of {count + len(self)} failed:"
-        return f"{count} of {count + len(self.answered)} hosts did not answer:"
+        silent = all(isinstance(failure.error, (ConnectError, OperationTimeoutError)) for failure in self.failures)
+        return f"{count} of {count + len(self.answered)} hosts {'did not answer' if silent else 'failed'}:"
 
     def __repr__(self) -> str:
         lines = [super().__repr__()]

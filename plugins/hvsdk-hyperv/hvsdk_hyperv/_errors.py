@@ -59,6 +59,12 @@ def translate(exc: BaseException, operation: Operation) -> errors.HvsdkError | N
         return _lost(
             told, operation, native_code=exc.code, hint="WinRM is at /wsman, unless its URLPrefix says otherwise"
         )
+    if isinstance(exc, WinRMTransportError) and operation.verb == "open":
+        return errors.ConnectError(
+            f"a server answers there with HTTP status {exc.code}, and not as WinRM does",
+            native_code=exc.code,
+            hint="WinRM is at port 5986 with TLS and at 5985 without",
+        )
     if isinstance(exc, (WinRMTransportError, AnswerError, ShellEndedError, WinRMOperationTimeoutError)):
         return _lost(str(exc) or "the host did not answer in time", operation)
     if isinstance(exc, WinRMError):

@@ -20,6 +20,7 @@ from hvsdk.driver import (
 from winrm import transport as vendor
 
 from hvsdk_hyperv._client_certificate import show_certificate
+from hvsdk_hyperv._quiet import keep_logins_out_of_logs
 
 __all__ = ["Login", "endpoint_of", "is_loopback", "login_of", "port_of"]
 
@@ -90,6 +91,7 @@ def login_of(target: Target) -> Login:
         ConnectError: They would cross the network in the clear.
         UnsupportedError: A library that the protocol needs is not installed.
     """
+    keep_logins_out_of_logs()
     found = target.credentials("password", "key", "kerberos")
     transport = _transport(str(target.options.get("transport") or "auto"), found)
     plain = target.scheme.endswith("+http")

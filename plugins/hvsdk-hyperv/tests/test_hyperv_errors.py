@@ -149,6 +149,9 @@ def test_a_path_without_winrm_is_told_from_a_server_that_is_not_there() -> None:
     error = translate(WinRMTransportError("http", 404, ""), OPEN)
     assert error is not None
     assert "no WinRM at that path" in str(error)
+    error = translate(WinRMTransportError("http", 500, "<html>"), OPEN)
+    assert type(error) is errors.ConnectError
+    assert "5986" in str(error)
 
 
 def test_a_limit_of_winrm_says_how_it_is_raised() -> None:

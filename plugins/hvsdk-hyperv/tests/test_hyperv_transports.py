@@ -171,6 +171,17 @@ def test_no_secret_is_shown(way: Way, caplog: pytest.LogCaptureFixture) -> None:
     shown += [repr(error), str(error.hint), caplog.text, *frames_of(error)]
     for secret in SECRETS:
         assert secret not in "".join(shown)
+    assert not [
+        record.name for record in caplog.records if record.name.startswith("spnego") and record.levelno < logging.INFO
+    ]
+
+
+def test_who_asks_for_the_messages_of_logins_gets_them(way: Way, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="spnego")
+    with way.connect() as host:
+        host.networks()
+    if way.transport in ("ntlm", "credssp", "kerberos"):
+        assert "step output" in caplog.text
 
 
 def frames_of(error: BaseException) -> Iterator[str]:
