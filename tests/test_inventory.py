@@ -308,6 +308,15 @@ def test_lists_print_as_tables_and_neutralise_what_servers_say(fleet, path):
     assert inventory.at().to_dicts()[0].keys() >= {"host", "name", "disks", "first_seen", "last_seen", "stale"}
 
 
+def test_a_diff_prints_what_a_set_of_tags_has_got_and_lost(fleet, path):
+    domain = fleet.host("a").domain("web-1")
+    domain.set_tags({"old", "web"})
+    fleet.record(path)
+    domain.set_tags({"new", "web"})
+    fleet.record(path)
+    assert "tags +new -old" in repr(hvsdk.Inventory.open(path).diff(1, 2))
+
+
 def test_old_snapshots_can_be_forgotten_and_those_that_stay_say_the_same(fleet, path):
     world = control(fleet.host("a"))
     fleet.record(path)

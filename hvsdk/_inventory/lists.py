@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any, ClassVar
 
 from hvsdk._display import neutralise
@@ -128,8 +128,13 @@ def _what(change: DomainChange) -> str:
     """Return what differs, in short."""
     texts = []
     for name, (old, new) in change.fields.items():
-        brief = all(value is None or isinstance(value, (str, int)) for value in (old, new))
-        texts.append(f"{name} {old} -> {new}" if brief else name)
+        if all(value is None or isinstance(value, (str, int)) for value in (old, new)):
+            texts.append(f"{name} {old} -> {new}")
+        elif isinstance(old, Set) and isinstance(new, Set):
+            signed = [f"+{one}" for one in sorted(new - old)] + [f"-{one}" for one in sorted(old - new)]
+            texts.append(" ".join((name, *signed)))
+        else:
+            texts.append(name)
     return ", ".join(texts)
 
 

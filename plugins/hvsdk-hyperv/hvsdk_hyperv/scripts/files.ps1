@@ -154,7 +154,7 @@ function Confirm-NoGround([string[]]$Paths, [string]$What, $Used) {
         if (-not $parent) { continue }
         if ($going.ContainsKey($parent.ToLowerInvariant())) {
             Stop-Operation 'Busy' "the volume '$parent' cannot be ${What}: '$path' lies on it" @{
-                lasting = $true; hint = 'delete what lies on it first, such as a linked clone'
+                lasting = $true; hint = 'delete what lies on it first: a linked clone, or what a detached disk left'
             }
         }
         $waiting[$waiting.Count] = $parent

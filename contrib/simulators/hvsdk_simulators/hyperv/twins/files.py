@@ -203,7 +203,7 @@ def _follow(host: Host, waiting: deque[str], going: set[str], what: str) -> None
         if not parent:
             continue
         if parent.lower() in going:
-            hint = "delete what lies on it first, such as a linked clone"
+            hint = "delete what lies on it first: a linked clone, or what a detached disk left"
             text = f"the volume '{parent}' cannot be {what}: '{path}' lies on it"
             raise RefusalError("Busy", text, lasting=True, hint=hint)
         waiting.append(parent)
