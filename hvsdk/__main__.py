@@ -12,6 +12,7 @@ import attrs
 
 from hvsdk._backend_status import BackendStatus
 from hvsdk._display import neutralise
+from hvsdk._reader_gone import reader_gone
 from hvsdk._registry import backends, find_backend, load_driver
 from hvsdk.errors import BackendError
 
@@ -20,6 +21,15 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 when a backend cannot be used."""
+    try:
+        code = _main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return reader_gone()
+    return code
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["conformance"]:
         from hvsdk.testing import conformance_command

@@ -103,6 +103,11 @@ def read_secret(reference: SecretRef) -> str:
         found = _ask_keyring(service, user, required=True)
     if found is None:
         raise AuthenticationError(f"there is no secret at {reference.reference}", hint=_missing(kind, rest))
+    if not found:
+        raise AuthenticationError(
+            f"the secret at {reference.reference} is empty",
+            hint="the host was not asked; where an empty password is meant, give password=''",
+        )
     return found
 
 
@@ -170,8 +175,8 @@ def _from_environment(target: Target) -> Credentials | None:
     prefix = "HVSDK_" + re.sub(r"\W", "_", target.backend, flags=re.ASCII).upper()
     password = os.environ.get(f"{prefix}_PASSWORD")
     username = os.environ.get(f"{prefix}_USERNAME")
-    if password is None or (username and target.username and username != target.username):
-        return None  # a password for another user than the URL's is not tried
+    if not password or (username and target.username and username != target.username):
+        return None  # none, also by a variable that was emptied; one for another user than the URL's is not tried
     return PasswordCredentials(username=target.username or username or None, password=password)
 
 

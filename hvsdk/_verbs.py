@@ -18,10 +18,12 @@ from hvsdk._driver.base import Driver
 from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, STATE, Doing
 from hvsdk._power import Rule, Verdict, advice
+from hvsdk._refusal import asked
 from hvsdk._waiting import Cancel, Pauses, Progress, Undo, await_info, finish, remove, stop
 from hvsdk.enums import PowerState
 from hvsdk.errors import (
     BusyError,
+    CancelledError,
     ConnectionLostError,
     HvsdkError,
     OperationFailedError,
@@ -112,6 +114,12 @@ def carry_out(
                 there = _judge(doing, rule, doing.look(STATE), None)
                 if there is not None:
                     return Outcome(info=doing.look(CONFIG))
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(
+                    f"{asked(doing.operation)} was cancelled before it was begun",
+                    backend=doing.host.backend,
+                    host=doing.host.url,
+                )
             return Outcome(result=_call(doing, begin, creates, undo, progress, cancel))
         except NoAnswer as silence:
             return Outcome(info=_after_silence(doing, silence, reached))

@@ -38,6 +38,50 @@ def fleet(tmp_path):
     return str(path)
 
 
+@pytest.mark.parametrize(
+    "command", ["show --name * --json", "ls --json", "--help", "backends --capabilities", "doctor"]
+)
+def test_a_reader_that_has_seen_enough_is_no_error(command):
+    arguments = [*command.split()] + ([] if command.startswith(("-", "b")) else ["--url", "fake://lab?domains=500"])
+    if command.startswith("show"):
+        arguments = ["show", "*", "--url", "fake://lab?domains=500"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "hvsdk", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.wait(30) == 141
+    assert said == ""
+
+
+def test_show_has_a_row_for_each_domain_with_csv(capsys):
+    assert main(["show", "*", "--url", FAKE, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 3
+    assert json.loads(rows[0]["disks"])[0]["id"]
+
+
+def test_what_makes_no_sense_is_so_however_it_is_found_out(capsys):
+    assert main(["ls", "--url", "nope://x"]) == 2
+    assert main(["ls", "--url", "fake://x?domians=3"]) == 2
+    assert main(["ls", "--url", DEAD]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "ConnectionLost" in told.err
+
+
+@pytest.mark.parametrize("command", ["power-off", "snapshot create --snapshot s"])
+def test_readonly_holds_for_every_way_to_name_hosts(capsys, fleet, monkeypatch, command):
+    for way in (["--url", FAKE], ["--fleet", fleet, "--host", "a"]):
+        assert main([*command.split(), *way, "web-1", "--yes", "--readonly"]) == 5
+        assert "readonly" in capsys.readouterr().err
+    monkeypatch.setenv("HVSDK_FLEET", fleet)
+    assert main([*command.split(), "--host", "a", "web-1", "--yes", "--readonly"]) == 5
+    assert main([*command.split(), "--host", "a", "web-1", "--yes"]) == 0
+
+
 def test_a_listing_is_a_table_for_people(capsys):
     assert main(["ls", "--url", FAKE]) == 0
     out = capsys.readouterr().out

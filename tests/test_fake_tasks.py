@@ -111,9 +111,25 @@ def test_a_task_survives_an_expired_session(host):
     assert "new" in names(host)
 
 
-def test_what_became_of_a_cancelled_task_is_said_once():
+@pytest.mark.parametrize("url", ["fake://demo", "fake://demo?tasks=1"])
+def test_what_was_cancelled_before_is_not_begun(url):
     cancel = threading.Event()
     cancel.set()
+    with hvsdk.connect(url) as host:
+        domain = host.domain("web-1")
+        for ask in (
+            lambda: domain.create_snapshot("s", cancel=cancel),
+            lambda: domain.clone("c", cancel=cancel),
+            lambda: host.create_domain(hvsdk.DomainSpec(name="n", memory="1GiB"), cancel=cancel),
+        ):
+            with pytest.raises(errors.CancelledError, match="before it was begun"):
+                ask()
+        assert not domain.snapshots()
+        assert not [one.name for one in host.domains() if one.name in ("c", "n")]
+
+
+def test_what_became_of_a_cancelled_task_is_said_once():
+    cancel = threading.Event()
     with hvsdk.connect("fake://demo?tasks=1") as host, pytest.raises(errors.CancelledError) as caught:
-        host.domain("web-1").create_snapshot("s", cancel=cancel)
+        host.domain("web-1").create_snapshot("s", cancel=cancel, progress=lambda share: cancel.set())
     assert caught.value.message == "create_snapshot of domain 'web-1' was cancelled; what it had made is removed"

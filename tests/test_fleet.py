@@ -218,7 +218,7 @@ def test_run_refuses_domains_of_other_hosts(fleet):
 
 def test_a_bug_in_a_function_is_data_for_run_as_any_error(fleet):
     result = fleet.run(lambda host: 1 // 0, hosts=["a"])
-    assert [failure.kind for failure in result.failures] == ["ZeroDivision"]
+    assert [failure.kind for failure in result.failures] == ["ZeroDivisionError"]
 
 
 def test_networks_storage_pools_and_stats_come_from_all(fleet):
@@ -300,3 +300,18 @@ def test_a_host_that_is_connected_already_can_be_one_of_a_fleet_and_stays_its_ow
         with hvsdk.Fleet({"mine": host}) as fleet:
             host.close()
             assert [one.kind for one in fleet.domains().failures] == ["HostClosed"]
+
+
+def test_a_function_that_fails_is_told_as_that():
+    with hvsdk.Fleet({"a": "fake://a?domains=2", "b": "fake://b"}) as fleet:
+        failed = fleet.run(lambda host: host.nope)
+        assert "2 of 2 hosts failed:" in repr(failed)
+        assert {failure.kind for failure in failed.failures} == {"AttributeError"}
+
+
+def test_a_host_is_called_what_the_fleet_calls_it():
+    with hvsdk.Fleet({"a": "fake://a?domains=2", "b": "fake://b"}) as fleet:
+        assert fleet.name_of(fleet.host("b")) == "b"
+        assert {fleet.name_of(domain.host) for domain in fleet.domains()} == {"a", "b"}
+        with hvsdk.connect("fake://other") as other, pytest.raises(errors.NotFoundError):
+            fleet.name_of(other)

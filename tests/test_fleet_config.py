@@ -145,6 +145,26 @@ def test_a_command_that_fails_says_so_and_shows_nothing_of_what_it_printed(comma
     assert "hush" not in str(caught.value).replace(command, "")
 
 
+def test_defaults_for_a_backend_that_nobody_has_are_told():
+    text = '[defaults.xne]\ntimeout = 5\n[defaults.xen]\ntimeout = 5\n[hosts.a]\nurl = "fake://a"\n'
+    with pytest.warns(UserWarning, match=r"line 1: no backend is named 'xne' here; did you mean .*'xen'"):
+        read_text(text, "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ('urk = "fake://a"', r"line 2: the host 'a' has no url, but 'urk'"),
+        ("timeout = 5", r"line 1: the host 'a' has no url$"),
+        ('url = "fake://a"\nverify = "sha265:aa:bb"', r"line 3: verify has no digest 'sha265'"),
+        ('url = "fake://a"\nverify = "md5:aabb"', r"sha256:"),
+    ],
+)
+def test_mistakes_of_a_host_are_told_with_their_line(host, told):
+    with pytest.raises(errors.InvalidSpecError, match=told):
+        read_text(f"[hosts.a]\n{host}\n", "f.toml")
+
+
 @pytest.mark.parametrize("name", ["fake://root:hunter2@lab", "fake://root:hun#ter2@lab", "fake://:hunter2@lab"])
 def test_a_name_with_a_password_in_it_is_refused_without_showing_it(name):
     with pytest.raises(errors.InvalidSpecError) as refused:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import hvsdk
 from hvsdk import errors, models
-from hvsdk._inventory.content import decode, digest, encode
+from hvsdk._inventory.content import decode, differ_by_the_clock_alone, digest, encode
 from hvsdk._inventory.recording import HostAnswer, Recording
 from hvsdk._inventory.records import HostOutcome
 from hvsdk._inventory.texts import kept, told
@@ -98,6 +98,18 @@ def test_what_a_disk_takes_in_its_pool_is_no_change():
     assert encode(domain(disks=disks[0])) == encode(domain(disks=disks[1]))
     grown = [models.Disk(id="vda", capacity_bytes=9)]
     assert encode(domain(disks=grown)) != encode(domain(disks=disks[0]))
+
+
+def test_a_start_that_is_told_a_little_otherwise_is_no_change():
+    def started(seconds: float, **more) -> str:
+        return encode(domain(started_at=AT + timedelta(seconds=seconds), **more))
+
+    assert differ_by_the_clock_alone(started(0), started(0.000057))
+    assert differ_by_the_clock_alone(started(0), started(-4))
+    assert not differ_by_the_clock_alone(started(0), started(6))
+    assert not differ_by_the_clock_alone(started(0), started(1, notes="other"))
+    assert not differ_by_the_clock_alone(started(0), encode(domain()))
+    assert not differ_by_the_clock_alone(encode(domain(notes='"started_at":"x"')), encode(domain(notes="x")))
 
 
 def test_fields_and_states_of_a_later_version_do_no_harm():

@@ -228,6 +228,14 @@ def test_rates_come_from_two_readings():
             later.rate_since(other)
 
 
+def test_a_product_that_tells_rates_has_told_them_already():
+    earlier = DomainStats(native_id="1", at=AT, cpu_ratio=0.1, interval_seconds=5.0)
+    later = DomainStats(native_id="1", at=AT, cpu_ratio=0.4, disk_read_bytes_per_second=9.0, interval_seconds=5.0)
+    assert later.rate_since(earlier) == later  # it samples every few seconds: two looks may see the same sample
+    with pytest.raises(ValueError, match="reading"):
+        later.rate_since(DomainStats(native_id="2", at=AT))
+
+
 def test_the_list_of_public_records_is_complete():
     for name in models.__all__:
         assert getattr(models, name) is not None

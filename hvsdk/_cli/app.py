@@ -14,6 +14,7 @@ from hvsdk._cli.listing import add_listing
 from hvsdk._cli.power import add_power
 from hvsdk._cli.snapshots import add_snapshots
 from hvsdk._cli.top import add_top
+from hvsdk._reader_gone import reader_gone
 
 __all__ = ["make_app", "run"]
 
@@ -51,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         print("interrupted", file=sys.stderr)
         return Exit.FAILED
+    except SystemExit:  # click's answer to a reader that has gone
+        return reader_gone()
     except Exception as error:
         shown = getattr(error, "show", None)  # click's own: a slip on the command line
         if shown is None:

@@ -14,6 +14,7 @@ from hvsdk._cli.exits import Exit, exit_for
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
 from hvsdk._display import neutralise
+from hvsdk._reader_gone import reader_gone
 from hvsdk.errors import HvsdkError
 
 __all__ = ["Keys", "Name", "State", "Tag", "command"]
@@ -93,6 +94,8 @@ def _run(function: Callable[..., Exit | None], common: dict[str, Any], given: di
     )
     try:
         return function(session, **given) or Exit.DONE
+    except BrokenPipeError:
+        return reader_gone()
     except (HvsdkError, ValueError, TypeError, OSError) as error:
         print(neutralise(f"{type(error).__name__}: {error}"), file=sys.stderr)
         return exit_for(error)

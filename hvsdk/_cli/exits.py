@@ -31,6 +31,6 @@ def exit_for(error: BaseException) -> Exit:
         return Exit.NOT_FOUND
     if isinstance(error, (errors.PermissionDeniedError, errors.VetoError)):
         return Exit.REFUSED
-    if isinstance(error, (errors.InvalidSpecError, TypeError, ValueError)):
+    if isinstance(error, (errors.InvalidSpecError, errors.BackendError, TypeError, ValueError)):
         return Exit.USAGE
     return Exit.FAILED

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hvsdk._cli.command import Keys, Name, State, Tag, command
-from hvsdk._cli.exits import Exit
+from hvsdk._cli.exits import Exit, exit_for
 from hvsdk._cli.output import Format
 from hvsdk._cli.session import Session
 from hvsdk._fleet.find import meaning
@@ -30,9 +30,17 @@ def add_listing(app: typer.Typer) -> None:
 
 def _told(session: Session, found: FleetList[Any], rows: list[dict[str, Any]]) -> Exit:
     session.output.show(found, rows, found.failures)
-    if found.failures:
-        return Exit.PARTIAL if found.answered else Exit.FAILED
-    return Exit.DONE
+    return _ended(found)
+
+
+def _ended(found: FleetList[Any]) -> Exit:
+    """Return the code for what some hosts, all of them or none answered."""
+    if not found.failures:
+        return Exit.DONE
+    if found.answered:
+        return Exit.PARTIAL
+    codes = {exit_for(failure.error) for failure in found.failures}
+    return codes.pop() if len(codes) == 1 else Exit.FAILED
 
 
 def _ls(
@@ -57,12 +65,15 @@ def _find(session: Session, key: Annotated[str, typer.Argument(help="UUID, MAC, 
 
 
 def _show(session: Session, domains: Keys = None) -> Exit:
-    """Show all that is known of domains, as JSON."""
+    """Show all that is known of domains, as JSON, or with --csv as a row each."""
     found = session.chosen(domains or [])
     shown = []
     for host, domain in zip(found.hosts, found, strict=True):
         shown.append({"host": host, **domain.refresh().info.to_dict()})
-    session.output.json(shown)
+    if session.output.format is Format.CSV:
+        session.output.show(None, shown, found.failures)
+    else:
+        session.output.json(shown)
     return Exit.PARTIAL if found.failures else Exit.DONE
 
 
@@ -81,7 +92,7 @@ def _hosts(session: Session) -> Exit:
         for row in rows:
             session.output.line(f"{row['host']}: {row['product']} {row['version'] or ''} {row['url']}")
         session.output.complain(failure.to_dict() for failure in found.failures)
-        return Exit.PARTIAL if found.failures and found.answered else Exit.FAILED if found.failures else Exit.DONE
+        return _ended(found)
     return _told(session, found, rows)
 
 
@@ -99,10 +110,11 @@ def _watch(
     seen = 0
     with session.fleet.watch(hosts=session.hosts, host_tags=session.host_tags, interval=interval) as watch:
         for event in watch:
+            name = session.fleet.name_of(event.host)
             if session.output.format is Format.JSON:
-                print(json.dumps(event.to_dict(), default=str), flush=True)
+                print(json.dumps({**event.to_dict(), "host": name, "url": event.host.url}, default=str), flush=True)
             else:
-                session.output.line(f"{event.at:%H:%M:%S} {event}")
+                session.output.line(f"{event.at:%H:%M:%S} {name}: {event}")
             seen += 1
             if count and seen >= count:
                 break

@@ -42,9 +42,9 @@ class Output:
             return
         if self.format is Format.CSV:
             self._csv(rows)
-        else:
+        elif rows or not failed:
             print(table)
-        if self.format is Format.CSV:
+        if self.format is Format.CSV or not rows:
             self.complain(failed)
 
     def json(self, value: Any) -> None:

@@ -59,6 +59,7 @@ class Session:
         Raises:
             InvalidSpecError: None is named, or the fleet's file is wrong.
         """
+        from hvsdk._fleet.config import read_file
         from hvsdk._fleet.fleet import Fleet
 
         if self._urls:
@@ -68,12 +69,15 @@ class Session:
                 "no host is named", hint="give --url, or --fleet FILE, or set HVSDK_FLEET or HVSDK_URL"
             )
         try:
-            return Fleet.load(self._path)
+            endpoints = read_file(self._path)
         except OSError as exc:
             raise InvalidSpecError(
                 f"the fleet's file {self._path} cannot be read: {exc.strerror or exc}",
                 hint="--fleet names it, or HVSDK_FLEET",
             ) from exc
+        if self._readonly:
+            endpoints = [attrs.evolve(one, arguments={**one.arguments, "readonly": True}) for one in endpoints]
+        return Fleet(endpoints)
 
     def _named(self) -> dict[str, dict[str, Any]]:
         """Return the hosts of `--url` by their URLs as they may be shown."""

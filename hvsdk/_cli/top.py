@@ -62,7 +62,7 @@ def rows_of(before: FleetList[DomainStats], after: FleetList[DomainStats]) -> li
     rows = []
     for host, one in zip(after.hosts, after, strict=True):
         known = earlier.get((host, one.native_id))
-        rate = one if known is None else one.rate_since(known)
+        rate = one if known is None or known.at >= one.at else one.rate_since(known)
         rows.append(
             {
                 "host": host,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import attrs
 
 from hvsdk._fleet.lines import line_of
 from hvsdk._names import did_you_mean
+from hvsdk._registry import EXTRAS
 from hvsdk._url import parse_url
 from hvsdk.credentials import SecretRef
 from hvsdk.errors import BackendError, InvalidSpecError
@@ -43,6 +46,9 @@ _ARGUMENTS: dict[str, tuple[type, ...]] = {
 """What a host may have beside the options of its backend, and of which type each is."""
 _WORDS = {bool: "true or false", str: "a text", int: "a whole number", float: "a number", list: "a list of texts"}
 _ONLY_HOSTS = frozenset({"url"})
+_REFER = 'refer to it instead: secret = "env:NAME", "keyring:…", "file:…" or "command:…"'
+_OTHER_DIGEST = re.compile(r"(?!sha256:)\w+:[0-9A-Fa-f:]+", re.ASCII)
+"""What looks like a pin and is none; a file has another name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +131,10 @@ class _Reader:
         for name, value in defaults.items():
             path = ("defaults", name)
             if isinstance(value, dict):
+                known = {*backends, *EXTRAS.values()}
+                if name not in known:
+                    hint = did_you_mean(name, known) or "what stands there is for nobody"
+                    self._warn(path, f"no backend is named {name!r} here; {hint}")
                 for inner, content in value.items():
                     self._default((*path, inner), inner, content, backends.get(name))
             else:
@@ -146,7 +156,8 @@ class _Reader:
         path = ("hosts", name)
         own = self.mapping(given, path)
         if "url" not in own:
-            raise self.wrong(path, f"the host {name!r} has no url")
+            near = get_close_matches("url", own, 1)
+            raise self.wrong((*path, *near), f"the host {name!r} has no url" + (f", but {near[0]!r}" if near else ""))
         for key, value in own.items():
             if key in _ARGUMENTS:
                 self._argument((*path, key), key, value)
@@ -176,7 +187,7 @@ class _Reader:
         except ValueError as exc:
             raise self.wrong((*path, "url"), str(exc)) from None
         if location.password is not None:
-            self._warn((*path, "url"), "the URL has a password in it")
+            self._warn((*path, "url"), f"the URL has a password in it; {_REFER}")
         return url
 
     def _backend(self, path: tuple[str, ...], url: str, name: str | None) -> Backend | None:
@@ -199,7 +210,11 @@ class _Reader:
             except ValueError as exc:
                 raise self.wrong(path, str(exc)) from None
         if name == "password":
-            self._warn(path, "a password stands in the file")
+            self._warn(path, f"a password stands in the file; {_REFER}")
+        if name == "verify" and isinstance(value, str) and _OTHER_DIGEST.fullmatch(value):
+            raise self.wrong(
+                path, f"verify has no digest {value.partition(':')[0]!r}", 'a certificate is pinned by "sha256:…"'
+            )
 
     def _option(self, path: tuple[str, ...], name: str, backend: Backend) -> None:
         if name not in backend.options:
@@ -210,8 +225,7 @@ class _Reader:
     def _warn(self, path: tuple[str, ...], message: str) -> None:
         line = line_of(self._text, path)
         where = self._source if line is None else f"{self._source}, line {line}"
-        text = f'{where}: {message}; refer to it instead: secret = "env:NAME", "keyring:…", "file:…" or "command:…"'
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warnings.warn(f"{where}: {message}", UserWarning, stacklevel=2)
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,6 +108,14 @@ class Fleet:
         """Return the tags of a host."""
         return self._members.named(name).endpoint.tags
 
+    def name_of(self, host: Host) -> str:
+        """Return what a host is called here, such as the one of an event of `watch`, or of a domain.
+
+        Raises:
+            NotFoundError: It is none of the fleet's.
+        """
+        return self._members.name_of(host)
+
     def host(self, name: str) -> Host:
         """Return one host by its name in the fleet; it is connected to when something is first asked of it.
 

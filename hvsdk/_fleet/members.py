@@ -57,6 +57,19 @@ class Members:
             raise NotFoundError(f"the fleet has no host {name!r}", hint=did_you_mean(name, self._by_name))
         return found
 
+    def name_of(self, host: Host) -> str:
+        """Return what a host is called.
+
+        Raises:
+            NotFoundError: It is none of these.
+        """
+        for member in self:
+            if member.has_host and member.host() == host:
+                return member.name
+        raise NotFoundError(
+            f"{host.url} is no host of the fleet", hint="the fleet's own are those of `fleet.host(name)`"
+        )
+
     def select(self, hosts: Iterable[str] | str | None, tags: Iterable[str] | str | None) -> list[Member]:
         """Return those named by any of these patterns that have all these tags; all of them where both are `None`.
 

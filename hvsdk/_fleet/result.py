@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 import attrs
 
 from hvsdk._record_list import RecordList
-from hvsdk.errors import ConnectError, NotTriedError, OperationTimeoutError
+from hvsdk.errors import ConnectError, HvsdkError, NotTriedError, OperationTimeoutError
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain  # named below
@@ -50,8 +50,9 @@ class Failure:
 
     @property
     def kind(self) -> str:
-        """The error's class in short, such as `"Authentication"` or `"OperationTimeout"`."""
-        return type(self.error).__name__.removesuffix("Error")
+        """The error's class: of hvsdk's in short, such as `"Authentication"` or `"OperationTimeout"`, of others whole."""
+        name = type(self.error).__name__
+        return name.removesuffix("Error") if isinstance(self.error, HvsdkError) else name
 
     @property
     def tried(self) -> bool:

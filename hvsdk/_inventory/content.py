@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -21,7 +22,7 @@ from hvsdk.models._domain import DomainInfo, _restore
 from hvsdk.models._hardware import Disk
 from hvsdk.models._mapping import frozen
 
-__all__ = ["decode", "digest", "encode"]
+__all__ = ["decode", "differ_by_the_clock_alone", "digest", "encode"]
 
 Read = Callable[[Any], Any]
 _HASH_BYTES = 16
@@ -48,6 +49,8 @@ def _fields(cls: type[Any]) -> tuple[list[str], Callable[[Any], tuple[Any, ...]]
 
 
 _FIELDS: dict[type[Any], tuple[list[str], Callable[[Any], tuple[Any, ...]]]] = {}
+_STARTED = re.compile('"started_at":"([^"]*)"')
+_CLOCK_SECONDS = 5.0
 _ENCODER = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_default)
 
 
@@ -64,6 +67,21 @@ def encode(info: DomainInfo) -> str:
 def digest(text: str) -> bytes:
     """Return what stands for a text among millions of others."""
     return blake2b(text.encode("ascii"), digest_size=_HASH_BYTES).digest()
+
+
+def differ_by_the_clock_alone(one: str, other: str) -> bool:
+    """Return whether two texts are alike but for when the domain was started, by a few seconds.
+
+    Products that tell for how long a domain has run tell its start a little otherwise each time.
+    """
+    first, second = _STARTED.search(one), _STARTED.search(other)
+    if first is None or second is None or _STARTED.sub("", one, count=1) != _STARTED.sub("", other, count=1):
+        return False
+    try:
+        gap = datetime.fromisoformat(first[1]) - datetime.fromisoformat(second[1])
+    except ValueError:
+        return False
+    return abs(gap.total_seconds()) < _CLOCK_SECONDS
 
 
 def decode(text: str, seen_at: datetime) -> DomainInfo:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import attrs
 
-from hvsdk._inventory.content import digest, encode
+from hvsdk._inventory.content import differ_by_the_clock_alone, digest, encode
 from hvsdk._inventory.records import HostOutcome, InventorySnapshot
 from hvsdk._inventory.schema import guarded, open_writer, transaction
 from hvsdk._inventory.texts import kept, time_of, time_text
@@ -191,6 +191,10 @@ class _Writing:
                 return seen_at
         return None
 
+    def _is_the_same(self, hash: bytes, text: str) -> bool:
+        found = self._execute("SELECT json FROM content WHERE hash = ?", (hash,)).fetchone()
+        return found is not None and differ_by_the_clock_alone(found[0], text)
+
     def _domains(self, number: int, host: int, rows: Iterable[_Row]) -> None:
         """Write what is new or otherwise than it is known, and end what is no longer there."""
         found = self._execute("SELECT native_id, id, hash, first FROM domain WHERE host = ? AND until IS NULL", (host,))
@@ -198,7 +202,7 @@ class _Writing:
         ended, begun = [], []
         for row in rows:
             old = known.pop(row.native_id, None)
-            if old is not None and old.hash == row.hash:
+            if old is not None and (old.hash == row.hash or self._is_the_same(old.hash, row.json)):
                 continue
             if old is None:
                 self._counts.added += 1

@@ -86,8 +86,15 @@ class DomainStats(Record):
     native_id: str
     at: datetime
     name: str | None = None
+    vcpus: int | None = None
     cpu_seconds: float | None = None
     """Counter: CPU time used, all vCPUs together."""
+    cpu_ratio: float | None = None
+    """Rate: share of one vCPU's time; 2.0 is two vCPUs busy."""
+    memory_bytes: int | None = None
+    """Memory the guest has now."""
+    memory_used_bytes: int | None = None
+    """What the guest uses of it, where agent or balloon tell."""
     disk_read_bytes: int | None = None
     disk_write_bytes: int | None = None
     disk_read_requests: int | None = None
@@ -96,14 +103,7 @@ class DomainStats(Record):
     net_tx_bytes: int | None = None
     net_rx_packets: int | None = None
     net_tx_packets: int | None = None
-    vcpus: int | None = None
-    memory_bytes: int | None = None
-    """Memory the guest has now."""
-    memory_used_bytes: int | None = None
-    """What the guest uses of it, where agent or balloon tell."""
     interval_seconds: float | None = None
-    cpu_ratio: float | None = None
-    """Rate: share of one vCPU's time; 2.0 is two vCPUs busy."""
     disk_read_bytes_per_second: float | None = None
     disk_write_bytes_per_second: float | None = None
     disk_read_requests_per_second: float | None = None
@@ -117,13 +117,16 @@ class DomainStats(Record):
     def rate_since(self, earlier: DomainStats) -> DomainStats:
         """Return the rates between an earlier reading of the same domain and this one.
 
-        A counter that went down (the domain was started anew) gives `None`, never a negative rate.
+        A counter that went down (the domain was started anew) gives `None`, never a negative rate. Of a product that tells
+        rates and no counters this reading itself is returned: its rates hold for its own `interval_seconds`.
 
         Raises:
             ValueError: The readings are of two domains, or not one after the other.
         """
         if earlier.native_id != self.native_id:
             raise ValueError(f"readings of two domains: {earlier.native_id} and {self.native_id}")
+        if all(getattr(self, name) is None for name in _COUNTERS):
+            return self
         seconds = (self.at - earlier.at).total_seconds()
         if seconds <= 0:
             raise ValueError("the other reading is not earlier than this one")
