@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from hvsdk import errors
 from hvsdk.capability import Capability
+from hvsdk.driver import Driver
 from hvsdk.enums import PowerState
 from hvsdk.models import CloudInit, DiskSpec, NicSpec, VolumeSpec
 from hvsdk.testing.conformance._fixtures import Kit, MakeDomain, Reach
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Capabilities"]
 
 C = Capability
+NEARLY: Final = 0.8
+"""How alike two names are of which one is taken for a slip, from 0 to 1."""
 ON_DOMAIN: Final[dict[Capability, Callable[[Domain, Names], object]]] = {
     C.START: lambda domain, names: domain.start(),
     C.SHUTDOWN: lambda domain, names: domain.shutdown(timeout=1),
@@ -134,6 +139,14 @@ class Capabilities(Kit):
         assert all(type(item) is Capability for item in host.capabilities)
         with pytest.raises(AttributeError):
             host.capabilities = frozenset()  # type: ignore[misc]
+
+    def test_no_method_of_the_driver_is_nearly_one_of_the_contract(self, host: Host) -> None:
+        own = host._door.driver_class
+        contract = {name for name in dir(Driver) if not name.startswith("_")}
+        absent = [name for name in contract if getattr_static(own, name) is getattr_static(Driver, name)]
+        for name in sorted(name for name in dir(own) if not name.startswith("_") and name not in contract):
+            near = get_close_matches(name, absent, cutoff=NEARLY)
+            assert not near, f"{own.__name__}.{name} is no part of the contract: is it meant to be {' or '.join(near)}?"
 
     @pytest.mark.parametrize("capability", Capability, ids=lambda capability: capability.value)
     def test_why_not_agrees_with_supports(self, host: Host, capability: Capability) -> None:

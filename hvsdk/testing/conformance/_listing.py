@@ -138,6 +138,8 @@ class Lookup(Kit):
         assert wanted in str(missing.value)
 
     def test_a_part_of_a_name_is_not_found(self, host: Host, domain: Domain) -> None:
+        if len(domain.name) < 2:
+            pytest.skip("a name of one character has no part")
         with pytest.raises(errors.DomainNotFoundError):
             host.domain(domain.name[:-1])
 

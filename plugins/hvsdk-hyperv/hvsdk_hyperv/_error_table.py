@@ -105,7 +105,8 @@ SUBCODES: dict[str, Kind] = {
 """Faults without a number, by the name that WS-Management gives them."""
 
 _LIMITS = (
-    "how many processors and how much memory a domain may have follows from this host, its Windows and the generation"
+    "what a domain may have follows from this host, its Windows and the generation (generation 2 with firmware='uefi'): "
+    "processors, memory, formats and buses of disks"
 )
 _VOLUMES = "host.storage_pool(…).volumes() lists them"
 HINTS: dict[tuple[Kind, str], str] = {
