@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 import hvsdk
 from hvsdk import DiskSpec, DomainSpec, errors
 from hvsdk.driver import Backend, BackgroundTask, hookimpl
+from hvsdk.testing.conformance._helpers import CancelMeanwhile
 from hvsdk.testing.fake import control
 from hvsdk.testing.fake._driver import FakeDriver
 
@@ -58,12 +58,6 @@ def volumes(host) -> set[str]:
     return {volume.name for pool in host.storage_pools() for volume in pool.volumes()}
 
 
-def at_once() -> threading.Event:
-    cancel = threading.Event()
-    cancel.set()
-    return cancel
-
-
 NEW = DomainSpec(name="new", memory="1GiB", disks=[DiskSpec(size="1GiB")])
 MAKING = {
     "create_domain": lambda host, **how: host.create_domain(NEW, **how),
@@ -83,7 +77,7 @@ def test_what_was_done_before_it_could_be_cancelled_is_removed(host, verb):
     with pytest.raises(
         errors.CancelledError, match="done before it could be cancelled, and what it had made is removed"
     ):
-        MAKING[verb](host, cancel=at_once())
+        MAKING[verb](host, cancel=CancelMeanwhile())
     assert world(host) == before
     MAKING[verb](host)
 
@@ -98,7 +92,7 @@ def test_what_was_done_too_late_is_removed(host):
 def test_what_cannot_be_removed_is_told(host):
     control(host).fail("delete_volume", "PERMISSION_DENIED")
     with pytest.raises(errors.CancelledError, match="removing what it had made ended with: "):
-        MAKING["create_volume"](host, cancel=at_once())
+        MAKING["create_volume"](host, cancel=CancelMeanwhile())
     assert "new" in volumes(host)
 
 
@@ -106,7 +100,7 @@ def test_a_volume_that_was_there_before_stays(host):
     theirs = host.storage_pool("default").create_volume(name="theirs", size="1GiB")
     spec = DomainSpec(name="new", memory="1GiB", disks=[DiskSpec(source=theirs.path)])
     with pytest.raises(errors.CancelledError, match="is removed"):
-        host.create_domain(spec, cancel=at_once())
+        host.create_domain(spec, cancel=CancelMeanwhile())
     assert host.domains(name="new") == []
     assert "theirs" in volumes(host)
 
@@ -115,5 +109,5 @@ def test_a_domain_of_new_and_old_volumes_stays_whole_and_the_error_says_so(host)
     theirs = host.storage_pool("default").create_volume(name="theirs", size="1GiB")
     spec = DomainSpec(name="new", memory="1GiB", disks=[DiskSpec(source=theirs.path), DiskSpec(size="1GiB")])
     with pytest.raises(errors.CancelledError, match=r"it had been done before it could be cancelled$"):
-        host.create_domain(spec, cancel=at_once())
+        host.create_domain(spec, cancel=CancelMeanwhile())
     assert len(host.domain("new").disks) == 2

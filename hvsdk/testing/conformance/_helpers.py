@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNREACHABLE",
+    "CancelMeanwhile",
     "Names",
     "check_loaded",
     "needs",
@@ -76,6 +77,18 @@ def requires(host: Host, *capabilities: Capability) -> None:
     for capability in capabilities:
         if not host.supports(capability):
             pytest.skip(f"{host.backend} has no {capability.value}: {host.why_not(capability)}")
+
+
+class CancelMeanwhile:
+    """What a verb takes as `cancel`, set as soon as it has been begun: whoever looks first sees nothing of it yet."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def is_set(self) -> bool:
+        """Return whether to stop: from the second look on."""
+        self._looks += 1
+        return self._looks > 1
 
 
 class Names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from hvsdk.capability import Capability
 from hvsdk.enums import PowerState
 from hvsdk.models import DomainSpec
 from hvsdk.testing.conformance._fixtures import Kit, MakeDomain
-from hvsdk.testing.conformance._helpers import Names, needs, stands_in
+from hvsdk.testing.conformance._helpers import CancelMeanwhile, Names, needs, stands_in
 
 if TYPE_CHECKING:
     from hvsdk._domain import Domain
@@ -54,8 +55,7 @@ class Time(Kit):
         self, host: Host, spec: DomainSpec, names: Names, make_domain: MakeDomain, verb: str
     ) -> None:
         needs(host, Capability(verb))
-        stop = threading.Event()
-        stop.set()
+        stop = CancelMeanwhile()
         original = make_domain()
         try:
             if verb == "clone":
@@ -68,6 +68,20 @@ class Time(Kit):
             )
         else:
             assert stands_in(made).name == names("cancelled")
+
+    @pytest.mark.parametrize("verb", ["create_domain", "clone"])
+    def test_what_was_cancelled_before_is_not_begun(
+        self, host: Host, spec: DomainSpec, names: Names, make_domain: MakeDomain, verb: str
+    ) -> None:
+        needs(host, Capability(verb))
+        stop = threading.Event()
+        stop.set()
+        original = make_domain()
+        new = spec.replace(name=names("never"))
+        ask = {"clone": partial(original.clone, names("never")), "create_domain": partial(host.create_domain, new)}
+        with pytest.raises(errors.CancelledError):
+            ask[verb](cancel=stop)
+        assert names("never") not in [item.name for item in host.domains()]
 
 
 class Connections(Kit):
