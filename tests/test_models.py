@@ -234,6 +234,8 @@ def test_a_product_that_tells_rates_has_told_them_already():
     assert later.rate_since(earlier) == later  # it samples every few seconds: two looks may see the same sample
     with pytest.raises(ValueError, match="reading"):
         later.rate_since(DomainStats(native_id="2", at=AT))
+    nothing = DomainStats(native_id="1", at=AT + timedelta(seconds=2))
+    assert nothing.rate_since(earlier).interval_seconds == 2.0
 
 
 def test_the_list_of_public_records_is_complete():

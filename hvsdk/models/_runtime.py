@@ -125,7 +125,7 @@ class DomainStats(Record):
         """
         if earlier.native_id != self.native_id:
             raise ValueError(f"readings of two domains: {earlier.native_id} and {self.native_id}")
-        if all(getattr(self, name) is None for name in _COUNTERS):
+        if self.interval_seconds is not None and all(getattr(self, name) is None for name in _COUNTERS):
             return self
         seconds = (self.at - earlier.at).total_seconds()
         if seconds <= 0:
