@@ -133,7 +133,7 @@ def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     hint = (
         f"who opens the connection can permit it, with allow={{{verb!r}}}"
         if guarded
-        else "connect without readonly=True"
+        else "connect without readonly=True, or --readonly"
     )
     raise PermissionDeniedError(f"{verb} is refused: {READ_ONLY}", backend=host.backend, host=host.url, hint=hint)
 

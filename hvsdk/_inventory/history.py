@@ -50,7 +50,10 @@ def history(connection: sqlite3.Connection, key: str, host: str | None) -> Domai
         versions = [one for one in versions if one.host == host]
     if not versions:
         where = "" if host is None else f" on {host}"
-        raise DomainNotFoundError(f"no domain {key!r}{where} was ever recorded", hint="at() lists what was")
+        raise DomainNotFoundError(
+            f"no domain {key!r}{where} was ever recorded",
+            hint="Inventory.at(), or `hvsdk inventory show`, lists what was",
+        )
     times = Times(connection)
     changes: list[DomainChange] = []
     for _, group in groupby(versions, key=lambda one: (one.host, one.native_id)):

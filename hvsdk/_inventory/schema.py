@@ -89,7 +89,9 @@ def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
     """
     place = os.path.realpath(path)
     if not os.path.exists(place):
-        raise NotFoundError(f"there is no inventory {place}", hint="Fleet.record() makes one")
+        raise NotFoundError(
+            f"there is no inventory {place}", hint="Fleet.record(), or `hvsdk inventory record`, makes one"
+        )
     with guarded(place):
         uri = f"{Path(place).as_uri()}?mode=ro"
         connection = sqlite3.connect(

@@ -63,7 +63,9 @@ def resolved(connection: sqlite3.Connection, when: When) -> InventorySnapshot:
 def _none(connection: sqlite3.Connection, when: When) -> NotFoundError:
     first = connection.execute("SELECT id, ended FROM snapshot WHERE NOT pruned ORDER BY id LIMIT 1").fetchone()
     if first is None:
-        return NotFoundError("no snapshot has been recorded", hint="Fleet.record() makes one")
+        return NotFoundError(
+            "no snapshot has been recorded", hint="Fleet.record(), or `hvsdk inventory record`, makes one"
+        )
     what = f"as old as {when}" if isinstance(when, datetime) else str(when if isinstance(when, int) else None)
     return NotFoundError(f"there is no snapshot {what}", hint=f"the oldest is {first[0]}, of {first[1]}")
 

@@ -129,7 +129,9 @@ def _transport(wanted: str, found: Credentials | None) -> Transport:
     if found is None and wanted == "kerberos":
         return "kerberos"  # with the ticket of the process
     if found is None:
-        raise errors.AuthenticationError("no credentials were given", hint="connect(…, password=…)")
+        raise errors.AuthenticationError(
+            "no credentials were given", hint="connect(…, password=…), HVSDK_HYPERV_PASSWORD, or --ask"
+        )
     if wanted == "auto":
         if isinstance(found, KerberosCredentials):
             return "kerberos"

@@ -37,7 +37,10 @@ def credentials_of(target: Target) -> PasswordCredentials:
     """
     found = target.credentials("password")
     if not isinstance(found, PasswordCredentials):
-        raise errors.AuthenticationError("vSphere wants a password, and none was given", hint="connect(…, password=…)")
+        raise errors.AuthenticationError(
+            "vSphere wants a password, and none was given",
+            hint="connect(…, password=…), HVSDK_VMWARE_PASSWORD, or --ask",
+        )
     user = found.username or target.username
     if not user:
         raise errors.AuthenticationError(

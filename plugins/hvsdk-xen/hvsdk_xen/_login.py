@@ -99,7 +99,9 @@ def credentials_of(target: Target) -> PasswordCredentials:
     """
     found = target.credentials("password")
     if not isinstance(found, PasswordCredentials):
-        raise errors.AuthenticationError("XAPI wants a password, and none was given", hint="connect(…, password=…)")
+        raise errors.AuthenticationError(
+            "XAPI wants a password, and none was given", hint="connect(…, password=…), HVSDK_XEN_PASSWORD, or --ask"
+        )
     return attrs.evolve(found, username=found.username or target.username or "root")
 
 
