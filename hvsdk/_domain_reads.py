@@ -141,7 +141,7 @@ class Reads(Handle):
         Raises:
             InvalidSpecError: There is no such verb; the hint has the nearest names.
         """
-        from hvsdk._power import RULES, VARIANT_RULES, Verdict, advice
+        from hvsdk._power import RULES, VARIANT_RULES, Verdict, advice, state_words
         from hvsdk._while_running import RUNS, WHILE_RUNNING
 
         capability = capability_named(verb)
@@ -156,7 +156,7 @@ class Reads(Handle):
             return reason
         rule = RULES.get(name) or VARIANT_RULES.get(name)
         if rule is not None and rule.judge(info.power_state) in (Verdict.ERROR, Verdict.WAIT):
-            return f"it is {info.power_state}: {advice(name, info.power_state)}"
+            return f"it is {state_words(info.power_state)}: {advice(name, info.power_state)}"
         if info.power_state in RUNS and name in WHILE_RUNNING:
             reason = self._host._why_not(WHILE_RUNNING[name], info)
             if reason is not None:

@@ -12,7 +12,7 @@ import attrs
 
 from hvsdk.enums import PowerState
 
-__all__ = ["NOT_SUSPENDED", "RULES", "Rule", "Verdict", "advice"]
+__all__ = ["NOT_SUSPENDED", "RULES", "Rule", "Verdict", "advice", "state_words"]
 
 RUNNING, PAUSED, SUSPENDED, SHUTOFF, CRASHED, CHANGING, UNKNOWN = PowerState
 
@@ -129,13 +129,18 @@ _ADVICE: Final[dict[tuple[str, PowerState], str]] = {
 }
 
 
+def state_words(state: PowerState) -> str:
+    """Return what a domain is, for a message: the state, where that says something of itself."""
+    return "in an unknown state" if state is UNKNOWN else str(state)
+
+
 def advice(verb: str, state: PowerState) -> str:
     """Return what to do about a verb that `state` does not allow."""
     special = _ADVICE.get((verb, state))
     if special is not None:
         return special
     if state is UNKNOWN:
-        return "the product cannot see the domain now"
+        return "the product cannot see the domain now: its host or its storage may be away"
     if state is SUSPENDED:
         return "resume() it first"
     if state is SHUTOFF:

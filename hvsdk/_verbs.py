@@ -17,7 +17,7 @@ from hvsdk._door import Connection, NoAnswer, cause_of
 from hvsdk._driver.base import Driver
 from hvsdk._driver.task import Task
 from hvsdk._operation import CONFIG, STATE, Doing
-from hvsdk._power import Rule, Verdict, advice
+from hvsdk._power import Rule, Verdict, advice, state_words
 from hvsdk._refusal import asked
 from hvsdk._waiting import Cancel, Pauses, Progress, Undo, await_info, finish, remove, stop
 from hvsdk.enums import PowerState
@@ -64,7 +64,7 @@ def refuse_state(doing: Doing, info: DomainInfo, verb: str | None = None) -> Pow
     """Return the error for a state that does not allow the verb."""
     verb = verb or doing.operation.verb
     return PowerStateError(
-        f"{verb} is not possible: {doing.host._words(info)} is {info.power_state}",
+        f"{verb} is not possible: {doing.host._words(info)} is {state_words(info.power_state)}",
         state=info.power_state,
         backend=doing.host.backend,
         host=doing.host.url,

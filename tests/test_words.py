@@ -6,7 +6,7 @@ import pytest
 
 import hvsdk
 from hvsdk import errors
-from hvsdk.driver import Capability, Unsupported
+from hvsdk.driver import Capability, PowerState, Unsupported
 from hvsdk.testing.fake import control
 from hvsdk.testing.fake._driver import FakeDriver
 
@@ -134,3 +134,12 @@ class _Told:
         from hvsdk.models import Extent
 
         return [Extent(offset=0, length=self.size, zero=False)]
+
+
+def test_a_state_that_nobody_knows_is_not_told_as_a_domain_that_nobody_knows(host) -> None:
+    domain = host.domain("web-1")
+    control(host).set_state(domain, PowerState.UNKNOWN)
+    with pytest.raises(errors.PowerStateError, match=r"is in an unknown state .*its storage may be away") as caught:
+        domain.start()
+    assert caught.value.state is PowerState.UNKNOWN
+    assert "in an unknown state" in str(domain.refresh().why_not("start"))
