@@ -266,6 +266,10 @@ class Fleet:
             hosts: Names or patterns of hosts, when no domains are given; all without.
             strict: Raise what went wrong instead of returning it in `failures`.
 
+        Raises:
+            TypeError: The function is none.
+            ExceptionGroup: Only with `strict`: the errors of the hosts or domains on which it failed.
+
         Example:
             >>> import hvsdk
             >>> with hvsdk.Fleet({"a": "fake://a", "b": "fake://b"}) as fleet:
@@ -275,6 +279,8 @@ class Fleet:
         """
         from hvsdk._fleet.run import run_on_domains, run_on_hosts
 
+        if not callable(function):
+            raise TypeError(f"run takes a function, such as hvsdk.Domain.start, not {function!r}")
         if domains is not None:
             return run_on_domains(self, function, list(domains), strict=strict, progress=progress)
         return run_on_hosts(self, function, hosts, strict=strict, progress=progress)
