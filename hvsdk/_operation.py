@@ -133,7 +133,7 @@ def check_allowed(host: Host, verb: str, *, changes: bool) -> None:
     hint = (
         f"who opens the connection can permit it, with allow={{{verb!r}}}"
         if guarded
-        else "connect without readonly=True, or --readonly"
+        else "leave out readonly=True, which is --readonly, or readonly = true in a fleet's file"
     )
     raise PermissionDeniedError(f"{verb} is refused: {READ_ONLY}", backend=host.backend, host=host.url, hint=hint)
 

@@ -24,6 +24,7 @@ from hvsdk.enums import PowerState
 from hvsdk.errors import (
     BusyError,
     CancelledError,
+    ConnectError,
     ConnectionLostError,
     HvsdkError,
     OperationFailedError,
@@ -39,6 +40,8 @@ __all__ = ["Outcome", "carry_out", "fresh", "refuse_state"]
 
 T = TypeVar("T")
 
+LOOK_AGAIN_SECONDS = 5.0
+"""How long the domain is looked for whose verb got no answer, while nobody answers that either."""
 RETRY_SECONDS = 60.0
 """How long something that is busy is tried again, where the verb has no limit of its own."""
 LAST_CHANCE_SECONDS = 0.25
@@ -227,18 +230,20 @@ def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInf
     """Look whether a call whose answer was lost was carried out."""
     cause = cause_of(silence)
     last_seen: PowerState | None = None
+    seen = ""
     if not doing.door.reopens and isinstance(cause, ConnectionLostError):
         raise cause from cause.__cause__
     if doing.operation.native_id is not None and not doing.deadline.expired:
         try:
-            info = doing.look(CONFIG)
+            info = _look_again(doing)
         except HvsdkError as exc:
             cause.add_note(f"hvsdk: reading the domain again failed too: {exc}")
+            seen = "; it could not be read again"
         else:
             last_seen = info.power_state
             if reached is not None and reached(info):
                 return info
-    seen = "" if last_seen is None else f"; read again, it is {last_seen}"
+            seen = f"; read again, it is {last_seen}"
     raise OutcomeUnknownError(
         f"{doing.operation.verb} of {doing.subject} got no answer: it may or may not have been carried out{seen}",
         last_seen=last_seen,
@@ -246,6 +251,19 @@ def _after_silence(doing: Doing, silence: NoAnswer, reached: Callable[[DomainInf
         host=doing.host.url,
         hint="it was not repeated; look at the domain before you try again",
     ) from cause
+
+
+def _look_again(doing: Doing) -> DomainInfo:
+    """Read the domain after an answer was lost; what disturbed that may last a little longer."""
+    bound = doing.deadline.sooner(LOOK_AGAIN_SECONDS)
+    pauses = Pauses(bound)
+    while True:
+        try:
+            return doing.look(CONFIG)
+        except ConnectError as exc:
+            if type(exc) not in (ConnectError, ConnectionLostError) or bound.remaining() < LAST_CHANCE_SECONDS:
+                raise
+        pauses.sleep()
 
 
 def fresh(

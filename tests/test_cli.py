@@ -56,6 +56,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(command):
     assert said == ""
 
 
+def test_a_warning_says_what_it_says_and_not_where_it_comes_from(tmp_path):
+    path = tmp_path / "fleet.toml"
+    path.write_text('[hosts.a]\nurl = "fake://a?domains=1"\npassword = "x"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "hvsdk", "ls", "--fleet", str(path)], capture_output=True, text=True, check=True
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"warning: {path}, line 3: a password stands in the file; ")
+
+
+def test_a_snapshot_that_is_not_there_is_not_found(capsys):
+    assert main(["snapshot", "revert", "--url", FAKE, "--snapshot", "nope", "web-1", "-y"]) == 4
+
+
 def test_show_has_a_row_for_each_domain_with_csv(capsys):
     assert main(["show", "*", "--url", FAKE, "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))

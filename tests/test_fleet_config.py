@@ -146,9 +146,11 @@ def test_a_command_that_fails_says_so_and_shows_nothing_of_what_it_printed(comma
 
 
 def test_defaults_for_a_backend_that_nobody_has_are_told():
-    text = '[defaults.xne]\ntimeout = 5\n[defaults.xen]\ntimeout = 5\n[hosts.a]\nurl = "fake://a"\n'
-    with pytest.warns(UserWarning, match=r"line 1: no backend is named 'xne' here; did you mean .*'xen'"):
-        read_text(text, "f.toml")
+    text = '[defaults.{}]\nreadonly = true\n[defaults.xen]\ntimeout = 5\n[hosts.a]\nurl = "fake://a"\n'
+    with pytest.raises(errors.InvalidSpecError, match=r"line 1: no backend is named 'fkae'.*did you mean 'fake'"):
+        read_text(text.format("fkae"), "f.toml")
+    with pytest.warns(UserWarning, match=r"line 1: no backend is named 'nimbus' here"):
+        read_text(text.format("nimbus"), "f.toml")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -93,7 +94,9 @@ def _run(function: Callable[..., Exit | None], common: dict[str, Any], given: di
         format=format,
     )
     try:
-        return function(session, **given) or Exit.DONE
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            return function(session, **given) or Exit.DONE
     except BrokenPipeError:
         return reader_gone()
     except (HvsdkError, ValueError, TypeError, OSError) as error:
@@ -101,3 +104,8 @@ def _run(function: Callable[..., Exit | None], common: dict[str, Any], given: di
         return exit_for(error)
     finally:
         session.close()
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning for people: what it says, and not where in hvsdk it comes from."""
+    print(neutralise(f"warning: {message}"), file=sys.stderr)

@@ -134,7 +134,7 @@ def carry_out(
     if not failures or rows:
         return Exit.PARTIAL if failures else Exit.DONE
     codes = {exit_for(failure.error) for failure in failures}
-    return Exit.REFUSED if codes == {Exit.REFUSED} else Exit.FAILED
+    return codes.pop() if len(codes) == 1 else Exit.FAILED
 
 
 def _rehearse(session: Session, chosen: FleetDomains, verb: str) -> Exit:

@@ -133,8 +133,10 @@ class _Reader:
             if isinstance(value, dict):
                 known = {*backends, *EXTRAS.values()}
                 if name not in known:
-                    hint = did_you_mean(name, known) or "what stands there is for nobody"
-                    self._warn(path, f"no backend is named {name!r} here; {hint}")
+                    near = did_you_mean(name, known)
+                    if near is not None:
+                        raise self.wrong(path, f"no backend is named {name!r}", near)
+                    self._warn(path, f"no backend is named {name!r} here: what stands there is for nobody")
                 for inner, content in value.items():
                     self._default((*path, inner), inner, content, backends.get(name))
             else:

@@ -143,7 +143,8 @@ class DomainSpec(Record):
         template: Name or id of a template to make it from, where the product has templates.
         tags: Labels without a value.
         notes: Text for people.
-        metadata: Key/values of tools, with keys such as `team.owner`.
+        metadata: Key/values of tools, with keys such as `team.owner`. Those of a domain that it is to be a copy of may have
+            hvsdk's own marks among them, whose keys begin with `hvsdk.`.
         autostart: Whether it starts with its node.
         cpu_topology: How the guest sees its vCPUs laid out.
         clock: What the guest finds in its hardware clock: `utc`, `localtime`, or an offset to UTC in seconds.

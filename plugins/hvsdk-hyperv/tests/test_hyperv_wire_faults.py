@@ -113,7 +113,7 @@ def test_a_change_is_carried_out_once_or_not_at_all(wire: Running, domain: hvsdk
     assert wire.act("guest", vm=domain.uuid)["boots"] <= boots + 1
 
 
-@pytest.mark.parametrize("fault", ["Receive:drop-after:1", "Receive:half-answer:1"])
+@pytest.mark.parametrize("fault", ["Receive:drop-after:1", "Receive:half-answer:1", "Send:drop-after:3"])
 @pytest.mark.parametrize("verb", ["start", "pause"])
 def test_a_change_that_shows_is_known_though_its_answer_was_lost(
     wire: Running, domain: hvsdk.Domain, verb: str, fault: str
