@@ -166,7 +166,7 @@ def test_devices_come_and_go(web):
 def test_a_guest_may_not_let_a_device_go(host, web):
     control(host).guest(web, unplug="ignores")
     with pytest.raises(errors.OperationTimeoutError):
-        web.detach_nic(web.nics[0], timeout=0.2)
+        web.detach_nic(web.nics[0], timeout=1.0)
     control(host).guest(web, unplug="obeys")
     web.detach_nic(web.nics[0])
 

@@ -122,9 +122,9 @@ def test_a_guest_that_takes_its_time_is_waited_for(host, web):
 def test_a_guest_that_ignores_shutdown_keeps_running(host, web):
     control(host).guest(web, shutdown="ignores")
     with pytest.raises(errors.OperationTimeoutError):
-        web.shutdown(timeout=0.2)
+        web.shutdown(timeout=1.0)
     assert web.refresh().power_state == "running"
-    web.shutdown(timeout=0.2, then="power_off")
+    web.shutdown(timeout=1.0, then="power_off")
     assert web.power_state == "shutoff"
 
 
@@ -156,7 +156,7 @@ def test_a_planned_switch_off_does_not_reach_a_later_boot(host, web):
     fake = control(host)
     fake.guest(web, shutdown_seconds=1000.0)
     with pytest.raises(errors.OperationTimeoutError):
-        web.shutdown(timeout=0.1)
+        web.shutdown(timeout=1.0)
     web.reset()
     fake.advance(2000)
     assert web.refresh().power_state == "running"
