@@ -6,13 +6,20 @@ from functools import lru_cache
 
 __all__ = ["guest_ip", "prefix_length"]
 
+_LONGEST = 100
+"""Characters of an address with its zone and some blanks; a guest may tell anything, which is not to be remembered."""
 
-@lru_cache(maxsize=4096)
+
 def guest_ip(told: str) -> str | None:
     """Return an address in its usual spelling and without its zone, for `Address.ip`.
 
     None for what is no address, and for those that lead nowhere: loopback (`127.0.0.1`), unspecified (`0.0.0.0`).
     """
+    return _spelt(told) if len(told) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _spelt(told: str) -> str | None:
     from ipaddress import ip_address
 
     try:

@@ -24,11 +24,14 @@ class MemberConnections:
         """Lend a connection to a member for one exchange, see `hvsdk.connections.Pool`."""
         with self._lock:
             pool = self._pools.setdefault(endpoint, Pool(endpoint))
+            pool.endpoint = endpoint  # more certificates may have been learnt for it since
         return pool.lend(deadline, fresh=fresh)
 
     def close(self) -> None:
         """Close what is idle, and keep nothing any more."""
-        for pool in self._pools.values():
+        with self._lock:
+            pools = list(self._pools.values())
+        for pool in pools:
             pool.close()
 
     def abandon(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from hvsdk.driver import Deadline, Target, TLSOptions, errors
 
 from hvsdk_xen import _members
 from hvsdk_xen._exchange import _read_location
+from hvsdk_xen._member_connections import MemberConnections
 from hvsdk_xen._members import Members, members_of, read_address_map
 
 PINS = tuple(f"sha256:{digit * 64}" for digit in "abc")
@@ -167,3 +169,12 @@ def test_a_forked_child_waits_for_no_lock_of_its_parents():
     let_go.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_connection_is_checked_by_what_is_known_of_its_member_now():
+    first, later = (Endpoint("198.18.0.2", 443, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) for _ in range(2))
+    connections = MemberConnections()
+    for endpoint in (first, later):
+        with connections.lend(endpoint, Deadline(5.0)) as connection:
+            assert connection.endpoint.context is endpoint.context
+    connections.close()
